@@ -1,0 +1,311 @@
+"""One child process: start it, read it, feed it, and end its whole group."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+#: Bytes that are read at once; the pipe is made as large where the system allows it.
+READ_SIZE = 1 << 18
+_F_SETPIPE_SZ = 1031
+
+#: A background process may hold the pipe open for ever: so long after the exit of
+#: the child its output is taken for complete.
+DRAIN_TIME = 2.0
+
+#: Errors that say: not now. The step is tried again later.
+RESOURCE_ERRORS = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+
+# Reads "+ GROUP" and "- GROUP"; when the pipe closes, our process has ended, however
+# that happened, and what is left is killed.
+_MINDER = """
+trap '' HUP INT TERM
+groups=' '
+while read -r sign group; do
+  case $sign in
+    +) groups="$groups$group " ;;
+    -) groups=${groups%" $group "*}' '${groups#*" $group "} ;;
+  esac
+done
+for group in $groups; do kill -s KILL -- "-$group"; done 2>/dev/null
+"""
+
+
+class Children:
+    """The children of this process, and a minder that ends them if it dies."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._groups: set[int] = set()
+        self._minder: subprocess.Popen[bytes] | None = None
+
+    def add(self, group: int) -> None:
+        self._groups.add(group)
+        self._tell(b"+ %d\n" % group)
+
+    def remove(self, group: int) -> None:
+        if group in self._groups:
+            self._groups.discard(group)
+            self._tell(b"- %d\n" % group)
+
+    def kill_all(self) -> None:
+        """Kill every group at once; for the end of the process."""
+        for group in list(self._groups):
+            _signal_group(group, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Let the minder go (it ends what is left)."""
+        if self._minder is not None and self._minder.stdin is not None:
+            self._minder.stdin.close()
+            self._minder.wait()
+            self._minder = None
+
+    def _tell(self, line: bytes) -> None:
+        if self._minder is None:
+            self._minder = subprocess.Popen(
+                ["/bin/sh", "-c", _MINDER], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL, bufsize=0, cwd="/", env={}, start_new_session=True)
+        assert self._minder.stdin is not None
+        try:
+            self._minder.stdin.write(line)
+        except BrokenPipeError:
+            # Somebody killed it: a new one learns of all groups.
+            self._minder.wait()
+            self._minder = None
+            for group in self._groups:
+                self._tell(b"+ %d\n" % group)
+
+
+class Child:
+    """A process in a group of its own; standard output and error are one stream.
+
+    ``on_output(data: bytes)`` gets what it prints as it comes, ``on_end(returncode)``
+    follows the last of it, and ``on_gone()`` the end of the whole group. All three are
+    called on the loop. :meth:`start` may run on another thread, the rest may not.
+    """
+
+    def __init__(
+        self,
+        children: Children,
+        args: Sequence[str | bytes],
+        *,
+        env: Mapping[str, str] | None,
+        cwd: str | None,
+        on_output: Callable[[bytes], Any],
+        on_end: Callable[[int], Any],
+        on_gone: Callable[[], Any] | None = None,
+        stdin_data: bytes | None = None,
+    ) -> None:
+        """``stdin_data=None`` leaves standard input open for :meth:`write`."""
+        self._children = children
+        self._loop = children.loop
+        self._args = args
+        self._env = env
+        self._cwd = cwd
+        self._on_output = on_output
+        self._on_end = on_end
+        self._on_gone = on_gone
+        self._stdin = bytearray(stdin_data or b"")
+        self._keep_stdin = stdin_data is None
+        self._paused_by: set[object] = set()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.pid = 0
+        self.returncode: int | None = None
+        self.stdin_failed = False
+        self._out = -1
+        self._in = -1
+        self._pidfd = -1
+        self._ended = False
+        self._gone = False
+        self._kill_timer: asyncio.TimerHandle | None = None
+
+    # -- the start -------------------------------------------------------------
+    def start(self) -> None:
+        """Start the program. Raises OSError or ValueError (a NUL in an argument)."""
+        self._out, write_end = os.pipe()
+        try:
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(self._out, _F_SETPIPE_SZ, READ_SIZE)
+            own_group: dict[str, Any] = (
+                {"process_group": 0} if sys.version_info >= (3, 11)
+                else {"start_new_session": True})
+            feed = self._keep_stdin or self._stdin
+            self.process = subprocess.Popen(
+                self._args, env=self._env, cwd=self._cwd, bufsize=0,
+                stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
+                stdout=write_end, stderr=write_end, **own_group)
+        except BaseException:
+            os.close(self._out)
+            raise
+        finally:
+            os.close(write_end)
+        self.pid = self.process.pid
+
+    def attach(self) -> None:
+        """Begin to read, feed and watch it. On the loop."""
+        assert self.process is not None
+        self._children.add(self.pid)
+        os.set_blocking(self._out, False)
+        self._loop.add_reader(self._out, self._readable)
+        if self.process.stdin is not None:
+            self._in = self.process.stdin.fileno()
+            os.set_blocking(self._in, False)
+            self._feed()
+        try:
+            self._pidfd = os.pidfd_open(self.pid)
+            self._loop.add_reader(self._pidfd, self._exited)
+        except (AttributeError, OSError):
+            self._loop.run_in_executor(None, self.process.wait).add_done_callback(
+                lambda _: self._exited())
+
+    # -- its output ----------------------------------------------------------
+    def _readable(self) -> None:
+        try:
+            data = os.read(self._out, READ_SIZE)
+        except BlockingIOError:
+            return
+        if data:
+            self._on_output(data)
+        else:
+            self._close_output()
+
+    def _close_output(self) -> None:
+        if self._out >= 0:
+            self._loop.remove_reader(self._out)
+            os.close(self._out)
+            self._out = -1
+        self._maybe_end()
+
+    def pause(self, why: object) -> None:
+        """Stop reading: somebody cannot take more; ``resume`` with the same object."""
+        if self._out >= 0 and not self._paused_by:
+            self._loop.remove_reader(self._out)
+        self._paused_by.add(why)
+
+    def resume(self, why: object) -> None:
+        if why in self._paused_by:
+            self._paused_by.discard(why)
+            if self._out >= 0 and not self._paused_by:
+                self._loop.add_reader(self._out, self._readable)
+
+    # -- its input -----------------------------------------------------------
+    def write(self, data: bytes) -> None:
+        """Give it more input; never blocks."""
+        self._stdin += data
+        self._feed()
+
+    def close_stdin(self) -> None:
+        self._keep_stdin = False
+        self._feed()
+
+    def _feed(self) -> None:
+        if self._in < 0:
+            return
+        try:
+            while self._stdin:
+                del self._stdin[:os.write(self._in, self._stdin[:READ_SIZE])]
+        except BlockingIOError:
+            self._loop.add_writer(self._in, self._feed)
+            return
+        except OSError:
+            self.stdin_failed = True
+            self._stdin.clear()
+            self._keep_stdin = False
+        self._loop.remove_writer(self._in)
+        if not self._keep_stdin:
+            self._close_input()
+
+    def _close_input(self) -> None:
+        if self._in >= 0 and self.process is not None and self.process.stdin is not None:
+            self._loop.remove_writer(self._in)
+            self.process.stdin.close()
+            self._in = -1
+
+    # -- its end -------------------------------------------------------------
+    def _exited(self) -> None:
+        assert self.process is not None
+        self.returncode = self.process.wait()
+        if self._pidfd >= 0:
+            self._loop.remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = -1
+        self._close_input()
+        if not _group_lives(self.pid):
+            self._group_gone()
+        if self._out >= 0:
+            self._loop.call_later(DRAIN_TIME, self._drained)
+        self._maybe_end()
+
+    def _drained(self) -> None:
+        if self._paused_by and self._out >= 0 and not self._ended:
+            self._loop.call_later(DRAIN_TIME, self._drained)
+        else:
+            self._close_output()
+
+    def _maybe_end(self) -> None:
+        if self._out < 0 and self.returncode is not None and not self._ended:
+            self._ended = True
+            self._on_end(self.returncode)
+            if self._gone and self._on_gone is not None:
+                self._on_gone()
+
+    def _group_gone(self) -> None:
+        if not self._gone:
+            self._gone = True
+            self._children.remove(self.pid)
+            if self._kill_timer is not None:
+                self._kill_timer.cancel()
+            if self._ended and self._on_gone is not None:
+                self._on_gone()
+
+    # -- ending it -------------------------------------------------------------
+    def stop(self, kill_after: float) -> None:
+        """End the group: TERM now, KILL after ``kill_after`` seconds."""
+        if self._gone or not self.pid:
+            return
+        for one in list(self._paused_by):
+            self.resume(one)
+        if kill_after > 0:
+            _signal_group(self.pid, signal.SIGTERM)
+            # One that stopped itself has to run to see it.
+            _signal_group(self.pid, signal.SIGCONT)
+        if self._kill_timer is not None:
+            self._kill_timer.cancel()
+        self._kill_timer = self._loop.call_later(0.02, self._watch_group, kill_after, 0.02)
+
+    def _watch_group(self, left: float, step: float) -> None:
+        if self._gone:
+            return
+        if left <= 0:
+            _signal_group(self.pid, signal.SIGKILL)
+        if self.returncode is not None and not _group_lives(self.pid):
+            self._group_gone()
+            return
+        step = min(step * 2, 0.25)
+        self._kill_timer = self._loop.call_later(
+            min(step, max(left, 0.02)), self._watch_group, left - step, step)
+
+
+def _signal_group(group: int, number: int) -> None:
+    # Gone already, or (on macOS) only a zombie is left of it.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def _group_lives(group: int) -> bool:
+    """Whether a process is left in the group (the leader has been reaped)."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,68 @@
+"""Lists of handlers that are called together: ``event += handler``."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import json
+import logging
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+__all__ = [
+    "Event", "datetime", "functools", "json", "os", "re", "subprocess", "time",
+]
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[..., Any]
+
+
+class Event:
+    """Handlers, called in the order in which they were added.
+
+    A handler added twice is called once. When one raises, the others are still
+    called; the first error then goes to whoever fired the event, and further
+    ones to the log.
+    """
+
+    __slots__ = ("_handlers",)
+
+    def __init__(self) -> None:
+        # A tuple, replaced as a whole: handlers may come and go while it is fired.
+        self._handlers: tuple[Handler, ...] = ()
+
+    def __iadd__(self, handler: Handler) -> Event:
+        if handler not in self._handlers:
+            self._handlers = (*self._handlers, handler)
+        return self
+
+    def __isub__(self, handler: Handler) -> Event:
+        """Remove a handler; ValueError when it is not there."""
+        handlers = list(self._handlers)
+        handlers.remove(handler)
+        self._handlers = tuple(handlers)
+        return self
+
+    def __len__(self) -> int:
+        return len(self._handlers)
+
+    def __iter__(self) -> Iterator[Handler]:
+        return iter(self._handlers)
+
+    def __call__(self, *args: Any) -> None:
+        first: Exception | None = None
+        for handler in self._handlers:
+            try:
+                handler(*args)
+            except Exception as error:
+                if first is None:
+                    first = error
+                else:
+                    logger.exception("A further handler of the same event failed")
+        if first is not None:
+            raise first

@@ -1,0 +1,300 @@
+"""Tasks that run a program: any, Wget, rsync, curl."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pipeline_core.asyncpopen import AsyncPopen, AsyncPopen2
+from pipeline_core.backoff import Backoff
+from pipeline_core.child import RESOURCE_ERRORS, Child
+from pipeline_core.config import realize
+from pipeline_core.realizing import is_foreign_value
+from pipeline_core.task import Task
+from pipeline_core.waiting import Fault, Waiting
+from pipeline_core.worker import is_foreign
+
+if TYPE_CHECKING:
+    from pipeline_core.item import Item
+
+__all__ = [
+    "AsyncPopen", "AsyncPopen2", "CurlUpload", "ExternalProcess", "RsyncUpload",
+    "WgetDownload", "Task", "realize",
+    "datetime", "functools", "json", "os", "re", "subprocess", "time",
+]
+
+#: Retries of a program are never further apart than this, in seconds.
+LONGEST_RETRY_DELAY = 300.0
+
+
+class ExternalProcess(Task):
+    """Runs a program, again if it fails, up to ``max_tries`` times (None: for ever).
+
+    ``args`` and ``env`` are realized for each try. The child gets exactly ``env``
+    and PYTHONIOENCODING, nothing of ours: a proxy setting of the host must never
+    reach a crawl. ``retry_on_exit_code=None`` means: on every one. The delay before
+    a retry begins at ``retry_delay`` seconds and grows, for each item by itself.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        args: Any,
+        max_tries: Any = 1,
+        retry_delay: float = 2,
+        accept_on_exit_code: Sequence[int] | None = None,
+        retry_on_exit_code: Sequence[int] | None = None,
+        env: Any = None,
+    ) -> None:
+        super().__init__(name)
+        self.args = args
+        self.max_tries = max_tries
+        self.retry_delay = retry_delay
+        self.accept_on_exit_code = [0] if accept_on_exit_code is None else accept_on_exit_code
+        self.retry_on_exit_code = retry_on_exit_code
+        self.env = {} if env is None else env
+
+    # -- hooks -----------------------------------------------------------------
+    def stdin_data(self, item: Item) -> bytes:
+        """What the program reads from its standard input."""
+        return b""
+
+    def process(self, item: Item) -> None:
+        """Make one try."""
+        if not item._carried(self.process, item):
+            self._prepare(item)
+
+    def on_subprocess_stdout(self, pipe: Any, item: Item, data: bytes) -> None:
+        """The program has printed something."""
+        item.log_output(data, full_line=False)
+
+    def on_subprocess_end(self, item: Item, returncode: int) -> None:
+        """The program has ended, and its output is complete."""
+        if item._carried(self.on_subprocess_end, item, returncode):
+            return
+        if returncode in realize(self.accept_on_exit_code, item):
+            self._hook(item, self.handle_process_result, returncode, item)
+        else:
+            self._hook(item, self.handle_process_error, returncode, item)
+
+    def handle_process_result(self, exit_code: int, item: Item) -> None:
+        """An accepted exit status: the task is done."""
+        self.complete_item(item)
+
+    def handle_process_error(self, exit_code: int, item: Item) -> None:
+        """Another exit status: try again, or fail."""
+        if item._carried(self.handle_process_error, exit_code, item):
+            return
+        item.log_output(
+            f"Process {self.name} {_how_it_ended(exit_code)} for {item.description()}")
+        tries, most = item.get("tries", 1), realize(self.max_tries, item)
+        codes = realize(self.retry_on_exit_code, item)
+        if (most is None or tries < int(most)) and (codes is None or exit_code in codes):
+            self._retry(item, f"{self.name} {_how_it_ended(exit_code)}.", "retry", Fault.PROJECT)
+        else:
+            self._hook(item, self.fail_item, item)
+
+    # -- one try -----------------------------------------------------------------
+    def enqueue(self, item: Item) -> None:
+        if item._carried(self.enqueue, item):
+            return
+        self.start_item(item)
+        item["tries"] = 0
+        item.life.backoffs[self] = Backoff(
+            float(realize(self.retry_delay, item)), factor=1.5, maximum=LONGEST_RETRY_DELAY)
+        item.life.after_handlers(self._try, item)
+
+    def _try(self, item: Item) -> None:
+        item["tries"] += 1
+        self._hook(item, self.process, item)
+
+    def _retry(self, item: Item, reason: str, code: str, fault: Fault) -> None:
+        backoff = item.life.backoffs.setdefault(self, Backoff(
+            float(realize(self.retry_delay, item)), factor=1.5, maximum=LONGEST_RETRY_DELAY))
+        delay = backoff.next_delay()
+        backoff.grow()
+        item.log_output(
+            f"Retrying {self.name} for {item.description()} after {delay:.0f} seconds...")
+        item.life.wait(Waiting(reason, fault, time.monotonic() + delay, code),
+                       delay, self._try, item)
+
+    def _prepare(self, item: Item) -> None:
+        worker = item.worker
+        then = functools.partial(self._spawn, item)
+        if worker is not None and (is_foreign(self.stdin_data) or is_foreign_value(self.args)
+                                   or is_foreign_value(self.env) or self._asks_foreign()):
+            worker.call_for(item, self.name, self._settle, item, cwd=self.cwd,
+                            then=functools.partial(self._hook_returned, item, then))
+        else:
+            self._hook(item, self._settle, item, then=then)
+
+    def _asks_foreign(self) -> bool:
+        """Whether standard input is made by project code that cannot be seen from the class."""
+        return False
+
+    def _settle(self, item: Item) -> tuple[list[str | bytes], dict[str, str], bytes]:
+        args = [arg if isinstance(arg, (str, bytes)) else os.fspath(arg)
+                if isinstance(arg, os.PathLike) else str(arg)
+                for arg in realize(self.args, item)]
+        env = {str(key): str(value) for key, value in realize(self.env, item).items()}
+        env.setdefault("PYTHONIOENCODING", "utf8:replace")
+        data = self.stdin_data(item)
+        return args, env, data.encode() if isinstance(data, str) else data
+
+    def _spawn(self, item: Item, settled: tuple[list[str | bytes], dict[str, str], bytes]) -> None:
+        args, env, data = settled
+        worker = item.worker
+        if worker is None:
+            raise RuntimeError(f"{self.name} can run a program only for an item in a runner")
+        child = Child(
+            worker.children, args, env=env, cwd=self.cwd, stdin_data=data or b"",
+            on_output=lambda data: self._output(child, item, data),
+            on_end=lambda returncode: self._ended(child, item, returncode),
+            on_gone=lambda: item.life.child_gone(child))
+        try:
+            child.start()
+        except (OSError, ValueError, TypeError) as error:
+            self._not_started(item, args, env, error)
+            return
+        item.life.add_child(child)
+        child.attach()
+
+    def _not_started(
+        self, item: Item, args: list[str | bytes], env: dict[str, str], error: Exception
+    ) -> None:
+        program = args[0] if args else ""
+        if isinstance(error, OSError) and error.errno in RESOURCE_ERRORS:
+            item["tries"] -= 1
+            self._retry(item, f"{program!s} cannot be started now: {error.strerror}.",
+                        "resources", Fault.MACHINE)
+            return
+        if isinstance(error, FileNotFoundError) and not os.path.isdir(self.cwd):
+            reason = f"the folder {self.cwd} is not there"
+        elif isinstance(error, FileNotFoundError):
+            where = "" if os.sep in str(program) else f" on {env.get('PATH', os.defpath)}"
+            reason = f"there is no such program{where}; install it, or correct the project"
+        else:
+            reason = str(error)
+        item.log_output(f"{self.name}: {program!s} cannot be run: {reason}.")
+        item.log_error(self, error)
+        self._hook(item, self.fail_item, item)
+
+    def _output(self, child: Child, item: Item, data: bytes) -> None:
+        if is_foreign(self.on_subprocess_stdout):
+            worker = item.worker
+            assert worker is not None
+            if not item.finished:
+                item.life.foreign_call(worker, self.on_subprocess_stdout, (child, item, data))
+        else:
+            self.on_subprocess_stdout(child, item, data)
+
+    def _ended(self, child: Child, item: Item, returncode: int) -> None:
+        if child.stdin_failed:
+            item.log_output(f"{self.name} did not read all of its input.")
+        if not item.life.ending:
+            item.life.after_handlers(self._hook, item, self.on_subprocess_end, item, returncode)
+
+
+def _how_it_ended(code: int) -> str:
+    return f"was ended by signal {-code}" if code < 0 else f"returned exit code {code}"
+
+
+class WgetDownload(ExternalProcess):
+    """Runs Wget; ``args`` begin with the program. ``stdin_data_function(item)`` gives
+    its standard input (bytes)."""
+
+    def __init__(
+        self,
+        args: Any,
+        max_tries: Any = 1,
+        accept_on_exit_code: Sequence[int] | None = None,
+        retry_on_exit_code: Sequence[int] | None = None,
+        env: Any = None,
+        stdin_data_function: Callable[[Item], bytes] | None = None,
+    ) -> None:
+        super().__init__(
+            "WgetDownload", args, max_tries=max_tries, accept_on_exit_code=accept_on_exit_code,
+            retry_on_exit_code=retry_on_exit_code, env=env)
+        self.stdin_data_function = stdin_data_function
+
+    def stdin_data(self, item: Item) -> bytes:
+        return b"" if self.stdin_data_function is None else self.stdin_data_function(item)
+
+    def _asks_foreign(self) -> bool:
+        return self.stdin_data_function is not None and is_foreign(self.stdin_data_function)
+
+
+class RsyncUpload(ExternalProcess):
+    """Sends ``files`` (paths below ``target_source_path``) to an rsync target."""
+
+    def __init__(
+        self,
+        target: Any,
+        files: Any,
+        target_source_path: Any = "./",
+        bwlimit: Any = "0",
+        max_tries: Any = None,
+        extra_args: Any = None,
+    ) -> None:
+        self.files = files
+        self.target_source_path = target_source_path
+        super().__init__("RsyncUpload", [
+            "rsync", "-rltv", "--timeout=300", "--contimeout=300", "--progress",
+            "--bwlimit", bwlimit,
+            *(extra_args if isinstance(extra_args, (list, tuple)) else []),
+            "--files-from=-", target_source_path, target,
+        ], max_tries=max_tries)
+
+    def stdin_data(self, item: Item) -> bytes:
+        source = os.path.join(self.cwd, str(realize(self.target_source_path, item)))
+        lines = []
+        for file in realize(self.files, item):
+            name = os.path.relpath(os.path.join(self.cwd, str(file)), source)
+            if "\n" in name:
+                raise ValueError(f"rsync takes one file a line, and this name has two: {name!r}")
+            # rsync takes a line that begins so for a comment.
+            lines.append("./" + name if name[0] in "#;" else name)
+        return "".join(line + "\n" for line in lines).encode("utf-8", "surrogateescape")
+
+    def _asks_foreign(self) -> bool:
+        return is_foreign_value(self.files)
+
+
+class CurlUpload(ExternalProcess):
+    """Sends one file to an HTTP target with PUT."""
+
+    def __init__(
+        self,
+        target: Any,
+        filename: Any,
+        connect_timeout: Any = "60",
+        speed_limit: Any = "1",
+        speed_time: Any = "900",
+        max_tries: Any = None,
+    ) -> None:
+        super().__init__("CurlUpload", [
+            "curl", "--fail", "--output", "/dev/null", "--connect-timeout", connect_timeout,
+            "--speed-limit", speed_limit, "--speed-time", speed_time,
+            "--header", _CurlLimits(speed_limit, speed_time),
+            "--write-out", "Upload server: %{url_effective}\\n",
+            "--location", "--upload-file", filename, target,
+        ], max_tries=max_tries)
+
+
+class _CurlLimits:
+    """Tells the server how slow is too slow."""
+
+    def __init__(self, speed_limit: Any, speed_time: Any) -> None:
+        self.speed_limit = speed_limit
+        self.speed_time = speed_time
+
+    def realize(self, item: Item) -> str:
+        limit, seconds = realize(self.speed_limit, item), realize(self.speed_time, item)
+        return f"X-Curl-Limits: inf,{limit},{seconds}"

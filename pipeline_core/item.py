@@ -1,0 +1,321 @@
+"""One unit of work: its values, its log, its states, and how it ends."""
+
+from __future__ import annotations
+
+import codecs
+import datetime
+import functools
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+import traceback
+from collections.abc import Callable, Iterator, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from pipeline_core.config import realize
+from pipeline_core.event import Event
+from pipeline_core.lifetime import Lifetime
+from pipeline_core.worker import is_foreign
+
+if TYPE_CHECKING:
+    from pipeline_core.task import Task
+    from pipeline_core.waiting import Waiting
+    from pipeline_core.worker import Worker
+
+__all__ = [
+    "Item", "ItemInterpolation", "ItemValue",
+    "datetime", "functools", "json", "os", "re", "subprocess", "time",
+]
+
+Then = Callable[[], Any]
+
+
+class _ItemState:
+    running = "running"
+    completed = "completed"
+    failed = "failed"
+    canceled = "canceled"
+
+
+class _TaskStatus:
+    running = "running"
+    completed = "completed"
+    failed = "failed"
+    canceled = "canceled"
+
+
+class Item(MutableMapping[str, Any]):
+    """A mapping of values, with the log and the states of the work on them.
+
+    It has a folder, ``item['data_dir']``, which is made empty at the start and
+    removed at the end (unless ``keep_data``). Its state changes on the loop alone:
+    what other threads ask for is carried over there, in order.
+    """
+
+    ItemState = _ItemState
+    TaskStatus = _TaskStatus
+
+    def __init__(
+        self,
+        pipeline: Any,
+        item_id: str,
+        item_number: int,
+        keep_data: bool = False,
+        prepare_data_directory: bool = True,
+        properties: dict[str, Any] | None = None,
+    ) -> None:
+        self.pipeline = pipeline
+        self.item_id = item_id
+        self.item_number = item_number
+        self.keep_data = keep_data
+        self.start_time = time.time()
+        self.end_time: float | None = None
+        self.item_state = _ItemState.running
+        self.task_status: dict[Task, str] = {}
+        self.may_be_canceled = False
+        self.waiting: Waiting | None = None
+        for event in ("output", "error", "item_state", "task_status", "property", "waiting",
+                      "complete", "fail", "cancel", "finish"):
+            setattr(self, f"on_{event}", Event())
+        self.life = Lifetime(self)
+        self._properties: dict[str, Any] = dict(properties or {})
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._at_line_start = True
+        self._properties["data_dir"] = os.path.join(str(pipeline.data_dir), item_id)
+        if prepare_data_directory:
+            self.prepare_data_directory()
+
+    on_output: Event
+    on_error: Event
+    on_item_state: Event
+    on_task_status: Event
+    on_property: Event
+    on_waiting: Event
+    on_complete: Event
+    on_fail: Event
+    on_cancel: Event
+    on_finish: Event
+
+    # -- a mapping -----------------------------------------------------------
+    def __getitem__(self, key: str) -> Any:
+        return self._properties[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        old = self._properties.get(key)
+        self._properties[key] = value
+        if len(self.on_property):
+            self._property_changed(key, value, old)
+
+    def __delitem__(self, key: str) -> None:
+        old = self._properties.pop(key)
+        if len(self.on_property):
+            self._property_changed(key, None, old)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._properties))
+
+    def __len__(self) -> int:
+        return len(self._properties)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._properties
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def _property_changed(self, key: str, new: Any, old: Any) -> None:
+        if not self._carried(self._property_changed, key, new, old):
+            self.deliver(self.on_property, self, key, new, old)
+
+    def property_items(self) -> list[tuple[str, Any]]:
+        """All values as they are now."""
+        return list(self._properties.items())
+
+    # -- the folder ----------------------------------------------------------
+    def prepare_data_directory(self) -> None:
+        """Make the item's folder, empty. Raises OSError."""
+        path = self._properties["data_dir"]
+        if os.path.isdir(path):
+            shutil.rmtree(path)
+        os.makedirs(path)
+
+    def clear_data_directory(self) -> None:
+        """Remove the item's folder and all that is in it. Raises OSError."""
+        if self.keep_data:
+            return
+        path = self._properties["data_dir"]
+        try:
+            os.rmdir(path)
+        except FileNotFoundError:
+            return
+        except OSError:
+            shutil.rmtree(path)
+
+    # -- the log -------------------------------------------------------------
+    def log_output(self, data: str | bytes, full_line: bool = True) -> None:
+        """Add text to the log; a full line gets a line of its own.
+
+        Bytes are UTF-8; what cannot be decoded becomes U+FFFD, but a character may
+        come in two pieces.
+        """
+        if self._carried(self.log_output, data, full_line):
+            return
+        if isinstance(data, (bytes, bytearray, memoryview)):
+            text = self._decoder.decode(bytes(data), final=full_line)
+        else:
+            text = str(data)
+        if full_line:
+            if not self._at_line_start:
+                text = "\n" + text
+            if not text.endswith("\n"):
+                text += "\n"
+        if text:
+            self._at_line_start = text.endswith("\n")
+            self.deliver(self.on_output, self, text)
+
+    def log_error(self, task: Any, *args: Any) -> None:
+        """Tell the handlers of ``on_error`` what went wrong in a task."""
+        if not self._carried(self.log_error, task, *args):
+            self.deliver(self.on_error, self, task, *args)
+
+    def log_failure(self, error: BaseException) -> None:
+        """Add an error's traceback to the log."""
+        lines = traceback.format_exception(type(error), error, error.__traceback__)
+        self.log_output("".join(_without_our_frames(lines)))
+
+    # -- states --------------------------------------------------------------
+    @property
+    def completed(self) -> bool:
+        return self.item_state == _ItemState.completed
+
+    @property
+    def failed(self) -> bool:
+        return self.item_state == _ItemState.failed
+
+    @property
+    def canceled(self) -> bool:
+        return self.item_state == _ItemState.canceled
+
+    @property
+    def finished(self) -> bool:
+        return self.item_state != _ItemState.running
+
+    def set_task_status(self, task: Task, status: str) -> None:
+        if self._carried(self.set_task_status, task, status):
+            return
+        old = self.task_status.get(task)
+        self.task_status[task] = status
+        if status != old and len(self.on_task_status):
+            self.deliver(self.on_task_status, self, task, status, old)
+
+    def set_waiting(self, waiting: Waiting | None) -> None:
+        """Say why the item waits; None when it goes on."""
+        if waiting != self.waiting:
+            self.waiting = waiting
+            self.deliver(self.on_waiting, self, waiting)
+
+    def complete(self) -> None:
+        """End the item as completed."""
+        if not self._carried(self.complete):
+            self.life.end(_ItemState.completed)
+
+    def fail(self) -> None:
+        """End the item as failed; its children are ended first."""
+        if not self._carried(self.fail):
+            self.life.end(_ItemState.failed)
+
+    def cancel(self) -> None:
+        """End the item because it is not wanted any more."""
+        if not self._carried(self.cancel):
+            self.life.end(_ItemState.canceled)
+
+    def crash(self, error: BaseException) -> None:
+        """Fail the item for an error in its code; the traceback goes to its log."""
+        if not self._carried(self.crash, error):
+            self.log_failure(error)
+            if not self.life.ending:
+                self.life.end(_ItemState.failed)
+
+    # -- events, and the thread of the project -----------------------------------
+    @property
+    def worker(self) -> Worker | None:
+        """The thread of this item's project; None for an item outside a runner."""
+        worker: Worker | None = getattr(self.pipeline, "worker", None)
+        return worker
+
+    def _carried(self, method: Callable[..., Any], *args: Any) -> bool:
+        """Carry a call over to the loop; False when this is the loop."""
+        worker = self.worker
+        if worker is None or worker.on_loop():
+            return False
+        worker.post(method, *args)
+        return True
+
+    def deliver(self, event: Any, *args: Any) -> None:
+        """Fire an event, or call what project code put in its place.
+
+        Handlers of ours run now, the project's in its worker. One that raises
+        fails this item.
+        """
+        handlers = event if isinstance(event, Event) else (event,)
+        worker = self.worker
+        for handler in handlers:
+            if worker is not None and is_foreign(handler):
+                self.life.foreign_call(worker, handler, args)
+                continue
+            try:
+                handler(*args)
+            except Exception as error:
+                self.crash(error)
+
+    # -- what is shown -------------------------------------------------------
+    def description(self) -> str:
+        return f"Item {self._properties.get('item_name', '')}"
+
+    def __str__(self) -> str:
+        name = self._properties.get("item_name", "")
+        return f"<Item {name!r} {self.item_id} {self.item_state}>"
+
+    __repr__ = __str__
+
+
+def _without_our_frames(lines: list[str]) -> list[str]:
+    """A traceback without the frames by which our worker called the project."""
+    here = f'File "{os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker.py")}"'
+    return [line for line in lines if here not in line]
+
+
+class ItemValue:
+    """``item[key]``, looked up when it is needed."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def realize(self, item: Item) -> Any:
+        return item[self.key]
+
+    def fill(self, item: Item, value: Any) -> None:
+        """Set the value that this one stands for."""
+        item[self.key] = value
+
+    def __str__(self) -> str:
+        return f"<{self.key}>"
+
+
+class ItemInterpolation:
+    """``text % item``: ``'%(item_dir)s/x'`` with the item's values filled in."""
+
+    def __init__(self, s: Any) -> None:
+        self.s = s
+
+    def realize(self, item: Item) -> Any:
+        return realize(self.s, item) % item
+
+    def __str__(self) -> str:
+        return f"<{self.s!r}>"

@@ -1,0 +1,147 @@
+"""The tasks that every item of a project goes through, in order."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import json
+import os
+import re
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+
+from pipeline_core.event import Event
+from pipeline_core.task import Task
+
+if TYPE_CHECKING:
+    from pipeline_core.item import Item
+    from pipeline_core.project import Project
+    from pipeline_core.worker import Worker
+
+__all__ = [
+    "Pipeline", "datetime", "functools", "json", "os", "re", "subprocess", "time",
+]
+
+#: A request that is on its way when the stop comes may still be answered within so
+#: many seconds; then the item is cancelled all the same.
+ANSWER_TIME = 0.8
+
+
+class Pipeline:
+    """Tasks in a row. ``data_dir`` is where items get their folders.
+
+    Events: ``on_start_item``, ``on_complete_item``, ``on_fail_item``,
+    ``on_cancel_item`` and ``on_finish_item`` get ``(pipeline, item)``;
+    ``on_cleanup``, ``on_stop_requested`` and ``on_stop_canceled`` get nothing.
+    """
+
+    def __init__(self, *tasks: Task) -> None:
+        self.tasks: list[Task] = []
+        self.cwd = os.getcwd()
+        self.data_dir = os.path.join(self.cwd, "data")
+        self.project: Project | None = None
+        self.worker: Worker | None = None
+        self.items_in_pipeline: set[Item] = set()
+        #: Whether items that only wait should end instead of asking again.
+        self.stop_requested = False
+        for event in ("start_item", "complete_item", "fail_item", "cancel_item", "finish_item",
+                      "cleanup", "stop_requested", "stop_canceled"):
+            setattr(self, f"on_{event}", Event())
+        for task in tasks:
+            self.add_task(task)
+
+    on_start_item: Event
+    on_complete_item: Event
+    on_fail_item: Event
+    on_cancel_item: Event
+    on_finish_item: Event
+    on_cleanup: Event
+    on_stop_requested: Event
+    on_stop_canceled: Event
+
+    def add_task(self, task: Task) -> None:
+        """Add a task at the end."""
+        task.owner = self
+        self.tasks.append(task)
+
+    def ui_task_list(self) -> list[tuple[Task, str]]:
+        """``(task, name)`` of each step that is shown, in order."""
+        steps: list[tuple[Task, str]] = []
+        for task in self.tasks:
+            task.fill_ui_task_list(steps)
+        return steps
+
+    @property
+    def positions(self) -> dict[Task, str]:
+        """The place of each task as text: ``'3'``, and ``'3.0'`` for the one inside it."""
+        places: dict[Task, str] = {}
+        for number, task in enumerate(self.tasks):
+            place, inner = str(number), task
+            places[inner] = place
+            while (inner := getattr(inner, "inner_task", None)) is not None:  # type: ignore[assignment]
+                place += ".0"
+                places[inner] = place
+        return places
+
+    # -- items -----------------------------------------------------------------
+    def enqueue(self, item: Item) -> None:
+        """Take an item through all tasks."""
+        if item._carried(self.enqueue, item):
+            return
+        self.items_in_pipeline.add(item)
+        item.on_finish += self._item_ended
+        item.deliver(self.on_start_item, self, item)
+        item.life.after_handlers(self._enter, 0, item)
+
+    def _enter(self, number: int, item: Item) -> None:
+        if number == len(self.tasks):
+            item.complete()
+            return
+        task = self.tasks[number]
+        item.life.enter(task)
+        task._hook(item, task.enqueue, item)
+
+    def task_left(self, task: Task, item: Item, status: str) -> None:
+        """The item has left one of the tasks: on to the next, or to the end."""
+        if status == item.TaskStatus.completed:
+            self._enter(self.tasks.index(task) + 1, item)
+        else:
+            item.fail()
+
+    def _item_ended(self, item: Item) -> None:
+        self.items_in_pipeline.discard(item)
+        named = {"completed": self.on_complete_item, "failed": self.on_fail_item,
+                 "canceled": self.on_cancel_item}
+        item.deliver(named[item.item_state], self, item)
+        item.deliver(self.on_finish_item, self, item)
+
+    # -- stopping --------------------------------------------------------------
+    def cancel_items(self) -> None:
+        """End the items that only wait (``may_be_canceled``)."""
+        for item in list(self.items_in_pipeline):
+            if item.may_be_canceled:
+                item.log_output("Stopping: the item has only waited, it is cancelled.")
+                item.cancel()
+
+    def request_stop(self) -> None:
+        """No more asking for work: end the items that wait, tell the project."""
+        self.stop_requested = True
+        self.fire(self.on_stop_requested)
+        self.cancel_items()
+
+    def cancel_stop(self) -> None:
+        """Go on after all."""
+        self.stop_requested = False
+        self.fire(self.on_stop_canceled)
+
+    def fire(self, event: Any) -> None:
+        """Fire one of the events that belong to no item; handlers of the project in
+        its worker."""
+        from pipeline_core.worker import is_foreign
+
+        for handler in event:
+            if self.worker is not None and is_foreign(handler):
+                self.worker.call(handler)
+            else:
+                handler()

@@ -1,0 +1,103 @@
+"""Where ``print`` goes: what project code prints belongs to its item or its load."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import io
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, TextIO
+
+Sink = Callable[[str], None]
+
+#: Where the running code's prints go; None means: the process's own streams.
+current_sink: contextvars.ContextVar[_Lines | None] = contextvars.ContextVar(
+    "print_sink", default=None)
+
+
+class _Lines:
+    """Gathers the small writes that one ``print`` makes."""
+
+    __slots__ = ("_parts", "_sink")
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._parts: list[str] = []
+
+    def write(self, text: str) -> None:
+        self._parts.append(text)
+        if "\n" in text:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._parts:
+            text = "".join(self._parts)
+            self._parts.clear()
+            self._sink(text)
+
+
+class PrintRouter(io.TextIOBase):
+    """Stands in for ``sys.stdout`` or ``sys.stderr``.
+
+    Code that runs for an item (or a load) writes there; all other code reaches the
+    stream that was there before.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        super().__init__()
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        lines = current_sink.get()
+        if lines is not None:
+            lines.write(str(text))
+        elif self.stream is not None:
+            self.stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        lines = current_sink.get()
+        if lines is not None:
+            lines.flush()
+        elif self.stream is not None:
+            self.stream.flush()
+
+    def writable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        """Stays open: the stream belongs to the process, not to who closes it."""
+
+    # `buffer`, `encoding`, `fileno`, `isatty` … are the stream's own.
+    def __getattribute__(self, name: str) -> Any:
+        if name in _STREAM_ATTRIBUTES:
+            return getattr(object.__getattribute__(self, "stream"), name)
+        return object.__getattribute__(self, name)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+_STREAM_ATTRIBUTES = frozenset({"encoding", "errors", "fileno", "isatty", "newlines"})
+
+
+def _route_streams() -> None:
+    # Looked at before each use: others (a test runner, a project) replace them too.
+    if not isinstance(sys.stdout, PrintRouter):
+        sys.stdout = PrintRouter(sys.stdout)
+    if not isinstance(sys.stderr, PrintRouter):
+        sys.stderr = PrintRouter(sys.stderr)
+
+
+@contextlib.contextmanager
+def prints_to(sink: Sink) -> Iterator[None]:
+    """Send what is printed inside, in this context, to ``sink``."""
+    _route_streams()
+    lines = _Lines(sink)
+    token = current_sink.set(lines)
+    try:
+        yield
+    finally:
+        current_sink.reset(token)
+        lines.flush()

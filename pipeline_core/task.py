@@ -1,0 +1,367 @@
+"""The steps of a pipeline."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import datetime
+import functools
+import inspect
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from pipeline_core.config import ConfigValue, realize
+from pipeline_core.event import Event
+from pipeline_core.realizing import is_foreign_value
+from pipeline_core.waiting import Fault, Waiting
+from pipeline_core.worker import current_item, is_foreign
+
+if TYPE_CHECKING:
+    from pipeline_core.item import Item
+
+__all__ = [
+    "ConditionalTask", "LimitConcurrent", "PrintItem", "SetItemKey", "SimpleTask", "Task",
+    "realize",
+    "datetime", "functools", "json", "os", "re", "subprocess", "time",
+]
+
+
+class Task:
+    """One step. ``enqueue(item)`` returns at once; later ``complete_item`` or
+    ``fail_item`` is called for that item, exactly once.
+
+    The events ``on_start_item``, ``on_complete_item``, ``on_fail_item`` and
+    ``on_finish_item`` get ``(task, item)``. Project code may put a callable in the
+    place of one.
+    """
+
+    #: The pipeline or task that goes on when an item has left this one.
+    owner: Any = None
+    #: Containers leave "Starting" and "Finished" to the task inside them.
+    is_container = False
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.cwd = os.getcwd()
+        self.on_start_item: Any = Event()
+        self.on_complete_item: Any = Event()
+        self.on_fail_item: Any = Event()
+        self.on_finish_item: Any = Event()
+
+    def enqueue(self, item: Item) -> None:
+        """Begin with the item; subclasses say how."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how to enqueue an item")
+
+    def start_item(self, item: Item) -> None:
+        """Tell everybody that work on the item begins."""
+        if item._carried(self.start_item, item):
+            return
+        item.life.enter(self)
+        item.set_task_status(self, item.TaskStatus.running)
+        if not self.is_container:
+            item.log_output(f"Starting {self.name} for {item.description()}")
+        item.deliver(self.on_start_item, self, item)
+
+    def complete_item(self, item: Item) -> None:
+        """The item has been through this task."""
+        if not item._carried(self.complete_item, item):
+            self._leave(item, item.TaskStatus.completed, "Finished", self.on_complete_item)
+
+    def fail_item(self, item: Item) -> None:
+        """The item could not be brought through this task."""
+        if not item._carried(self.fail_item, item):
+            self._leave(item, item.TaskStatus.failed, "Failed", self.on_fail_item)
+
+    def _leave(self, item: Item, status: str, word: str, event: Any) -> None:
+        if not item.life.leave(self):
+            if not item.canceled and item.task_status.get(self) is not None:
+                item.log_output(
+                    f"Warning: {self.name} was {item.task_status.get(self)} for "
+                    f"{item.description()} already, and then {status}. It counts once.")
+            return
+        item.set_waiting(None)
+        item.set_task_status(self, status)
+        if not self.is_container:
+            item.log_output(f"{word} {self.name} for {item.description()}")
+        item.deliver(event, self, item)
+        item.deliver(self.on_finish_item, self, item)
+        if self.owner is not None:
+            item.life.after_handlers(self.owner.task_left, self, item, status)
+
+    def task_left(self, task: Task, item: Item, status: str) -> None:
+        """For containers: the item has left the task inside."""
+
+    @contextlib.contextmanager
+    def task_cwd(self) -> Iterator[None]:
+        """Run a block in the folder where the task was made. In the worker only."""
+        before = os.getcwd()
+        os.chdir(self.cwd)
+        try:
+            yield
+        finally:
+            os.chdir(before)
+
+    def fill_ui_task_list(self, task_list: list[tuple[Task, str]]) -> None:
+        """Append ``(task, name)`` for each step that is shown."""
+        task_list.append((self, self.name))
+
+    def __str__(self) -> str:
+        return self.name
+
+    # -- calling what project code may have defined --------------------------------
+    def _hook(
+        self,
+        item: Item,
+        function: Callable[..., Any],
+        *args: Any,
+        then: Callable[[Any], Any] | None = None,
+    ) -> None:
+        """Call ``function`` where it belongs, and go on with its result.
+
+        Project code runs in its worker, ours here and now. An error fails the item.
+        """
+        worker = item.worker
+        if worker is not None and is_foreign(function):
+            worker.call_for(
+                item, self.name, function, *args, cwd=self.cwd,
+                then=functools.partial(self._hook_returned, item, then))
+            return
+        token = current_item.set(item)
+        try:
+            result = function(*args)
+        except Exception as error:
+            item.crash(error)
+            return
+        finally:
+            current_item.reset(token)
+        if then is not None:
+            item.life.guard(then, result)
+
+    def _hook_returned(
+        self,
+        item: Item,
+        then: Callable[[Any], Any] | None,
+        result: Any,
+        error: BaseException | None,
+    ) -> None:
+        if error is not None:
+            item.crash(error)
+        elif then is not None:
+            item.life.guard(then, result)
+
+    def _realize(self, item: Item, value: Any, then: Callable[[Any], Any]) -> None:
+        """Realize a value; in the worker where a class of the project takes part."""
+        worker = item.worker
+        if worker is not None and is_foreign_value(value):
+            worker.call_for(
+                item, self.name, realize, value, item, cwd=self.cwd,
+                then=functools.partial(self._hook_returned, item, then))
+        else:
+            self._hook(item, realize, value, item, then=then)
+
+
+class SimpleTask(Task):
+    """A step that is one call: ``process(item)``.
+
+    Returning completes the item, an exception fails it. ``async def process``
+    runs on the loop; all else may block.
+    """
+
+    def process(self, item: Item) -> Any:
+        """Work on the item; subclasses say how."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how to process an item")
+
+    def enqueue(self, item: Item) -> None:
+        if item._carried(self.enqueue, item):
+            return
+        self.start_item(item)
+        item.life.after_handlers(self._begin, item)
+
+    def _begin(self, item: Item) -> None:
+        worker = item.worker
+        ended = functools.partial(self._processed, item)
+        if inspect.iscoroutinefunction(self.process):
+            self._begin_coroutine(item, ended)
+        elif worker is not None and (is_foreign(self.process) or self._blocks):
+            worker.call_for(item, self.name, self.process, item, cwd=self.cwd, then=ended)
+        else:
+            token = current_item.set(item)
+            try:
+                result, error = self.process(item), None
+            except Exception as raised:
+                result, error = None, raised
+            finally:
+                current_item.reset(token)
+            ended(result, error)
+
+    #: One of ours that works on disk: it runs in the worker as well.
+    _blocks = False
+
+    def _begin_coroutine(self, item: Item, ended: Callable[..., Any]) -> None:
+        token = current_item.set(item)
+        try:
+            task = asyncio.ensure_future(self.process(item))
+        finally:
+            current_item.reset(token)
+        item.life.at_end(task.cancel)
+
+        def finished(task: asyncio.Future[Any]) -> None:
+            item.life.not_at_end(task.cancel)
+            if not task.cancelled():
+                ended(None, task.exception())
+            elif not item.life.ending:
+                ended(None, asyncio.CancelledError("the coroutine was cancelled"))
+
+        task.add_done_callback(finished)
+
+    def _processed(self, item: Item, result: Any, error: BaseException | None) -> None:
+        if error is not None:
+            item.log_failure(error)
+            if item.life.is_open(self):
+                self._hook(item, self.fail_item, item)
+        elif item.life.is_open(self):
+            self._hook(item, self.complete_item, item)
+
+
+class SetItemKey(SimpleTask):
+    """Set ``item[key]`` to a value, realized against the item."""
+
+    def __init__(self, key: str, value: Any) -> None:
+        super().__init__("SetItemKey")
+        self.key = key
+        self.value = value
+
+    def enqueue(self, item: Item) -> None:
+        if not item._carried(self.enqueue, item):
+            self.start_item(item)
+            item.life.after_handlers(self._realize, item, self.value, functools.partial(
+                self._set, item))
+
+    def _set(self, item: Item, value: Any) -> None:
+        item[self.key] = value
+        self._hook(item, self.complete_item, item)
+
+
+class PrintItem(SimpleTask):
+    """Print the item and its values to its log."""
+
+    def __init__(self) -> None:
+        super().__init__("PrintItem")
+
+    def process(self, item: Item) -> None:
+        item.log_output(str(item))
+        for key, value in item.property_items():
+            item.log_output(f"  {key}: {value!r}")
+
+
+class _Container(Task):
+    """A task around another one."""
+
+    is_container = True
+
+    def __init__(self, name: str, inner_task: Task) -> None:
+        super().__init__(name)
+        self.inner_task = inner_task
+        inner_task.owner = self
+
+    def fill_ui_task_list(self, task_list: list[tuple[Task, str]]) -> None:
+        self.inner_task.fill_ui_task_list(task_list)
+
+    def _enter_inner(self, item: Item) -> None:
+        item.life.enter(self.inner_task)
+        self._hook(item, self.inner_task.enqueue, item)
+
+    def task_left(self, task: Task, item: Item, status: str) -> None:
+        if status == item.TaskStatus.completed:
+            self._hook(item, self.complete_item, item)
+        else:
+            self._hook(item, self.fail_item, item)
+
+    def __str__(self) -> str:
+        return f"{self.name}({self.inner_task})"
+
+
+class ConditionalTask(_Container):
+    """Items for which ``condition_function(item)`` is true go through the task."""
+
+    def __init__(self, condition_function: Callable[[Item], Any], inner_task: Task) -> None:
+        super().__init__("Conditional", inner_task)
+        self.condition_function = condition_function
+
+    def enqueue(self, item: Item) -> None:
+        if not item._carried(self.enqueue, item):
+            self.start_item(item)
+            self._hook(item, self.condition_function, item,
+                       then=functools.partial(self._decided, item))
+
+    def _decided(self, item: Item, wanted: Any) -> None:
+        if wanted:
+            self._enter_inner(item)
+        else:
+            item.log_output(f"Skipping {self.inner_task} for {item.description()}")
+            self._hook(item, self.complete_item, item)
+
+
+class LimitConcurrent(_Container):
+    """At most ``limit`` items inside the task; the others wait in order.
+
+    The limit (a number, or what realizes to one) is read anew each time; when it
+    is a setting, raising it lets waiting items in at once.
+    """
+
+    def __init__(self, limit: Any, inner_task: Task) -> None:
+        super().__init__("LimitConcurrent", inner_task)
+        self.limit = limit
+        self._inside: set[Item] = set()
+        self._queue: collections.deque[Item] = collections.deque()
+        self._deciding: Item | None = None
+        if isinstance(limit, ConfigValue):
+            limit.on_change += self._limit_changed
+
+    def enqueue(self, item: Item) -> None:
+        if not item._carried(self.enqueue, item):
+            self.start_item(item)
+            item.life.at_end(functools.partial(self._forget, item))
+            self._queue.append(item)
+            self._let_in()
+
+    def task_left(self, task: Task, item: Item, status: str) -> None:
+        self._forget(item)
+        super().task_left(task, item, status)
+
+    def _limit_changed(self, limit: ConfigValue) -> None:
+        if self._queue and not self._queue[0]._carried(self._let_in):
+            self._let_in()
+
+    def _forget(self, item: Item) -> None:
+        if self._deciding is item:
+            self._deciding = None
+        self._inside.discard(item)
+        with contextlib.suppress(ValueError):
+            self._queue.remove(item)
+        self._let_in()
+
+    def _let_in(self) -> None:
+        if self._queue and self._deciding is None:
+            item = self._deciding = self._queue[0]
+            self._realize(item, self.limit, functools.partial(self._limit_known, item))
+
+    def _limit_known(self, asked_for: Item, limit: Any) -> None:
+        self._deciding = None
+        room = int(limit) - len(self._inside)
+        while room > 0 and self._queue:
+            item = self._queue.popleft()
+            self._inside.add(item)
+            item.set_waiting(None)
+            room -= 1
+            self._enter_inner(item)
+        for item in self._queue:
+            item.set_waiting(Waiting(
+                f"Waiting for its turn: {self.inner_task} works on {int(limit)} at a time.",
+                Fault.NOBODY, None, "queue"))

@@ -1,0 +1,74 @@
+"""The shortest project that shows how it works. It needs no tracker and no network.
+
+    ./run-pipeline projects/example/pipeline.py YOURNAME --max-items 2
+
+A project is a *pipeline*: a row of *tasks*. An *item* of work goes through the tasks, first
+to last; several items may be on their way at once. This file is run once, at the start, and
+must leave two names behind: ``project`` and ``pipeline``.
+"""
+
+import os
+
+from seesaw.config import realize
+from seesaw.externalprocess import ExternalProcess
+from seesaw.item import ItemInterpolation
+from seesaw.pipeline import Pipeline
+from seesaw.project import Project
+from seesaw.task import PrintItem, SimpleTask
+
+
+class ChooseItem(SimpleTask):
+    """A real project asks its tracker what to do (GetItemFromTracker). This one makes it up."""
+
+    def __init__(self):
+        SimpleTask.__init__(self, 'ChooseItem')
+        self.number = 0
+
+    def process(self, item):
+        # An item is a dictionary: what one task puts in, the later ones find. Tasks of one
+        # pipeline never run this method at the same time, so a counter needs no lock.
+        self.number += 1
+        item['item_name'] = 'example-%d' % self.number
+        # Who runs this is in `downloader`, which was there before this file began. It may be
+        # a setting that can still change: realize() gives its value of now.
+        item['greeting'] = 'Hello %s, this is item %d.' % (realize(downloader), self.number)
+
+
+class CountWords(SimpleTask):
+    """Looks at what the external program left, as a project would before it uploads."""
+
+    def __init__(self):
+        SimpleTask.__init__(self, 'CountWords')
+
+    def process(self, item):
+        # Each item has a folder of its own, data_dir. It is removed when the item ends.
+        with open(os.path.join(item['data_dir'], 'greeting.txt')) as text:
+            words = len(text.read().split())
+        # What is printed appears in the item's log. Returning means: this task is done.
+        # Raising any exception would make the item fail, and the log would say why.
+        print('The program wrote %d words.' % words)
+
+
+project = Project(
+    title='Example',
+    project_html='<h2>Example</h2><p>A project that keeps itself busy for a few seconds.</p>',
+)
+
+pipeline = Pipeline(
+    ChooseItem(),
+    # Any program can do the work; what it prints goes to the item's log as it comes. The
+    # values of %(…)s are put in when an item gets here. Note that they are arguments of the
+    # script ($1 and $2), never part of it: an item's name can be any text.
+    ExternalProcess(
+        'WriteGreeting',
+        [
+            'sh', '-c',
+            'for n in 3 2 1; do echo "$n..."; sleep 1; done; echo "$1" | tee "$2"',
+            'sh',
+            ItemInterpolation('%(greeting)s'),
+            ItemInterpolation('%(data_dir)s/greeting.txt'),
+        ],
+    ),
+    CountWords(),
+    PrintItem(),
+)

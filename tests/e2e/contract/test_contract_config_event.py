@@ -1,0 +1,264 @@
+"""The contract's parts `config` and `event`.
+
+Covered: realize of dicts, lists, objects, all else; own classes with slow realize;
+ConfigValue and its methods; regex; min, max, whole numbers, string defaults, a limit
+of 0; ConfigInterpolation; Event: adding, removing, calling in order, length, a handler
+added twice, one that raises.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline_core.config import (
+    ConfigInterpolation,
+    ConfigValue,
+    NumberConfigValue,
+    StringConfigValue,
+    realize,
+)
+from pipeline_core.event import Event
+from pipeline_core.item import ItemInterpolation, ItemValue
+from tests.e2e.contract.kit import play, write_pipeline
+
+
+class Asked:
+    """Something with a realize method of its own."""
+
+    def realize(self, item: Any) -> Any:
+        return ("asked", item)
+
+
+def test_realize_goes_into_dicts_and_lists() -> None:
+    """Dicts (values only) and lists are realized member by member, at any depth."""
+    key = Asked()
+    item = {"a": "A"}
+    made = realize({"x": Asked(), "y": [Asked(), {"z": [ItemValue("a")]}], key: 1}, item)
+    assert made == {"x": ("asked", item), "y": [("asked", item), {"z": ["A"]}], key: 1}
+
+
+def test_realize_leaves_everything_else() -> None:
+    """Strings, numbers, None, tuples and sets come back as they are; the input is unchanged."""
+    marker = object()
+    for value in ("%(a)s", b"x", 1, 1.5, None, (Asked(),), marker):
+        assert realize(value, {}) is value
+    source = {"list": [Asked()]}
+    realize(source, None)
+    assert isinstance(source["list"][0], Asked)
+
+
+def test_realize_without_an_item() -> None:
+    """The item may be left out: None is passed on."""
+    assert realize([Asked()]) == [("asked", None)]
+
+
+def test_own_class_realizes_slowly_and_returns_arguments(tmp_path: Path) -> None:
+    """A class as files define it: works in realize, writes a file, returns realize(list)."""
+    path = write_pipeline(tmp_path, """\
+        class EchoArgs(object):
+            def realize(self, item):
+                time.sleep(0.1)
+                with open(os.path.join(item['data_dir'], 'list.txt'), 'w') as f:
+                    f.write('made in realize')
+                args = ['cat', ItemInterpolation('%(data_dir)s/list.txt')]
+                item['thread'] = threading.current_thread().name
+                return realize(args, item)
+        pipeline = Pipeline(ExternalProcess('Cat', EchoArgs()))
+        """)
+    seen = play(path).only
+    assert seen.outcome == "completed"
+    assert "made in realize" in seen.log
+    assert seen.item["thread"] != "MainThread"
+
+
+def test_config_value() -> None:
+    """Defaults, set_value, error, realize, is_valid of a plain value."""
+    value = ConfigValue("name")
+    assert (value.name, value.title, value.description) == ("name", "", "")
+    assert (value.default, value.editable, value.advanced) == (None, True, True)
+    assert value.value is None
+    assert not value.is_valid()
+    assert value.set_value("text") is True
+    assert value.is_valid()
+    assert value.value == "text"
+    assert value.error is None
+    assert value.realize(None) == "text"
+    assert realize({"v": value}) == {"v": "text"}
+
+
+def test_config_value_by_position() -> None:
+    """The arguments are name, title, description, default, editable, advanced, in this order."""
+    value = ConfigValue("n", "t", "d", "def", False, False)
+    assert (value.name, value.title, value.description, value.default, value.editable,
+            value.advanced) == ("n", "t", "d", "def", False, False)
+    assert value.value == "def"
+
+
+def test_string_value_with_regex() -> None:
+    """An invalid text is refused: False, .error set, the old value kept; then cleared."""
+    value = StringConfigValue(name="nick", regex="^[-_a-zA-Z0-9]{3,30}$", default="abc")
+    assert value.set_value("no spaces allowed") is False
+    assert value.error
+    assert value.value == "abc"
+    assert value.set_value("good-one") is True
+    assert not value.error
+    assert value.value == "good-one"
+
+
+def test_number_value() -> None:
+    """Whole numbers within min and max; the default may be text."""
+    value = NumberConfigValue(name="threads", min=1, max=64, default="20")
+    assert value.value == 20 and isinstance(value.realize(None), int)
+    assert NumberConfigValue(name="other", default=20).value == 20
+    for bad in ("0", "65", "-1", "x", "", "2.5", "1e1"):
+        assert value.set_value(bad) is False, bad
+        assert value.error
+        assert value.value == 20
+    assert value.set_value("64") is True
+    assert value.value == 64
+
+
+def test_a_limit_of_zero_counts() -> None:
+    """Deliberate: min=0 and max=0 are limits, not 'no limit'."""
+    low = NumberConfigValue(name="low", min=0, default=1)
+    assert low.set_value("-1") is False
+    assert low.set_value("0") is True
+    assert low.value == 0 and low.is_valid()
+    high = NumberConfigValue(name="high", max=0, default=0)
+    assert high.set_value("1") is False
+    assert high.set_value("-5") is True
+
+
+def test_check_and_convert_can_be_overridden() -> None:
+    """Files subclass ConfigValue with check_value and convert_value of their own."""
+
+    class Even(ConfigValue):
+        def check_value(self, value: Any) -> Any:
+            if int(value) % 2:
+                return "An even number, please."
+            return None
+
+        def convert_value(self, value: Any) -> Any:
+            return int(value)
+
+    value = Even(name="even", default=2)
+    assert value.set_value("3") is False
+    assert value.error == "An even number, please."
+    assert value.value == 2
+    assert value.set_value("4") is True
+    assert value.value == 4
+
+
+def test_config_interpolation() -> None:
+    """realize(s) % realize(c), with a value, a dict of values, or a value as format."""
+    count = NumberConfigValue(name="n", default=3)
+    assert realize(ConfigInterpolation("--n=%d", count)) == "--n=3"
+    count.set_value("5")
+    assert realize(ConfigInterpolation("--n=%d", count)) == "--n=5"
+    assert ConfigInterpolation("%(a)s-%(b)d", {"a": "x", "b": count}).realize(None) == "x-5"
+    form = StringConfigValue(name="f", default="<%s>")
+    assert realize([ConfigInterpolation(form, count)]) == ["<5>"]
+
+
+def test_item_values_and_interpolations() -> None:
+    """ItemValue and ItemInterpolation realize against the item."""
+    item = {"item_name": "a%b", "n": 3}
+    assert realize(ItemValue("n"), item) == 3
+    assert realize([ItemInterpolation("%(item_name)s:%(n)d%%")], item) == ["a%b:3%"]
+    with pytest.raises(KeyError):
+        realize(ItemValue("absent"), item)
+
+
+def test_event_calls_in_order() -> None:
+    """Handlers are called in the order added, with all arguments; len counts them."""
+    calls: list[Any] = []
+    event = Event()
+    assert len(event) == 0
+    event += lambda *a: calls.append(("first", a))
+    event += lambda *a: calls.append(("second", a))
+    event(1, "two")
+    assert calls == [("first", (1, "two")), ("second", (1, "two"))]
+    assert len(event) == 2
+
+
+def test_event_handler_added_twice_is_called_once() -> None:
+    """Adding the same handler again changes nothing."""
+    calls: list[int] = []
+    event = Event()
+    event += calls.append
+    event += calls.append
+    event(1)
+    assert calls == [1] and len(event) == 1
+
+
+def test_event_removal() -> None:
+    """Removing works, by equality for bound methods; removing what is not there: ValueError."""
+    calls: list[int] = []
+    event = Event()
+    event += calls.append
+    event -= calls.append
+    event(1)
+    assert calls == [] and len(event) == 0
+    with pytest.raises(ValueError):
+        event -= calls.append
+
+
+def test_event_handler_that_raises_does_not_stop_the_rest() -> None:
+    """Deliberate: the others still run, then the error goes to whoever fired."""
+    calls: list[str] = []
+
+    def bad() -> None:
+        raise RuntimeError("bad handler")
+
+    event = Event()
+    event += bad
+    event += lambda: calls.append("after")
+    with pytest.raises(RuntimeError, match="bad handler"):
+        event()
+    assert calls == ["after"]
+
+
+def test_event_may_change_while_it_is_fired() -> None:
+    """A handler may remove itself; the others of that firing are still called."""
+    calls: list[str] = []
+    event = Event()
+
+    def once() -> None:
+        nonlocal event
+        event -= once
+        calls.append("once")
+
+    event += once
+    event += lambda: calls.append("other")
+    event()
+    event()
+    assert calls == ["once", "other", "other"]
+
+
+def test_events_on_tasks_may_be_extended_in_the_file(tmp_path: Path) -> None:
+    """`task.on_start_item += f` in a file: called with (task, item) for each item."""
+    path = write_pipeline(tmp_path, """\
+        calls = []
+        def note(word):
+            def handler(task, item):
+                calls.append((word, task.name, item.item_number))
+            return handler
+        class Do(SimpleTask):
+            def process(self, item):
+                if item.item_number == 2:
+                    raise Exception('second fails')
+        work = Do('Do')
+        work.on_start_item += note('start')
+        work.on_complete_item += note('complete')
+        work.on_fail_item += note('fail')
+        work.on_finish_item += note('finish')
+        pipeline = Pipeline(work)
+        pipeline.calls = calls
+        """)
+    played = play(path, items=2)
+    assert played.loaded.pipeline.calls == [  # type: ignore[attr-defined]
+        ("start", "Do", 1), ("complete", "Do", 1), ("finish", "Do", 1),
+        ("start", "Do", 2), ("fail", "Do", 2), ("finish", "Do", 2)]

@@ -1,0 +1,43 @@
+"""The errors that the tracker's rooms raise; only the handlers turn them into HTTP."""
+
+from __future__ import annotations
+
+
+class TrackerError(Exception):
+    """Something the caller can be told in one sentence (``str(error)``)."""
+
+
+class BadValue(TrackerError):
+    """A name, address or body that can never be accepted."""
+
+
+class UnknownProject(TrackerError):
+    """The project was never given an item here."""
+
+
+class UnknownItem(TrackerError):
+    """The project has no item of that name."""
+
+
+class StoreTrouble(TrackerError):
+    """The database could not be read or written just now; nothing was changed."""
+
+
+class FolderUnusable(TrackerError):
+    """The data folder cannot be used: not writable, locked, or not one of ours."""
+
+
+class NewerDatabase(FolderUnusable):
+    """The database was written by a newer tracker than this one."""
+
+
+class CannotListen(TrackerError):
+    """The address and port cannot be had."""
+
+
+class FileTooLarge(TrackerError):
+    """An upload is over the operator's limit."""
+
+
+class DiskFull(TrackerError):
+    """There is no room for an upload."""

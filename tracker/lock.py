@@ -1,0 +1,46 @@
+"""Lets one server at a time use a data folder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from tracker.errors import FolderUnusable
+
+LOCK_FILE = "tracker.lock"
+
+
+class FolderLocked(FolderUnusable):
+    """Another server uses the folder."""
+
+
+class FolderLock:
+    """Holds the folder until ``release`` or the end of the process, however it ends."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take the lock; raises FolderLocked naming its holder, or FolderUnusable."""
+        path = folder / LOCK_FILE
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise FolderUnusable(
+                f"Cannot use the data folder {folder}: {error.strerror}. Name another with "
+                "--data-dir, or make this one writable."
+            ) from error
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.read(self._handle, 32).decode("ascii", errors="replace").strip()
+            os.close(self._handle)
+            raise FolderLocked(
+                f"Another tracker (process {holder or 'unknown'}) uses the data folder {folder}: "
+                "stop it, or name another --data-dir."
+            ) from error
+        os.ftruncate(self._handle, 0)
+        os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let the next server use the folder."""
+        os.close(self._handle)

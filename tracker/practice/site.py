@@ -1,0 +1,149 @@
+"""The practice site: one small website for each item, the same at every visit.
+
+It has what a crawl of a real site meets: pages that link to one another, style sheets that
+load more, pictures, redirects, a query string, an address that is not ASCII, a page that is
+slow and one that is missing. ``resources`` is the whole of it; ``site_urls`` lists it.
+"""
+
+from __future__ import annotations
+
+import html
+import random
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from tracker.names import SITE_FOLDER
+from tracker.practice.images import gif, png
+
+SLOW_SECONDS = 1.0
+"""How long the slow page takes."""
+
+PAGES = 4
+"""Numbered pages, each linked with the one before and after."""
+
+_THINGS = (
+    "a guestbook",
+    "a web ring",
+    "a fan page",
+    "a hit counter",
+    "a blog",
+    "a forum",
+    "a photo album",
+)
+_FATES = ("closed", "was sold", "lost its disk", "moved away", "ran out of money", "was redesigned")
+_ENDS = ("and we still have it", "but somebody kept a copy", "and nobody had asked for a copy")
+
+
+@dataclass(frozen=True)
+class Resource:
+    """What the site answers at one address."""
+
+    body: bytes
+    kind: str = "text/html; charset=utf-8"
+    status: int = 200
+    location: str | None = None
+    """Where a redirect leads, relative to the site's root, percent-encoded."""
+    delay: float = 0.0
+    """Seconds before the answer."""
+
+
+@dataclass(frozen=True)
+class SiteURL:
+    """One address of the site, in full, and the HTTP status it answers with."""
+
+    url: str
+    status: int
+
+
+def site_path(number: int) -> str:
+    """Return the path of the site of item *number*, with a slash at both ends."""
+    return f"/{SITE_FOLDER}/{number}/"
+
+
+def site_urls(base: str, number: int) -> list[SiteURL]:
+    """Return every address that a crawl of site *number* finds.
+
+    *base* is the server's root, such as ``http://127.0.0.1:8900``.
+    """
+    root = base.rstrip("/") + site_path(number)
+    return [SiteURL(root + path, found.status) for path, found in resources(number).items()]
+
+
+def resources(number: int) -> dict[str, Resource]:
+    """Return the site of item *number*: path below its root (percent-encoded, with its query,
+    ``''`` for the front page) → what is there."""
+    teller = random.Random(f"practice site {number}")
+    light, dark = _colour(teller, 160, 255), _colour(teller, 0, 120)
+    return {
+        "": _front(number, teller),
+        "style.css": _css('@import "more.css";\nbody { background: url(images/paper.png); }\n'),
+        "more.css": _css('h1::before { content: url("images/dot.gif"); }\n'),
+        "images/logo.png": Resource(png(96, 32, light, dark), "image/png"),
+        "images/paper.png": Resource(png(16, 16, light, (255, 255, 255), 4), "image/png"),
+        "images/dot.gif": Resource(gif(24, 24, light, dark), "image/gif"),
+        "images/photo.png": Resource(png(160, 120, dark, light, 20), "image/png"),
+        **{f"pages/{page}.html": _numbered(page, teller) for page in range(1, PAGES + 1)},
+        "list?page=1": _page("List, part 1", '<p><a href="list?page=2">Part 2</a></p>'),
+        "list?page=2": _page("List, part 2", '<p><a href="list?page=1">Part 1</a></p>'),
+        "old": _redirect(301, "pages/1.html"),
+        "latest": _redirect(302, "further"),
+        "further": _redirect(301, "end.html"),
+        "end.html": _page("The end of the way", _story(teller)),
+        quote("café/東京.html"): _page("東京のカフェ", "<p>Grüße, 世界, дом.</p>", up="../"),
+        "notes.txt": Resource(_story(teller).encode(), "text/plain; charset=utf-8"),
+        "slow.html": Resource(_page("A slow page", _story(teller)).body, delay=SLOW_SECONDS),
+        "missing.html": Resource(_page("Nothing is here", "").body, status=404),
+    }
+
+
+def _front(number: int, teller: random.Random) -> Resource:
+    """Return the front page, from which everything else is reached."""
+    links = [*(f"pages/{page}.html" for page in range(1, PAGES + 1)), "list?page=1", "old"]
+    links += ["latest", "café/東京.html", "notes.txt", "slow.html", "missing.html"]
+    items = "".join(f'<li><a href="{html.escape(link)}">{link}</a></li>\n' for link in links)
+    return _page(f"Practice site {number}", f"{_story(teller)}<ul>\n{items}</ul>")
+
+
+def _numbered(page: int, teller: random.Random) -> Resource:
+    """Return a page in the row of pages."""
+    near = [other for other in (page - 1, page + 1) if 1 <= other <= PAGES]
+    links = " ".join(f'<a href="{other}.html">Page {other}</a>' for other in near)
+    body = f'{_story(teller)}<p><img src="../images/photo.png" alt=""></p><p>{links}</p>'
+    return _page(f"Page {page}", body, up="../")
+
+
+def _page(title: str, body: str, up: str = "") -> Resource:
+    """Return an HTML page; *up* leads from its folder to the site's root."""
+    return Resource(
+        f"""<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><title>{title}</title>
+<link rel="stylesheet" href="{up}style.css"></head>
+<body><p><a href="{up or "./"}"><img src="{up}images/logo.png" alt="Practice"></a></p>
+<h1>{title}</h1>
+{body}
+</body>
+</html>
+""".encode()
+    )
+
+
+def _redirect(status: int, location: str) -> Resource:
+    return Resource(_page("Moved", "").body, status=status, location=location)
+
+
+def _css(text: str) -> Resource:
+    return Resource(text.encode(), "text/css; charset=utf-8")
+
+
+def _story(teller: random.Random) -> str:
+    """Return a few sentences, as HTML paragraphs."""
+    return "".join(
+        f"<p>In {teller.randint(1994, 2012)} {teller.choice(_THINGS)} {teller.choice(_FATES)}, "
+        f"{teller.choice(_ENDS)}.</p>\n"
+        for _ in range(3)
+    )
+
+
+def _colour(teller: random.Random, low: int, high: int) -> tuple[int, int, int]:
+    return teller.randint(low, high), teller.randint(low, high), teller.randint(low, high)

@@ -1,0 +1,153 @@
+"""The headers that every answer carries, and how a refusal is sent."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from http.client import responses
+from typing import Any, cast
+
+from tornado import httputil
+from tornado.http1connection import HTTP1Connection
+from tornado.web import OutputTransform
+
+logger = logging.getLogger(__name__)
+
+SECURITY_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https:; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"),
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Server": "warrior",
+}
+
+#: The largest body that a command may have.
+MAX_BODY = 64 * 1024
+#: A refused body is read up to this size, so that the sender can read our answer.
+MAX_DISCARDED = 1024 * 1024
+
+
+class SecurityHeaders(OutputTransform):
+    """Adds them to every answer of every handler, those of libraries included."""
+
+    def __init__(self, request: httputil.HTTPServerRequest) -> None:
+        pass
+
+    def transform_first_chunk(
+        self, status_code: int, headers: httputil.HTTPHeaders, chunk: bytes,
+        include_footers: bool,
+    ) -> tuple[int, httputil.HTTPHeaders, bytes]:
+        for name, value in SECURITY_HEADERS.items():
+            headers[name] = value
+        if "Cache-Control" not in headers:
+            headers["Cache-Control"] = "no-store"
+        return status_code, headers, chunk
+
+    def transform_chunk(self, chunk: bytes, finishing: bool) -> bytes:
+        return chunk
+
+
+@dataclasses.dataclass(frozen=True)
+class Refusal:
+    """An answer of one line that says what to change."""
+
+    status: int
+    text: str
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+class RefusalDelegate(httputil.HTTPMessageDelegate):
+    """Takes in what is left of a refused request and sends the refusal."""
+
+    def __init__(self, request: httputil.HTTPServerRequest, refusal: Refusal) -> None:
+        self._request = request
+        self._refusal = refusal
+        self._answered = False
+
+    def headers_received(
+        self,
+        start_line: httputil.RequestStartLine | httputil.ResponseStartLine,
+        headers: httputil.HTTPHeaders,
+    ) -> Awaitable[None] | None:
+        length = content_length(headers)
+        if length is None or length > MAX_DISCARDED:
+            # Too much to read: answer at once. The connection closes behind it; the
+            # limit is raised so that Tornado does not answer a second time.
+            if length is not None:
+                cast(HTTP1Connection, self._request.connection).set_max_body_size(length)
+            self._answer()
+        return None
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        return None
+
+    def finish(self) -> None:
+        self._answer()
+
+    def on_connection_close(self) -> None:
+        self._answered = True
+
+    def _answer(self) -> None:
+        if self._answered:
+            return
+        self._answered = True
+        refusal, request = self._refusal, self._request
+        logger.info("refused with %d: %s %s from %s: %s", refusal.status, request.method,
+                    request.path, request.remote_ip, refusal.text)
+        body = (refusal.text + "\n").encode("utf-8")
+        headers = httputil.HTTPHeaders({
+            **SECURITY_HEADERS, "Cache-Control": "no-store",
+            "Content-Type": "text/plain; charset=UTF-8", "Content-Length": str(len(body)),
+            **refusal.headers,
+        })
+        reason = responses.get(refusal.status, "Refused")
+        start = httputil.ResponseStartLine("HTTP/1.1", refusal.status, reason)
+        connection = cast(HTTP1Connection, request.connection)
+        connection.write_headers(start, headers, b"" if request.method == "HEAD" else body)
+        connection.finish()
+
+
+class LaterDelegate(httputil.HTTPMessageDelegate):
+    """Stands in until it is known who handles the request (a password is being checked)."""
+
+    def __init__(self, choose: Callable[[], Awaitable[httputil.HTTPMessageDelegate]]) -> None:
+        self._choose = choose
+        self._chosen: Any = None
+        self._closed = False
+
+    async def headers_received(
+        self,
+        start_line: httputil.RequestStartLine | httputil.ResponseStartLine,
+        headers: httputil.HTTPHeaders,
+    ) -> None:
+        chosen = await self._choose()
+        if self._closed:
+            return
+        self._chosen = chosen
+        started = chosen.headers_received(start_line, headers)
+        if started is not None:
+            await started
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        return cast("Awaitable[None] | None", self._chosen.data_received(chunk))
+
+    def finish(self) -> None:
+        self._chosen.finish()
+
+    def on_connection_close(self) -> None:
+        self._closed = True
+        if self._chosen is not None:
+            self._chosen.on_connection_close()
+
+
+def content_length(headers: httputil.HTTPHeaders) -> int | None:
+    """The announced length of the body, 0 without one, None if it cannot be told."""
+    if "Transfer-Encoding" in headers:
+        return None
+    text = headers.get("Content-Length", "0")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None

@@ -40,6 +40,7 @@ class Lifetime:
         self._foreign_calls = 0
         self._foreign_backlog = 0
         self._outcome = ""
+        self.stoppable_request: asyncio.Task[Any] | None = None
 
     # -- tasks: each is left once --------------------------------------------
     def enter(self, task: Task) -> None:
@@ -100,6 +101,17 @@ class Lifetime:
     def _resume(self, resume: Callable[..., Any], *args: Any) -> None:
         self.item.set_waiting(None)
         resume(*args)
+
+    def cancel_request_after_stop(self, request: asyncio.Task[Any]) -> None:
+        """Let a stop end the item although the request is on its way (see Pipeline)."""
+        self.stoppable_request = request
+
+    def stop_request(self) -> None:
+        """A stop has waited long enough for the answer: cancel the item."""
+        request = self.stoppable_request
+        if request is not None and not request.done() and not self.ending:
+            self.item.log_output("Stopping: the tracker has not answered in time.")
+            self.item.cancel()
 
     def _loop(self) -> asyncio.AbstractEventLoop:
         worker = self.item.worker

@@ -123,6 +123,12 @@ class Pipeline:
             if item.may_be_canceled:
                 item.log_output("Stopping: the item has only waited, it is cancelled.")
                 item.cancel()
+            elif item.life.stoppable_request is not None:
+                item.life.call_later(ANSWER_TIME, self._cancel_request, item)
+
+    def _cancel_request(self, item: Item) -> None:
+        if self.stop_requested:
+            item.life.stop_request()
 
     def request_stop(self) -> None:
         """No more asking for work: end the items that wait, tell the project."""

@@ -1,0 +1,111 @@
+"""Requests to the tracker: bounded in time, in size and in redirects."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+from tornado import httpclient, httputil
+from tornado.simple_httpclient import SimpleAsyncHTTPClient
+
+import pipeline_core
+
+if TYPE_CHECKING:
+    from pipeline_core.lifetime import Lifetime
+
+DEADLINE = 60.0
+LARGEST_BODY = 1 << 20
+MOST_REDIRECTS = 3
+
+
+def user_agent() -> str:
+    """What a tracker and Warrior HQ see of us."""
+    return (f"ArchiveTeam Warrior/{pipeline_core.__version__} {pipeline_core.runner_type} "
+            f"{pipeline_core.warrior_build}").strip()
+
+
+def post_json(
+    life: Lifetime,
+    url: str,
+    data: Any,
+    then: Callable[[httpclient.HTTPResponse], Any],
+) -> asyncio.Task[Any]:
+    """POST ``data`` as JSON; ``then(response)`` follows unless the item has ended.
+
+    Trouble on the way is a response with the code 599 and ``error`` set.
+    """
+    body = json.dumps(data)
+
+    async def ask() -> None:
+        response = await _post(url, body)
+        life.not_at_end(task.cancel)
+        life.guard(then, response)
+
+    task = asyncio.ensure_future(ask())
+    life.at_end(task.cancel)
+    return task
+
+
+async def _post(url: str, body: str) -> httpclient.HTTPResponse:
+    request = httpclient.HTTPRequest(url)
+    client: httpclient.AsyncHTTPClient | None = None
+    try:
+        # Made for this loop and for these bounds; it holds no connections.
+        client = SimpleAsyncHTTPClient(force_instance=True, max_clients=1,
+                                       max_body_size=LARGEST_BODY)
+        return await asyncio.wait_for(_follow(client, url, body), DEADLINE)
+    except asyncio.TimeoutError:
+        error: Exception = TimeoutError(f"no complete answer within {DEADLINE:.0f} s")
+        return httpclient.HTTPResponse(request, 599, error=error)
+    except Exception as raised:
+        # Whatever the network or the answer did: the request failed, and is tried again.
+        return httpclient.HTTPResponse(request, 599, error=raised)
+    finally:
+        if client is not None:
+            client.close()
+
+
+async def _follow(
+    client: httpclient.AsyncHTTPClient, url: str, body: str
+) -> httpclient.HTTPResponse:
+    for _ in range(MOST_REDIRECTS + 1):
+        request = httpclient.HTTPRequest(
+            url, method="POST", body=body, follow_redirects=False, decompress_response=False,
+            connect_timeout=DEADLINE, request_timeout=DEADLINE, user_agent=user_agent(),
+            headers=httputil.HTTPHeaders({"Content-Type": "application/json"}))
+        response = await client.fetch(request, raise_error=False)
+        if response.code not in (301, 302, 303, 307, 308):
+            return response
+        target = urljoin(url, response.headers.get("Location", ""))
+        _check_redirect(url, target)
+        url = target
+    raise ValueError(f"more than {MOST_REDIRECTS} redirects")
+
+
+def _check_redirect(source: str, target: str) -> None:
+    if urlsplit(target).scheme not in ("http", "https"):
+        raise ValueError(f"it redirects to {target}, which is not HTTP")
+    if _is_local(target) and not _is_local(source):
+        raise ValueError(f"it redirects to {target}, which is this machine")
+
+
+def _is_local(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified or address.is_link_local
+
+
+def describe_trouble(response: httpclient.HTTPResponse) -> str:
+    """A sentence for an answer that is of no use."""
+    if response.code == 599:
+        return f"The tracker cannot be reached: {response.error}."
+    return f"The tracker has trouble (it answered {response.code})."

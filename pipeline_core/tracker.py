@@ -1,0 +1,493 @@
+"""Tasks that talk with the tracker: get an item, ask where to upload, report it done."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tornado import httpclient, ioloop
+
+from pipeline_core import http
+from pipeline_core.backoff import Backoff, parse_retry_after
+from pipeline_core.config import realize
+from pipeline_core.externalprocess import CurlUpload, RsyncUpload
+from pipeline_core.item import ItemValue
+from pipeline_core.realizing import is_foreign_value
+from pipeline_core.task import SimpleTask, Task
+from pipeline_core.trackeranswers import (
+    UnexpectedAnswer, multi_base, parse_items, parse_object, parse_target, split_answer)
+from pipeline_core.waiting import Fault, Waiting
+from pipeline_core.worker import current_item
+
+if TYPE_CHECKING:
+    from pipeline_core.item import Item
+
+__all__ = [
+    "CurlUpload", "GetItemFromTracker", "ItemValue", "PrepareStatsForTracker",
+    "ReleaseItemsToTracker", "RsyncUpload", "SendDoneToTracker", "SimpleTask", "Task",
+    "TrackerRequest", "UploadWithTracker", "httpclient", "ioloop", "realize",
+    "datetime", "functools", "json", "os", "re", "subprocess", "time",
+]
+
+#: A tracker that blocks us is asked again after an hour, not sooner.
+BLOCKED_DELAY = 3600.0
+
+#: A finished item that the tracker has not accepted in a day is kept, and shown.
+NOT_ACCEPTED_AFTER = 86400.0
+
+#: HTTP status -> (sentence, whose fault, code of the reason).
+_REASONS = {
+    404: ("The tracker has no items for us right now.", Fault.NOBODY, "no-items"),
+    420: ("The tracker limits how often it gives items.", Fault.TRACKER, "rate-limit"),
+    429: ("The tracker limits how often it gives items.", Fault.TRACKER, "rate-limit"),
+    455: ("The project's code is out of date; it has to be updated.", Fault.YOU, "outdated"),
+    403: ("The tracker has blocked this address or this name.", Fault.YOU, "blocked"),
+}
+
+
+class TrackerRequest(Task):
+    """One command, sent until the tracker gives the answer that lets the item go on.
+
+    The delays belong to the item: they begin at ``DEFAULT_RETRY_DELAY`` seconds and
+    grow by ``RETRY_DELAY_INCREMENT`` up to ``MAX_RETRY_DELAY``. In hooks,
+    ``retry_delay`` and the methods that change it act on the item being handled.
+    """
+
+    DEFAULT_RETRY_DELAY: float = 60
+    RETRY_DELAY_INCREMENT: float = 10
+    MAX_RETRY_DELAY: float = 300
+
+    def __init__(
+        self, name: str, tracker_url: Any, tracker_command: str, may_be_canceled: bool = False
+    ) -> None:
+        super().__init__(name)
+        self.tracker_url = tracker_url
+        self.tracker_command = tracker_command
+        self.may_be_canceled = may_be_canceled
+
+    # -- hooks -----------------------------------------------------------------
+    def data(self, item: Item) -> dict[str, Any]:
+        """What is sent, as JSON."""
+        return {}
+
+    def send_request(self, item: Item) -> None:
+        """Ask the tracker."""
+        if item._carried(self.send_request, item):
+            return
+        item.set_waiting(None)
+        self._hook(item, self.data, item, then=functools.partial(self._data_known, item))
+
+    def handle_response(self, item: Item, response: httpclient.HTTPResponse) -> None:
+        """The tracker has answered, or not (``response.code`` 599)."""
+        if item._carried(self.handle_response, item, response):
+            return
+        item.may_be_canceled = self.may_be_canceled
+        if response.code == 200:
+            body = (response.body or b"").decode("utf-8", "replace")
+            self._hook(item, self.process_body, body, item)
+            return
+        if response.code in _REASONS:
+            reason, fault, code = _REASONS[response.code]
+        else:
+            reason, fault, code = http.describe_trouble(response), Fault.TRACKER, "tracker-trouble"
+        asked_for = parse_retry_after(response.headers.get("Retry-After"))
+        if response.code == 403:
+            asked_for = BLOCKED_DELAY
+        self._wait_and_retry(item, reason, fault, code, asked_for)
+
+    def process_body(self, body: str, item: Item) -> None:
+        """The tracker has answered 200 with this text."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how to process an answer")
+
+    def schedule_retry(self, item: Item, message: str = "") -> None:
+        """Ask again after a while; ``message`` is shown as the reason."""
+        if not item._carried(self.schedule_retry, item, message):
+            self._wait_and_retry(item, message or "The tracker has to be asked again.",
+                                 Fault.TRACKER, "tracker-trouble")
+
+    # -- delays ------------------------------------------------------------------
+    @property
+    def retry_delay(self) -> float:
+        """Seconds before the next try (without jitter) of the item being handled."""
+        item = current_item.get()
+        if item is not None and self in item.life.backoffs:
+            return item.life.backoffs[self].delay
+        return float(self.__dict__.get("_initial_delay", self.DEFAULT_RETRY_DELAY))
+
+    @retry_delay.setter
+    def retry_delay(self, seconds: float) -> None:
+        item = current_item.get()
+        if item is None:
+            self.__dict__["_initial_delay"] = float(seconds)
+        else:
+            self._backoff(item).delay = float(seconds)
+
+    def increment_retry_delay(self, max_delay: float | None = None) -> None:
+        """Make the next delay longer, up to ``max_delay`` seconds."""
+        item = current_item.get()
+        if item is not None:
+            self._backoff(item).grow(
+                self.MAX_RETRY_DELAY if max_delay is None else max_delay)
+
+    def reset_retry_delay(self) -> None:
+        """Begin with the first delay again."""
+        item = current_item.get()
+        if item is not None:
+            self._backoff(item).reset()
+
+    def _backoff(self, item: Item) -> Backoff:
+        if self not in item.life.backoffs:
+            item.life.backoffs[self] = Backoff(
+                float(self.__dict__.get("_initial_delay", self.DEFAULT_RETRY_DELAY)),
+                increment=float(self.RETRY_DELAY_INCREMENT), maximum=float(self.MAX_RETRY_DELAY))
+        return item.life.backoffs[self]
+
+    # -- on the loop -------------------------------------------------------------
+    def enqueue(self, item: Item) -> None:
+        if item._carried(self.enqueue, item):
+            return
+        self.start_item(item)
+        item.life.backoffs.pop(self, None)
+        self._backoff(item)
+        item.life.after_handlers(self._send, item)
+
+    def _send(self, item: Item) -> None:
+        # What was claimed with an answer on its way would be lost to the tracker.
+        item.may_be_canceled = False
+        self._hook(item, self.send_request, item)
+
+    def _data_known(self, item: Item, data: Any) -> None:
+        self._realize(item, [self.tracker_url, data], functools.partial(self._post, item))
+
+    def _post(self, item: Item, settled: list[Any]) -> None:
+        base, data = settled
+        url = f"{str(base).rstrip('/')}/{self.tracker_command}"
+        request = http.post_json(item.life, url, data, functools.partial(self._answered, item))
+        if self.may_be_canceled:
+            item.life.cancel_request_after_stop(request)
+
+    def _answered(self, item: Item, response: httpclient.HTTPResponse) -> None:
+        self._hook(item, self.handle_response, item, response)
+
+    def _wait_and_retry(
+        self, item: Item, reason: str, fault: Fault, code: str, asked_for: float | None = None
+    ) -> None:
+        item.may_be_canceled = self.may_be_canceled
+        if self.may_be_canceled and item.pipeline.stop_requested:
+            item.log_output(f"{reason} Stopping, so it is not asked again.")
+            item.cancel()
+            return
+        backoff = self._backoff(item)
+        delay = backoff.next_delay(asked_for)
+        # In project code that called us, the item is the one at hand.
+        token = current_item.set(item)
+        try:
+            self.increment_retry_delay()
+        finally:
+            current_item.reset(token)
+        item.log_output(f"{reason} Retrying after {delay:.0f} seconds...")
+        item.life.wait(Waiting(reason, fault, time.monotonic() + delay, code),
+                       delay, self._send, item)
+
+    def _unexpected(self, item: Item, body: str, why: str) -> None:
+        text = " ".join(body[:200].split())
+        self._wait_and_retry(
+            item, f"Unexpected answer from the tracker: {why} (it was: {text!r}).",
+            Fault.TRACKER, "tracker-trouble")
+
+
+class GetItemFromTracker(TrackerRequest):
+    """Asks for an item (``/multi=N`` in the URL: for up to N), until there is one.
+
+    ``item_filter`` gets ``[{"item": name, "queue": queue}, …]`` and returns as many
+    truth values; what it refuses is given back.
+    """
+
+    def __init__(
+        self,
+        tracker_url: Any,
+        downloader: Any,
+        version: Any = None,
+        item_filter: Callable[[list[dict[str, Any]]], Any] | None = None,
+    ) -> None:
+        super().__init__("GetItemFromTracker", tracker_url, "request", may_be_canceled=True)
+        self.downloader = downloader
+        self.version = version
+        self.item_filter = item_filter
+
+    def data(self, item: Item) -> dict[str, Any]:
+        data = {"downloader": realize(self.downloader, item), "api_version": "2"}
+        if self.version is not None:
+            data["version"] = realize(self.version, item)
+        return data
+
+    def process_body(self, body: str, item: Item) -> None:
+        if item._carried(self.process_body, body, item):
+            return
+        try:
+            values, dropped = split_answer(parse_object(body))
+        except UnexpectedAnswer as error:
+            self._unexpected(item, body, str(error))
+            return
+        if not values.get("item_name"):
+            self._wait_and_retry(item, "The tracker gave no item.", Fault.TRACKER, "no-items")
+            return
+        for key in dropped:
+            item.log_output(f"The tracker's answer sets {key!r}, which is ours: left out.")
+        item.may_be_canceled = False
+        names, queues = parse_items(values)
+        if self.item_filter is None:
+            self._accept(item, values, names, queues)
+            return
+        offered = [{"item": name, "queue": queue} for name, queue in
+                   zip(names, queues or [None] * len(names))]
+        self._filter(item, offered, functools.partial(self._filtered, item, values, names, queues))
+
+    def _filter(self, item: Item, offered: list[dict[str, Any]], then: Any) -> None:
+        def ask() -> tuple[Any, BaseException | None]:
+            try:
+                assert self.item_filter is not None
+                return self.item_filter(offered), None
+            except Exception as error:
+                return None, error
+
+        worker = item.worker
+        if worker is not None:
+            worker.call_for(item, self.name, ask, cwd=self.cwd,
+                            then=functools.partial(self._hook_returned, item, then))
+        else:
+            then(ask())
+
+    def _filtered(self, item: Item, values: dict[str, Any], names: list[str],
+                  queues: list[Any] | None, answer: tuple[Any, BaseException | None]) -> None:
+        verdicts, error = answer
+        if error is not None:
+            item.log_failure(error)
+        elif not isinstance(verdicts, (list, tuple)) or len(verdicts) != len(names):
+            item.log_output("item_filter returned invalid data")
+            error = ValueError()
+        if error is not None:
+            self._release(item, names, functools.partial(self._hook, item, self.fail_item, item))
+            return
+        keep = [number for number, verdict in enumerate(verdicts) if verdict]
+        refused = [name for name, verdict in zip(names, verdicts) if not verdict]
+        accepted = [names[number] for number in keep]
+        kept_queues = None if queues is None else [queues[number] for number in keep]
+        if keep:
+            go_on = functools.partial(self._accept, item, values, accepted, kept_queues)
+        else:
+            go_on = functools.partial(
+                self._wait_and_retry, item, "The project took none of the items it was given.",
+                Fault.PROJECT, "no-items")
+        if refused:
+            self._release(item, refused, go_on)
+        else:
+            go_on()
+
+    def _release(self, item: Item, names: list[str], then: Callable[[], Any]) -> None:
+        release = ReleaseItemsToTracker(self.tracker_url, self.downloader, self.version, names)
+        release.cwd = self.cwd
+        release.owner = _Then(then)
+        item.life.enter(release)
+        release.enqueue(item)
+
+    def _accept(self, item: Item, values: dict[str, Any], names: list[str],
+                queues: list[Any] | None) -> None:
+        for key, value in values.items():
+            item[key] = value
+        item["item_name"] = "\0".join(names)
+        item["items"] = names
+        item["queues"] = queues
+        item.log_output(f"Received {item.description()} from the tracker")
+        self._hook(item, self.complete_item, item)
+
+
+class _Then:
+    """Goes on when the task made for one step has been left."""
+
+    def __init__(self, then: Callable[[], Any]) -> None:
+        self._then = then
+
+    def task_left(self, task: Task, item: Item, status: str) -> None:
+        self._then()
+
+
+class ReleaseItemsToTracker(TrackerRequest):
+    """Gives items back; asked again until the tracker confirms exactly these."""
+
+    def __init__(self, tracker_url: Any, downloader: Any, version: Any, items: Any) -> None:
+        super().__init__("ReleaseItemsToTracker", _Base(tracker_url), "release")
+        self.downloader = downloader
+        self.version = version
+        self.items = items
+
+    def data(self, item: Item) -> dict[str, Any]:
+        data = {"downloader": realize(self.downloader, item)}
+        if self.version is not None:
+            data["version"] = realize(self.version, item)
+        data["items"] = realize(self.items, item)
+        return data
+
+    def process_body(self, body: str, item: Item) -> None:
+        if item._carried(self.process_body, body, item):
+            return
+        try:
+            answer = parse_object(body)
+        except UnexpectedAnswer as error:
+            self._unexpected(item, body, str(error))
+            return
+        if answer == {"items": realize(self.items, item)}:
+            self._hook(item, self.complete_item, item)
+        else:
+            self._unexpected(item, body, "it does not confirm the released items")
+
+
+class _Base:
+    """The tracker's URL without its ``/multi=N``."""
+
+    def __init__(self, url: Any) -> None:
+        self.url = url
+
+    def realize(self, item: Item) -> str:
+        return multi_base(str(realize(self.url, item)))
+
+
+class PrepareStatsForTracker(SimpleTask):
+    """Sets ``item['stats']``: the defaults, the item's name, the size in bytes of each
+    group of files, and ``id_function(item)``."""
+
+    _blocks = True
+
+    def __init__(
+        self,
+        defaults: Any = None,
+        file_groups: Any = None,
+        id_function: Callable[[Item], Any] | None = None,
+    ) -> None:
+        super().__init__("PrepareStatsForTracker")
+        self.defaults = {} if defaults is None else defaults
+        self.file_groups = {} if file_groups is None else file_groups
+        self.id_function = id_function
+
+    def process(self, item: Item) -> None:
+        sizes = {
+            group: sum(os.path.getsize(os.path.join(self.cwd, path))
+                       for path in realize(files, item))
+            for group, files in self.file_groups.items()}
+        stats = dict(realize(self.defaults, item))
+        stats["item"] = item["item_name"]
+        stats["bytes"] = sizes
+        if self.id_function is not None:
+            stats["id"] = self.id_function(item)
+        item["stats"] = realize(stats, item)
+
+
+class UploadWithTracker(TrackerRequest):
+    """Asks the tracker where to upload, and tries that once; then asks again."""
+
+    def __init__(
+        self,
+        tracker_url: Any,
+        downloader: Any,
+        files: Any,
+        version: Any = None,
+        rsync_target_source_path: Any = "./",
+        rsync_bwlimit: Any = "0",
+        rsync_extra_args: Any = None,
+        curl_connect_timeout: Any = "60",
+        curl_speed_limit: Any = "1",
+        curl_speed_time: Any = "900",
+    ) -> None:
+        super().__init__("UploadWithTracker", tracker_url, "upload")
+        self.downloader = downloader
+        self.version = version
+        self.files = files
+        self.rsync_target_source_path = rsync_target_source_path
+        self.rsync_bwlimit = rsync_bwlimit
+        self.rsync_extra_args = [] if rsync_extra_args is None else rsync_extra_args
+        self.curl_connect_timeout = curl_connect_timeout
+        self.curl_speed_limit = curl_speed_limit
+        self.curl_speed_time = curl_speed_time
+
+    def data(self, item: Item) -> dict[str, Any]:
+        data = {"downloader": realize(self.downloader, item), "item_name": item["item_name"]}
+        if self.version is not None:
+            data["version"] = realize(self.version, item)
+        return data
+
+    def process_body(self, body: str, item: Item) -> None:
+        if item._carried(self.process_body, body, item):
+            return
+        try:
+            target = parse_target(parse_object(body))
+            upload = self._upload_to(target)
+        except UnexpectedAnswer as error:
+            self._unexpected(item, body, str(error))
+            return
+        upload.cwd = self.cwd
+        item.log_output(f"Uploading to {target}")
+        upload.owner = _Outcome(self, target)
+        item.life.enter(upload)
+        upload.enqueue(item)
+
+    def _upload_to(self, target: str) -> Task:
+        if target.startswith("rsync:"):
+            return RsyncUpload(
+                target, self.files, target_source_path=self.rsync_target_source_path,
+                bwlimit=self.rsync_bwlimit, extra_args=self.rsync_extra_args, max_tries=1)
+        if isinstance(self.files, (list, tuple)) and len(self.files) != 1:
+            raise UnexpectedAnswer(
+                f"an HTTP target takes one file, and there are {len(self.files)}")
+        file = self.files[0] if isinstance(self.files, (list, tuple)) else self.files
+        return CurlUpload(
+            target, file, self.curl_connect_timeout, self.curl_speed_limit,
+            self.curl_speed_time, max_tries=1)
+
+
+class _Outcome:
+    """What an upload means for the task that had it made."""
+
+    def __init__(self, task: UploadWithTracker, target: str) -> None:
+        self.task = task
+        self.target = target
+
+    def task_left(self, task: Task, item: Item, status: str) -> None:
+        if status == item.TaskStatus.completed:
+            self.task._hook(item, self.task.complete_item, item)
+        else:
+            self.task._wait_and_retry(
+                item, f"The upload to {self.target} failed; another target is asked for.",
+                Fault.TARGET, "upload")
+
+
+class SendDoneToTracker(TrackerRequest):
+    """Reports the item as done; only the answer ``OK`` counts."""
+
+    def __init__(self, tracker_url: Any, stats: Any) -> None:
+        super().__init__("SendDoneToTracker", tracker_url, "done")
+        self.stats = stats
+
+    def data(self, item: Item) -> dict[str, Any]:
+        stats: dict[str, Any] = realize(self.stats, item)
+        return stats
+
+    def process_body(self, body: str, item: Item) -> None:
+        if item._carried(self.process_body, body, item):
+            return
+        if body.strip() == "OK":
+            item.log_output("The tracker has confirmed the item")
+            self._hook(item, self.complete_item, item)
+        elif time.monotonic() - self._backoff(item).started > NOT_ACCEPTED_AFTER:
+            item.keep_data = True
+            item.log_output("The tracker has not accepted the item for a day; its files are "
+                            f"kept in {item['data_dir']}")
+            self._hook(item, self.fail_item, item)
+        else:
+            self._unexpected(item, body, "it should be OK")

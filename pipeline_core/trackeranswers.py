@@ -1,0 +1,84 @@
+"""What a tracker may answer. Everything in it comes from a stranger."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+#: Keys of an item that are ours; a tracker must not set them.
+RESERVED_KEYS = frozenset({"data_dir", "item_dir", "stats", "tries"})
+
+
+class UnexpectedAnswer(ValueError):
+    """The answer cannot be used; the message says why."""
+
+
+def parse_object(body: str) -> dict[str, Any]:
+    """The JSON object in the text; UnexpectedAnswer for all else."""
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        raise UnexpectedAnswer("it is not JSON") from None
+    if not isinstance(answer, dict):
+        raise UnexpectedAnswer("it is not a JSON object")
+    return answer
+
+
+def split_answer(answer: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The values for the item, and the reserved keys that were left out."""
+    name = answer.get("item_name")
+    if name is not None and not isinstance(name, str):
+        raise UnexpectedAnswer("item_name is not text")
+    items, queues = answer.get("items"), answer.get("queues")
+    if items is not None and not (
+            isinstance(items, list) and items and all(isinstance(one, str) for one in items)):
+        raise UnexpectedAnswer("items is not a list of names")
+    if queues is not None and not (
+            isinstance(queues, list) and (items is None or len(queues) == len(items))):
+        raise UnexpectedAnswer("queues is not a list as long as items")
+    for text in [name or "", *(items or [])]:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise UnexpectedAnswer("a name holds half a character (a lone surrogate)") from None
+    reserved = [key for key in answer
+                if key in RESERVED_KEYS or key.startswith("ExternalProcess.")]
+    return {key: value for key, value in answer.items() if key not in reserved}, reserved
+
+
+def parse_items(values: dict[str, Any]) -> tuple[list[str], list[Any] | None]:
+    """The names, and the queue of each (None without ``items`` and ``queues``)."""
+    items, queues = values.get("items"), values.get("queues")
+    if items is not None and queues is not None:
+        return list(items), list(queues)
+    return values["item_name"].split("\0"), None
+
+
+def parse_target(answer: dict[str, Any]) -> str:
+    """The upload target: ``rsync://host/…`` or ``http(s)://host/…``.
+
+    A program gets it as an argument, so a host that begins with a dash, which
+    rsync hands on to other programs, is refused.
+    """
+    target = answer.get("upload_target")
+    if not isinstance(target, str) or not target:
+        raise UnexpectedAnswer("there is no upload_target in it")
+    try:
+        parts = urlsplit(target)
+        host = parts.hostname or ""
+    except ValueError:
+        raise UnexpectedAnswer(f"the upload target {target!r} is no address") from None
+    if parts.scheme not in ("rsync", "http", "https"):
+        raise UnexpectedAnswer(f"the upload target {target!r} is neither rsync nor http")
+    if not host or host.startswith("-") or parts.netloc.startswith("-"):
+        raise UnexpectedAnswer(f"the upload target {target!r} names no host")
+    if any(ord(character) < 33 for character in target):
+        raise UnexpectedAnswer(f"the upload target {target!r} holds blanks")
+    return target
+
+
+def multi_base(url: str) -> str:
+    """The tracker's URL without ``/multi=N``."""
+    return re.sub(r"/multi=\d+/?$", "", url.rstrip("/"))

@@ -1,2 +1,54 @@
+"""Makes ``seesaw.X`` the module object ``pipeline_core.X``, and distutils.version ours."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+import types
+from collections.abc import Sequence
+
+
+class _AliasLoader(importlib.abc.Loader):
+    def __init__(self, target: str) -> None:
+        self._target = target
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
+        module = importlib.import_module(self._target)
+        self._spec = module.__spec__
+        return module
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        # The import system has just put the alias's spec there; the module keeps its own.
+        module.__spec__ = self._spec
+
+
+class _AliasFinder(importlib.abc.MetaPathFinder):
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,
+        target: types.ModuleType | None = None,
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname.startswith("seesaw."):
+            name = "pipeline_core." + fullname.partition(".")[2]
+            try:
+                found = importlib.util.find_spec(name)
+            except ModuleNotFoundError:
+                return None
+            return found and importlib.machinery.ModuleSpec(fullname, _AliasLoader(name))
+        if fullname == "distutils.version":
+            return importlib.machinery.ModuleSpec(
+                fullname, _AliasLoader("pipeline_core.distutils_version"))
+        if fullname == "distutils" and sys.version_info >= (3, 12):
+            return importlib.machinery.ModuleSpec(
+                fullname, _AliasLoader("pipeline_core.distutils_package"))
+        return None
+
+
 def install() -> None:
-    """x"""
+    """Make the other names importable; called once, when pipeline_core is imported."""
+    sys.modules["seesaw"] = sys.modules["pipeline_core"]
+    sys.meta_path.insert(0, _AliasFinder())

@@ -42,7 +42,8 @@ class ImportSpace:
         self._sys = _ProjectSys(self)
         self._importlib = _ProjectImportlib(self)
         sys.modules[self.name] = self.package
-        sys.meta_path.insert(0, self._finder := _SpaceFinder(self))
+        self._finder = _SpaceFinder(self)
+        sys.meta_path.insert(0, self._finder)
 
     @property
     def namespace(self) -> dict[str, Any]:

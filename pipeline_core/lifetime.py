@@ -139,7 +139,8 @@ class Lifetime:
                 child.pause(self)
         worker.call_for(
             self.item, getattr(function, "__name__", "a handler"), function, *args,
-            then=functools.partial(self._foreign_call_ended, size))
+            # A handler of the log that prints would hear itself for ever.
+            prints_to_item=not size, then=functools.partial(self._foreign_call_ended, size))
 
     def _foreign_call_ended(self, size: int, result: Any, error: BaseException | None) -> None:
         self._foreign_calls -= 1

@@ -111,13 +111,14 @@ class Worker(Mailbox):
         then: Then | None = None,
         cwd: str | None = None,
         sink: Sink | None = None,
+        prints_to_item: bool = True,
     ) -> None:
         """Queue ``function(*args)`` for ``item``; what it prints goes to the item's log.
 
         Without an item it goes to ``sink``, or nowhere special. SystemExit, too, is
         handed to ``then`` as an error: a project must not end the process.
         """
-        if sink is None and item is not None:
+        if sink is None and item is not None and prints_to_item:
             sink = functools.partial(item.log_output, full_line=False)
         self._put((item, label, function, args, then, cwd, sink))
 

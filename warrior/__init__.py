@@ -1,0 +1,1 @@
+"""The daemon, the command lines and the console."""

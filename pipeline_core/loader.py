@@ -7,6 +7,7 @@ import dataclasses
 import os
 import re
 import traceback
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -73,7 +74,7 @@ async def load_pipeline(
         if loaded.done():
             return
         if error is None:
-            loaded.set_result(LoadedPipeline(path, *result, worker))
+            loaded.set_result(result)
         else:
             worker.close()
             loaded.set_exception(
@@ -99,13 +100,18 @@ def _execute(
     context: dict[str, Any],
     remembered: dict[str, str],
     worker: Worker,
-) -> tuple[Pipeline, Project, tuple[ConfigValue, ...]]:
+) -> LoadedPipeline:
     with open(path, "rb") as file:
         source = file.read()
     space = ImportSpace(directory)
     try:
         # From bytes: Python itself sees to BOM, coding line and line ends.
-        code = compile(source, path, "exec", dont_inherit=True)
+        with warnings.catch_warnings():
+            # Old files are full of them ('\\d' in plain strings), and nobody here can
+            # do anything about it.
+            warnings.simplefilter("ignore", SyntaxWarning)
+            warnings.simplefilter("ignore", DeprecationWarning)
+            code = compile(source, path, "exec", dont_inherit=True)
         namespace = space.namespace
         namespace.update(context, __file__=path)
         with collect_config_values(remembered) as values:
@@ -117,7 +123,7 @@ def _execute(
         raise
     pipeline.project = project
     pipeline.worker = worker
-    return pipeline, project, tuple(values)
+    return LoadedPipeline(path, pipeline, project, tuple(values), worker)
 
 
 def _wanted(namespace: dict[str, Any], name: str, kind: type) -> Any:

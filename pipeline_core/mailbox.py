@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import contextvars
 import logging
 import queue
 import threading
@@ -39,6 +40,8 @@ class Mailbox:
         self._posts: collections.deque[tuple[Callable[..., Any], tuple[Any, ...]]] = (
             collections.deque())
         self._woken = False
+        # What is posted must not run with the context variables of who posted it.
+        self._context = contextvars.Context()
         self._thread: threading.Thread | None = None
 
     # -- on the loop ---------------------------------------------------------
@@ -71,7 +74,7 @@ class Mailbox:
             self._woken = True
             # A loop that has been closed has nobody left to tell.
             with contextlib.suppress(RuntimeError):
-                self.loop.call_soon_threadsafe(self._deliver)
+                self.loop.call_soon_threadsafe(self._deliver, context=self._context)
 
     def _deliver(self) -> None:
         self._woken = False
@@ -86,7 +89,7 @@ class Mailbox:
                 logger.exception("A call from %s failed", self.name)
         if not self._woken:
             self._woken = True
-            self.loop.call_soon(self._deliver)
+            self.loop.call_soon(self._deliver, context=self._context)
 
     # -- on the thread -------------------------------------------------------
     def _main(self) -> None:

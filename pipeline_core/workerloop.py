@@ -52,7 +52,8 @@ class Scheduled:
         result = self._callback(*self._args)
         if not inspect.iscoroutine(result):
             return
-        if result.cr_frame.f_globals.get("__name__", "").startswith("tornado."):
+        frame = result.cr_frame
+        if frame is not None and str(frame.f_globals.get("__name__")).startswith("tornado."):
             # Tornado's PeriodicCallback wraps the project's function in one of these.
             asyncio.run(result)
         else:
@@ -98,18 +99,18 @@ class WorkerLoop(asyncio.AbstractEventLoop):
     def time(self) -> float:
         return self._worker.loop.time()
 
-    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> Any:
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> Any:  # type: ignore[override]
         return self.call_later(0, callback, *args)
 
-    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:  # type: ignore[override]
         return self.call_later(0, callback, *args)
 
-    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> Any:
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> Any:  # type: ignore[override]
         scheduled = Scheduled(self._worker, callback, args)
         self._worker.post(scheduled.start, delay)
         return scheduled
 
-    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:  # type: ignore[override]
         return self.call_later(when - self.time(), callback, *args)
 
     def create_task(self, coro: Any, **kwargs: Any) -> Any:
@@ -118,20 +119,20 @@ class WorkerLoop(asyncio.AbstractEventLoop):
     def create_future(self) -> asyncio.Future[Any]:
         return asyncio.Future(loop=self._worker.loop)
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
         pool = executor or concurrent.futures.ThreadPoolExecutor(1)
         return pool.submit(func, *args)
 
-    def add_reader(self, fd: int, callback: Any, *args: Any) -> None:
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:  # type: ignore[override]
         self._watch(fd, callback, args, write=False)
 
-    def add_writer(self, fd: int, callback: Any, *args: Any) -> None:
+    def add_writer(self, fd: Any, callback: Any, *args: Any) -> None:  # type: ignore[override]
         self._watch(fd, callback, args, write=True)
 
-    def remove_reader(self, fd: int) -> bool:
+    def remove_reader(self, fd: Any) -> bool:
         return self._unwatch(fd, write=False)
 
-    def remove_writer(self, fd: int) -> bool:
+    def remove_writer(self, fd: Any) -> bool:
         return self._unwatch(fd, write=True)
 
     def _watch(self, fd: int, callback: Any, args: tuple[Any, ...], *, write: bool) -> None:

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pipeline_core.loader import LoadedPipeline, LoadError, load_pipeline
@@ -98,18 +99,17 @@ class Standalone:
 
         options = self.options
         self.console = make_console(
-            self.runner, None, stop=self.runner.stop_gracefully, stop_now=self.runner.stop_now,
+            self.runner, None, downloader=options.downloader, stop=self.runner.stop_gracefully, stop_now=self.runner.stop_now,
             keep_running=self.runner.keep_running,
             options=ConsoleOptions(
                 address=options.address, port=options.port, username=options.http_username,
-                password=options.http_password, downloader=options.downloader))
+                password=options.http_password))
         try:
             urls = self.console.listen()
         except OSError as error:
             logging.error(
-                "The page cannot be opened at port %d: %s. Is another one running? Choose "
-                "another --port, or --disable-web-server.", options.port,
-                error.strerror or error)
+                "The page cannot be opened: %s. Choose another --port, or "
+                "--disable-web-server.", error.strerror or error)
             return False
         logging.info("The page is at %s", urls[0])
         return True
@@ -171,7 +171,7 @@ class Standalone:
                       "the page only.", reason)
         self._stdout_drained()
 
-    def _from_thread(self, function):  # type: ignore[no-untyped-def]
+    def _from_thread(self, function: Callable[..., object]) -> Callable[..., None]:
         def call(*args: object) -> None:
             with contextlib.suppress(RuntimeError):  # the loop has ended
                 self.loop.call_soon_threadsafe(function, *args)

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Protocol
 
 from warrior.itemlog import ItemLogs
+from warrior.web.sanitize import clean_html
 
 if TYPE_CHECKING:
     from pipeline_core.item import Item
@@ -63,6 +64,7 @@ class Board:
         self.listener: Listener | None = None
         self.items: OrderedDict[str, ItemView] = OrderedDict()
         self._finished: OrderedDict[str, None] = OrderedDict()
+        self._html: str | None = None
         self._tasks_of: Pipeline | None = None
         self._tasks: list[tuple[str, str]] = []
         self._positions: dict[Task, str] = {}
@@ -89,6 +91,13 @@ class Board:
             self._tasks = [(self._positions.get(task, str(number)), name)
                            for number, (task, name) in enumerate(pipeline.ui_task_list())]
         return self._tasks
+
+    def project_html(self) -> str:
+        """The header of the project, safe to show; made so once."""
+        if self._html is None:
+            html = None if self.project is None else self.project.project_html
+            self._html = clean_html(str(html)) if html else ""
+        return self._html
 
     def busy(self) -> Busy | None:
         """What project code runs now."""

@@ -7,13 +7,11 @@ need not agree. Ids are names that mean something: the item's id, a task's posit
 from __future__ import annotations
 
 import datetime
-import functools
 import json
 from typing import Any
 
 from pipeline_core.waiting import Fault, Waiting
 from warrior.web.board import Board, ItemView
-from warrior.web.sanitize import clean_html
 
 #: Project code that has not returned for so many seconds is shown.
 BUSY_SHOWN_AFTER = 10.0
@@ -65,16 +63,19 @@ def runner_json(board: Board) -> Json:
     }
 
 
+def project_title(board: Board) -> str:
+    title = None if board.project is None else board.project.title
+    return "" if title is None else str(title)
+
+
 def project_json(board: Board) -> Json:
     """Title, cleaned HTML, deadline and steps of the project."""
     project = board.project
-    title = None if project is None else project.title
-    html = None if project is None else project.project_html
     deadline = None if project is None else project.utc_deadline
     return {
         "id": "pipeline",
-        "title": "" if title is None else str(title),
-        "html": _clean(str(html)) if html else "",
+        "title": project_title(board),
+        "html": board.project_html(),
         "deadline": deadline.isoformat() + "Z" if isinstance(deadline, datetime.datetime)
         else None,
         "tasks": [list(task) for task in board.tasks()],
@@ -204,4 +205,14 @@ def _wait(count: int) -> str:
     return "1 waits" if count == 1 else f"{count} wait"
 
 
-_clean = functools.lru_cache(maxsize=8)(clean_html)
+def frame(message: Json) -> str:
+    """A message as SockJS sends it: its text, as a JSON string."""
+    return json.dumps(encode(message))
+
+
+def log_frame(item_id: str, text: str, skipped: int) -> str:
+    """More of a log; ``skipped`` lines before it were left out."""
+    message: Json = {"type": "log", "item": item_id, "text": text}
+    if skipped:
+        message["skipped"] = skipped
+    return frame(message)

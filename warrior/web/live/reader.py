@@ -1,0 +1,83 @@
+"""One open page: what it has asked to see, and how far behind it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+#: Logs that one page may have open, and items it may have in view.
+MAX_WATCHED, MAX_VIEWED = 8, 300
+
+
+class Channel(Protocol):
+    """The way to one page."""
+
+    def ready(self) -> bool:
+        """Whether all that was sent before has gone out, so that more may follow."""
+
+    def send(self, frame: str) -> None:
+        """Send a message, JSON in JSON; never raises for a page that is gone."""
+
+    def close(self) -> None:
+        """End the connection in good order."""
+
+    def abort(self) -> None:
+        """End the connection and forget what was not sent yet."""
+
+
+class Reader:
+    """Nothing piles up for a page that reads slowly: what it misses of the state is made
+    good by a new snapshot, what it misses of a log by the number of lines."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        #: Log lines that were not sent, by item.
+        self.skipped: dict[str, int] = {}
+        self.watched: set[str] = set()
+        self.viewed: frozenset[str] = frozenset()
+        #: A state message was not sent: the next one must be a snapshot.
+        self.stale = True
+        self.behind_since: float | None = None
+
+    def send_state(self, frame: str) -> None:
+        """A change, in its turn; left out if the page is behind."""
+        if self.stale:
+            return
+        if self.channel.ready():
+            self.channel.send(frame)
+        else:
+            self.stale = True
+
+    def send_log(
+        self, item_id: str, frame: str, lines: int, with_gap: Callable[[int], str]
+    ) -> None:
+        """A piece of a log with ``lines`` lines. After a gap ``with_gap(lines)`` makes the
+        message that tells of it."""
+        missed = self.skipped.get(item_id)
+        if self.stale or not self.channel.ready():
+            self.skipped[item_id] = (missed or 0) + lines
+        elif missed is None:
+            self.channel.send(frame)
+        else:
+            del self.skipped[item_id]
+            self.channel.send(with_gap(missed))
+
+    def catch_up(self, now: float, snapshot: Callable[[], str],
+                 gap: Callable[[str, int], str]) -> bool:
+        """Send what is due after it was behind; whether it still is."""
+        if not self.stale and not self.skipped:
+            self.behind_since = None
+            return False
+        if not self.channel.ready():
+            if self.behind_since is None:
+                self.behind_since = now
+            return True
+        self.behind_since = None
+        if self.stale:
+            self.stale = False
+            self.channel.send(snapshot())
+        for item_id in list(self.skipped):
+            if not self.channel.ready():
+                return True
+            self.channel.send(gap(item_id, self.skipped.pop(item_id)))
+        return False

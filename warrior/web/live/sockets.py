@@ -1,0 +1,213 @@
+"""SockJS, kept in here: the transports that are safe to offer, and one connection each.
+
+sockjs-tornado answers every origin, has more endpoints than we want, wakes up every
+second, and lets a send raise into the caller. The gate stands before it; here only
+``websocket``, ``xhr_streaming`` and ``xhr`` are offered, without CORS headers; its timers
+run only while a polling page needs them.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import re
+import secrets
+import warnings
+from typing import Any
+
+from tornado import httputil, iostream, routing, websocket
+from tornado.web import Application, HTTPError, RequestHandler
+
+from warrior.web.live.hub import Hub
+from warrior.web.live.reader import Reader
+
+with warnings.catch_warnings():
+    # Its decorator was named for a Tornado of long ago; it works all the same.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from sockjs.tornado import SockJSConnection, SockJSRouter
+    from sockjs.tornado.transports import (
+        WebSocketTransport,
+        XhrPollingTransport,
+        XhrSendHandler,
+        XhrStreamingTransport,
+    )
+
+logger = logging.getLogger(__name__)
+
+#: Characters that may wait for a page that polls.
+POLL_QUEUE = 256 * 1024
+
+
+class PageConnection(SockJSConnection):  # type: ignore[misc]
+    """One page, a :class:`~warrior.web.live.reader.Channel` of the hub."""
+
+    def __init__(self, hub: Hub, session: Any) -> None:
+        super().__init__(session)
+        self._hub = hub
+        self._reader: Reader | None = None
+
+    def on_open(self, request: Any) -> None:
+        self._reader = self._hub.join(self)
+
+    def on_message(self, message: Any) -> None:
+        if self._reader is None:
+            return
+        try:
+            self._hub.received(self._reader, json.loads(message))
+        except (ValueError, TypeError, RecursionError) as error:
+            logger.info("A page sent what makes no sense and is closed: %s", error)
+            self.abort()
+
+    def on_close(self) -> None:
+        if self._reader is not None:
+            self._hub.leave(self._reader)
+
+    def ready(self) -> bool:
+        session = self.session
+        if session.is_closed:
+            return False
+        stream = _stream(session.handler)
+        if session.handler is None or not session.handler.active:
+            return len(session.send_queue) < POLL_QUEUE
+        return stream is not None and not stream.writing()
+
+    def send(self, frame: str) -> None:  # type: ignore[override]
+        session = self.session
+        if session is not None and not session.is_closed:
+            session.send_jsonified(frame, stats=False)
+
+    def close(self) -> None:
+        if not self.session.is_closed:
+            self.session.close(3000, "The console has ended.")
+
+    def abort(self) -> None:
+        stream = _stream(self.session.handler)
+        if stream is not None:
+            stream.close()
+        else:
+            self.close()
+
+
+def _stream(handler: Any) -> iostream.IOStream | None:
+    """The stream under a transport; None if it has none now."""
+    if handler is None:
+        return None
+    connection = getattr(handler, "ws_connection", None) or handler.request.connection
+    stream: iostream.IOStream | None = getattr(connection, "stream", None)
+    return stream
+
+
+class _SameOriginOnly:
+    """The gate has decided about the origin: no CORS header, no preflight."""
+
+    def preflight(self) -> None:
+        pass
+
+    def options(self, *args: str) -> None:
+        raise HTTPError(405)
+
+
+class WebSocket(WebSocketTransport):  # type: ignore[misc]
+    """Uncompressed: zlib on the loop costs more than loopback and home networks gain."""
+
+    def check_origin(self, origin: str) -> bool:
+        return True  # the gate has
+
+    def get_compression_options(self) -> dict[str, Any] | None:
+        return None
+
+    def send_pack(self, message: str, binary: bool = False) -> None:
+        try:
+            sent = self.write_message(message, binary)
+        except (websocket.WebSocketClosedError, iostream.StreamClosedError):
+            return  # on_close follows, or has been
+        sent.add_done_callback(_seen)
+
+
+def _seen(sent: Any) -> None:
+    if not sent.cancelled():
+        sent.exception()
+
+
+class Polling(_SameOriginOnly, XhrPollingTransport):  # type: ignore[misc]
+    """One message a request."""
+
+
+class Streaming(_SameOriginOnly, XhrStreamingTransport):  # type: ignore[misc]
+    """Many messages in one long answer."""
+
+
+class Sending(_SameOriginOnly, XhrSendHandler):  # type: ignore[misc]
+    """What a page without a websocket says."""
+
+
+class Info(RequestHandler):
+    """What a client asks before it connects."""
+
+    def initialize(self, server: Any) -> None:
+        pass
+
+    def get(self) -> None:
+        self.finish({"websocket": True, "cookie_needed": False, "origins": ["*:*"],
+                     "entropy": secrets.randbits(32)})
+
+
+class QuietRouter(SockJSRouter):  # type: ignore[misc]
+    """A router whose timers rest while there is nothing for them to do."""
+
+    def __init__(self, hub: Hub) -> None:
+        settings = {"jsessionid": False}
+        super().__init__(functools.partial(PageConnection, hub), "/sockjs", settings)
+        self.stats._callback.stop()
+        self._sessions_cleanup.stop()
+        expire = self._sessions.expire
+
+        def expire_and_rest() -> None:
+            expire()
+            if not self._sessions._items:
+                self._sessions_cleanup.stop()
+
+        self._sessions_cleanup.callback = expire_and_rest
+
+    def create_session(self, session_id: str, register: bool = True) -> Any:
+        session = super().create_session(session_id, register)
+        if register and not self._sessions_cleanup.is_running():
+            self._sessions_cleanup.start()
+        return session
+
+
+#: All that is offered under /sockjs.
+TRANSPORTS: tuple[tuple[str, type[RequestHandler]], ...] = (
+    (r"/sockjs/info", Info),
+    (r"/sockjs/[^/.]+/([^/.]+)/websocket", WebSocket),
+    (r"/sockjs/[^/.]+/([^/.]+)/xhr_streaming", Streaming),
+    (r"/sockjs/[^/.]+/([^/.]+)/xhr", Polling),
+    (r"/sockjs/[^/.]+/([^/.]+)/xhr_send", Sending),
+)
+
+
+def find(
+    router: QuietRouter, application: Application, request: httputil.HTTPServerRequest
+) -> httputil.HTTPMessageDelegate | None:
+    """Who handles a request under /sockjs; None for what is not offered."""
+    for pattern, handler in TRANSPORTS:
+        match = re.fullmatch(pattern, request.path)
+        if match is not None:
+            arguments = [part.encode() for part in match.groups()]
+            return application.get_handler_delegate(
+                request, handler, {"server": router}, path_args=arguments)
+    return None
+
+
+class SocketRoutes(routing.Router):
+    """Looks requests up; the library is imported with the first page, not at the start."""
+
+    def __init__(self, hub: Hub, application: Application) -> None:
+        self._router = QuietRouter(hub)
+        self._application = application
+
+    def find_handler(
+        self, request: httputil.HTTPServerRequest, **kwargs: Any
+    ) -> httputil.HTTPMessageDelegate | None:
+        return find(self._router, self._application, request)

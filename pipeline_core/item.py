@@ -11,13 +11,13 @@ import re
 import shutil
 import subprocess
 import time
-import traceback
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline_core.config import realize
 from pipeline_core.event import Event
 from pipeline_core.lifetime import Lifetime
+from pipeline_core.tracebacks import format_failure
 from pipeline_core.worker import is_foreign
 
 if TYPE_CHECKING:
@@ -186,8 +186,7 @@ class Item(MutableMapping[str, Any]):
 
     def log_failure(self, error: BaseException) -> None:
         """Add an error's traceback to the log."""
-        lines = traceback.format_exception(type(error), error, error.__traceback__)
-        self.log_output("".join(_without_our_frames(lines)))
+        self.log_output(format_failure(error))
 
     # -- states --------------------------------------------------------------
     @property
@@ -283,12 +282,6 @@ class Item(MutableMapping[str, Any]):
         return f"<Item {name!r} {self.item_id} {self.item_state}>"
 
     __repr__ = __str__
-
-
-def _without_our_frames(lines: list[str]) -> list[str]:
-    """A traceback without the frames by which our worker called the project."""
-    here = f'File "{os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker.py")}"'
-    return [line for line in lines if here not in line]
 
 
 class ItemValue:

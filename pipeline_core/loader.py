@@ -6,7 +6,6 @@ import asyncio
 import dataclasses
 import os
 import re
-import traceback
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,6 +14,7 @@ from pipeline_core.config import ConfigValue, collect_config_values
 from pipeline_core.imports import ImportSpace
 from pipeline_core.pipeline import Pipeline
 from pipeline_core.project import Project
+from pipeline_core.tracebacks import format_failure
 from pipeline_core.worker import Worker
 
 
@@ -151,7 +151,7 @@ _PYTHON_2_SYNTAX = re.compile(
 
 
 def _explain(error: BaseException, path: str) -> LoadError:
-    text = _project_traceback(error, path)
+    text = format_failure(error)
     if isinstance(error, SyntaxError):
         if _is_python_2(error):
             return LoadError(
@@ -195,10 +195,3 @@ def _is_python_2(error: SyntaxError) -> bool:
         return True
     return bool(error.text and _PYTHON_2_SYNTAX.search(error.text))
 
-
-def _project_traceback(error: BaseException, path: str) -> str:
-    """The traceback from the project's file on, without our frames."""
-    frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_code.co_filename != path:
-        frames = frames.tb_next
-    return "".join(traceback.format_exception(type(error), error, frames))

@@ -138,7 +138,7 @@ class Worker(Mailbox):
         from pipeline_core.workerloop import WorkerLoop
 
         self._has_own_directory = self._want_own_directory and _unshare_directory()
-        worker_loop = WorkerLoop(self)
+        worker_loop = WorkerLoop(self)  # type: ignore[abstract]  # as much of it as is meant
         if self._has_own_directory:
             os.chdir(self.directory)
         while True:
@@ -196,6 +196,6 @@ def _unshare_directory() -> bool:
     if not sys.platform.startswith("linux"):
         return False
     try:
-        return ctypes.CDLL(None, use_errno=True).unshare(_CLONE_FS) == 0
+        return bool(ctypes.CDLL(None, use_errno=True).unshare(_CLONE_FS) == 0)
     except (AttributeError, OSError):
         return False

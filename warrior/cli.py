@@ -136,6 +136,12 @@ def parse_pipeline_options(arguments: list[str]) -> PipelineOptions:
 def main_run_pipeline() -> int:
     """The entry point of run-pipeline; the exit status."""
     options = parse_pipeline_options(sys.argv[1:])
+    try:
+        import tornado  # noqa: F401
+    except ImportError as error:
+        print(f"run-pipeline: {error}. Install what it needs with: "
+              f"{sys.executable} -m pip install -r requirements.txt", file=sys.stderr)
+        return exits.NOT_LOADED
     from warrior.standalone import run
 
     return run(options)

@@ -151,19 +151,19 @@ class ItemLog:
         """Drop output at the front until at most ``limit`` bytes are in use."""
         while self.size > limit and self._chunks:
             chunk = self._chunks.popleft()
-            self.size -= sys.getsizeof(chunk)
-            excess = self.size + sys.getsizeof(chunk) - limit
-            if excess < sys.getsizeof(chunk) // 2:
-                # Large chunks: give away only the part that is too much.
-                width = max(1, sys.getsizeof(chunk) // max(len(chunk), 1))
-                cut = chunk.find("\n", excess // width)
-                if 0 <= cut < len(chunk) - 1:
-                    rest = chunk[cut + 1:]
-                    self.lines_dropped += chunk.count("\n", 0, cut + 1)
-                    self._chunks.appendleft(rest)
-                    self.size += sys.getsizeof(rest)
-                    continue
-            self.lines_dropped += chunk.count("\n")
+            weight = sys.getsizeof(chunk)
+            self.size -= weight
+            rest = ""
+            if self.size < limit and chunk:
+                # Only a part of this chunk is too much: keep its end, from a line on.
+                width = -(-weight // len(chunk))
+                start = len(chunk) - max(0, limit - self.size - sys.getsizeof("")) // width
+                line = chunk.find("\n", max(start, 0)) + 1
+                rest = chunk[line:] if line else ""
+            self.lines_dropped += chunk.count("\n", 0, len(chunk) - len(rest))
+            if rest:
+                self._chunks.appendleft(rest)
+                self.size += sys.getsizeof(rest)
 
     def _make_room(self) -> None:
         # A progress bar would push all lines out, though it shows only its last state:

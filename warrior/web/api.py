@@ -28,7 +28,7 @@ class CommandHandler(Handler):
         except (ValueError, RecursionError):
             raise HTTPError(415, "The body is not JSON.") from None
         if not isinstance(body, dict):
-            raise HTTPError(400, "Send a JSON object.")
+            raise HTTPError(400, "Send a JSON object as the body.")
         return body
 
 
@@ -84,8 +84,11 @@ class LoginHandler(CommandHandler):
                 right = await check.check(username, password, self.request.remote_ip or "")
             except TooManyFailures as error:
                 refusal = too_many_failures(error)
+                self.set_status(refusal.status)
                 self.set_header("Retry-After", refusal.headers["Retry-After"])
-                raise HTTPError(429, refusal.text) from None
+                self.set_header("Content-Type", "text/plain; charset=UTF-8")
+                self.finish(refusal.text + "\n")
+                return
             if not right:
                 raise HTTPError(401, "The user name or the password is wrong.")
             set_session(self, self.parts.sessions.log_in())

@@ -196,6 +196,10 @@ class Console:
         self._parts.board.project = project
         self._parts.board.runner_changed()
 
+    def project_loaded(self, project: Project) -> None:
+        """Show this project: it was not known when the console was made."""
+        self._parts.board.project_loaded(project)
+
     def note(self, text: str) -> None:
         """A sentence beside the status, such as why it stops; '' removes it."""
         self._parts.board.note = text

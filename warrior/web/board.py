@@ -44,6 +44,7 @@ class ItemView:
 class Listener(Protocol):
     """Is told what has changed; must be quick and must not raise."""
 
+    def all_changed(self) -> None: ...
     def runner_changed(self) -> None: ...
     def item_changed(self, item_id: str) -> None: ...
     def item_gone(self, item_id: str) -> None: ...
@@ -99,6 +100,11 @@ class Board:
             self._html = clean_html(str(html)) if html else ""
         return self._html
 
+    def project_loaded(self, project: Project) -> None:
+        """The project is known now."""
+        self.project, self._html = project, None
+        self._all_changed()
+
     def busy(self) -> Busy | None:
         """What project code runs now."""
         pipeline = self.runner.current_pipeline
@@ -111,7 +117,7 @@ class Board:
 
     # -- the runner's events ---------------------------------------------------------
     def _item_created(self, runner: Runner, item: Item) -> None:
-        self.tasks()
+        self._look_at_pipeline()
         self.items[item.item_id] = ItemView(
             item.item_id, item.item_number, _name(item), time.monotonic())
         item.on_output += self._output
@@ -152,7 +158,17 @@ class Board:
                 self.listener.item_gone(old)
 
     def _status_changed(self, runner: Runner, status: str) -> None:
+        self._look_at_pipeline()
         self.runner_changed()
+
+    def _look_at_pipeline(self) -> None:
+        if self.runner.current_pipeline is not self._tasks_of:
+            self.tasks()
+            self._all_changed()
+
+    def _all_changed(self) -> None:
+        if self.listener is not None:
+            self.listener.all_changed()
 
     def runner_changed(self) -> None:
         """Something about the whole has changed, not about one item."""

@@ -130,7 +130,7 @@ def status_json(board: Board, now: float) -> Json:
     running = board.running()
     waiting = [view.waiting for view in running if view.waiting is not None]
     if runner.status == "idle":
-        status.update(text="Starting.", tone="waiting")
+        status.update(text="Loading the pipeline.", tone="waiting")
     elif runner.status == "stopped":
         status.update(text=f"Stopped. {counts_sentence(runner.counts)}", tone="stopped")
     elif runner.status == "stopping":

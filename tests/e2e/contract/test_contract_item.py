@@ -9,6 +9,7 @@ any Unicode passed on verbatim, in paths and arguments too.
 from __future__ import annotations
 
 import collections.abc
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -204,7 +205,8 @@ def test_data_folder_is_removed_unless_kept(tmp_path: Path, keep: bool) -> None:
         class Fill(SimpleTask):
             def process(self, item):
                 os.makedirs(item['data_dir'] + '/deep/er')
-                open(item['data_dir'] + '/deep/er/file', 'w').write('x')
+                with open(item['data_dir'] + '/deep/er/file', 'w') as f:
+                    f.write('x')
                 os.symlink('/nowhere', item['data_dir'] + '/link')
                 if item.item_number == 2:
                     raise Exception('fails')
@@ -305,7 +307,6 @@ def test_any_name_is_passed_verbatim(tmp_path: Path, name: str) -> None:
     seen = play(path).only
     assert seen.outcome == "completed", seen.log
     assert seen.item["item_name"] == name
-    import json
     shown = [] if "\0" in name else [name, f"x{name}x"]
     assert "ARG " + json.dumps(shown) in seen.log
     assert sorted(p.name for p in tmp_path.iterdir()) == ["data", "pipeline.py"]

@@ -158,7 +158,8 @@ def test_working_directory_is_the_files_own_folder(tmp_path: Path) -> None:
         CWD = os.getcwd()
         PIPELINE_SHA1 = get_hash(os.path.join(CWD, 'pipeline.py'))
         TOOL = find_executable('Own tool', ['20250101.01'], ['./nothing', './own-tool'])
-        AGENTS = [l.strip() for l in open('user-agents.txt')]
+        with open('user-agents.txt') as agents:
+            AGENTS = [line.strip() for line in agents]
         pipeline = Pipeline(SetItemKey('facts', {
             'cwd': CWD, 'sha1': PIPELINE_SHA1, 'tool': TOOL, 'agents': AGENTS}))
         """)

@@ -146,6 +146,13 @@ class Hub:
             self._soon()
 
     # -- what the board says -----------------------------------------------------------
+    def all_changed(self) -> None:
+        """More than changes can tell: every page gets a snapshot."""
+        for reader in self.readers:
+            reader.stale = True
+        if self.readers:
+            self._soon()
+
     def runner_changed(self) -> None:
         if self.readers:
             self._runner_changed = True

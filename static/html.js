@@ -1,0 +1,4 @@
+// Markup in our modules: htm on preact.
+import { h, htm } from "./vendor/vendor.js";
+
+export const html = htm.bind(h);

@@ -1,0 +1,142 @@
+// The list of items. Only the rows in sight exist.
+import { useEffect, useLayoutEffect, useRef, useState } from "./vendor/vendor.js";
+import { html } from "./html.js";
+import { duration, itemName, plain, plural, stateWord } from "./format.js";
+import { heard } from "./clock.js";
+import { connection, items, lines, projects, runner } from "./state.js";
+import { viewItems } from "./socket.js";
+
+const OVERSCAN = 6;
+const inView = new Map();
+
+/** The rows of `ids` that the window shows; tells the server which these are. */
+function Rows({ name, ids, open, select }) {
+  const list = useRef(null);
+  const [range, setRange] = useState([0, 40]);
+  const measure = () => {
+    const element = list.current;
+    if (!element) return;
+    const height = parseFloat(getComputedStyle(element).getPropertyValue("--row")) || 64;
+    const top = element.getBoundingClientRect().top;
+    const start = Math.max(0, Math.floor(-top / height) - OVERSCAN);
+    const end = Math.max(0, Math.ceil((innerHeight - top) / height) + OVERSCAN);
+    setRange((old) => (old[0] === start && old[1] === end ? old : [start, end]));
+  };
+  useLayoutEffect(measure);
+  useEffect(() => {
+    addEventListener("scroll", measure, { passive: true });
+    addEventListener("resize", measure);
+    return () => {
+      removeEventListener("scroll", measure);
+      removeEventListener("resize", measure);
+      inView.delete(name);
+    };
+  }, []);
+  const start = Math.min(range[0], Math.max(0, ids.length - 1));
+  const shown = ids.slice(start, range[1]);
+  useEffect(() => {
+    inView.set(name, shown);
+    viewItems([...inView.values()].flat());
+  });
+  const above = useRef(null);
+  const below = useRef(null);
+  useLayoutEffect(() => {
+    above.current.style.setProperty("height", `calc(var(--row) * ${start})`);
+    const rest = Math.max(0, ids.length - start - shown.length);
+    below.current.style.setProperty("height", `calc(var(--row) * ${rest})`);
+  });
+  return html`<div class="rows" ref=${list} role="list" aria-label=${name}>
+    <div ref=${above}></div>
+    ${shown.map((id) => html`<${Row} key=${id} id=${id} open=${id === open} select=${select} />`)}
+    <div ref=${below}></div>
+  </div>`;
+}
+
+function Row({ id, open, select }) {
+  const item = items.value.get(id);
+  if (!item) return null;
+  const state = item.state === "running" && item.waiting ? "waiting" : item.state;
+  const age = item.state === "running" ? item.age + Math.max(0, heard.value - item.at) : item.age;
+  return html`<div class="row-box" role="listitem">
+    <button class=${open ? "row open" : "row"} data-state=${state} onClick=${() => select(id)}
+        aria-expanded=${open} title="Open the log">
+      <span class="row-name" title=${item.name}>${itemName(item)}</span>
+      <${Strip} item=${item} />
+      <span class="row-age figures">${duration(age)}</span>
+      <span class="row-line">${item.waiting && item.state === "running"
+        ? html`<${Waiting} item=${item} />` : plain(lines.value.get(id) ?? "") || "\u00a0"}</span>
+      <span class="state" data-state=${state}>${stateWord(item)}</span>
+    </button>
+  </div>`;
+}
+
+/** Why it waits, whose turn it is, and when it goes on. */
+export function Waiting({ item }) {
+  const { reason, whose, next_in: next } = item.waiting;
+  const left = next == null ? null : next - Math.max(0, heard.value - item.at);
+  // The time comes first: a narrow row cuts off the end.
+  return html`<span class="why">${left == null ? "" : html`${countdown(left)} `}${reason} ${
+    upTo(whose)}</span>`;
+}
+
+export function upTo(whose) {
+  if (!whose) return "";
+  return whose === "you" ? "It is your turn. " : `It is up to ${whose}. `;
+}
+
+export function countdown(left) {
+  return left > 0 ? html`<span class="figures">Next try in ${duration(left + 0.99)}.</span>`
+    : "Trying again now.";
+}
+
+/** A small bar for each step, and the name of the one at work. */
+function Strip({ item }) {
+  const tasks = projects.value.find((p) => p.id === item.project)?.tasks ?? [];
+  const at = current(item, tasks);
+  const label = at < 0 ? "" : tasks[at][1];
+  return html`<span class="strip" title=${tasks.map(
+    ([position, name]) => `${name}: ${item.tasks[position] ?? "ahead"}`).join("\n")}>
+    <span class="bars" aria-hidden="true">${tasks.map(([position]) => html`<i key=${position}
+      class="bar" data-state=${item.tasks[position] ?? "ahead"}></i>`)}</span>
+    <span class="strip-name">${label
+      ? html`<span class="figures">${at + 1}/${tasks.length}</span> ${label}` : "\u00a0"}</span>
+  </span>`;
+}
+
+/** The step at work, else the one that ended it. */
+function current(item, tasks) {
+  const find = (state) => tasks.findLastIndex(([position]) => item.tasks[position] === state);
+  for (const state of ["running", "failed", "canceled", "completed"]) {
+    const at = find(state);
+    if (at >= 0) return at;
+  }
+  return -1;
+}
+
+export function ItemLists({ open, select }) {
+  if (connection.value.state === "connecting" && !runner.value) {
+    return html`<p class="empty">Connecting to the console…</p>`;
+  }
+  const all = [...items.value.values()];
+  const working = all.filter((item) => item.state === "running").map((item) => item.id);
+  const ended = all.filter((item) => item.state !== "running").map((item) => item.id).reverse();
+  return html`
+    <section class="group">
+      <h2>At work <span class="figures">${working.length}</span></h2>
+      ${working.length
+        ? html`<${Rows} name="Items at work" ids=${working} open=${open} select=${select} />`
+        : html`<p class="empty">${nothing()}</p>`}
+    </section>
+    ${ended.length > 0 && html`<section class="group">
+      <h2>Ended <span class="figures">${plural(ended.length, "item")} shown,
+        newest first</span></h2>
+      <${Rows} name="Items that have ended" ids=${ended} open=${open} select=${select} />
+    </section>`}`;
+}
+
+function nothing() {
+  const state = runner.value?.status;
+  if (state === "stopped") return "Nothing is at work: it has stopped.";
+  if (state === "stopping") return "Nothing is at work any more.";
+  return "No item is at work at the moment. The sentence at the top says why.";
+}

@@ -1,0 +1,40 @@
+// Commands and downloads: fetch with the token of this session.
+
+const token = document.querySelector('meta[name="csrf-token"]')?.content ?? "";
+
+/** Ask the server; an answer that is no success becomes an Error with its sentence. */
+export async function ask(path, options = {}) {
+  let answer;
+  try {
+    answer = await fetch(path, {
+      ...options,
+      headers: { "X-CSRF-Token": token, ...options.headers },
+    });
+  } catch {
+    throw new Error("The console does not answer.");
+  }
+  if (!answer.ok) {
+    const error = new Error((await answer.text()).trim() || answer.statusText);
+    error.status = answer.status;
+    throw error;
+  }
+  return answer;
+}
+
+export function command(path, body = {}) {
+  return ask(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
+}
+
+/** Save what the server answers as a file. */
+export async function download(path, name) {
+  const blob = await (await ask(path)).blob();
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}

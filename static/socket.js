@@ -1,0 +1,102 @@
+// The one socket: connects, keeps trying, hands messages on.
+import { SockJS } from "./vendor/vendor.js";
+import { ask } from "./server.js";
+import { applyChange, applyLines, applySnapshot, connection, seconds } from "./state.js";
+
+const TRANSPORTS = ["websocket", "xhr-streaming", "xhr-polling"];
+const RELOADED = "warrior-reloaded";
+
+let socket = null;
+let timer = 0;
+let tries = 0;
+const logListeners = new Map();
+let viewed = [];
+
+export function connect() {
+  clearTimeout(timer);
+  const opened = new SockJS("/sockjs", null, { transports: TRANSPORTS });
+  socket = opened;
+  opened.onopen = () => {
+    tries = 0;
+    sessionStorage.removeItem(RELOADED);
+    for (const id of logListeners.keys()) send({ type: "watch", item: id });
+    if (viewed.length) send({ type: "view", items: viewed });
+  };
+  opened.onmessage = (event) => receive(JSON.parse(event.data));
+  opened.onclose = () => {
+    if (socket === opened) lost();
+  };
+}
+
+function receive(message) {
+  switch (message.type) {
+    case "snapshot":
+      applySnapshot(message);
+      connection.value = { state: "live", since: seconds(), retryAt: 0, text: "" };
+      break;
+    case "change":
+      if (!applyChange(message)) send({ type: "resync" });
+      break;
+    case "lines":
+      applyLines(message);
+      break;
+    case "log":
+      logListeners.get(message.item)?.(message);
+      break;
+    case "bye":
+      connection.value = { state: "ended", since: seconds(), retryAt: 0, text: message.text };
+      break;
+  }
+}
+
+/** The socket is gone: ask why, and try again later, each time a little later. */
+async function lost() {
+  socket = null;
+  const delay = Math.min(10, 1 + tries * 1.5) * (0.8 + Math.random() * 0.4);
+  tries += 1;
+  const before = connection.value;
+  if (before.state !== "ended") {
+    const since = before.state === "offline" ? before.since : seconds();
+    connection.value = { ...before, state: "offline", since, retryAt: seconds() + delay };
+  }
+  timer = setTimeout(retry, delay * 1000);
+}
+
+export async function retry() {
+  clearTimeout(timer);
+  try {
+    await ask("/api/state", { cache: "no-store" });
+  } catch (error) {
+    // A server that does not know us has been started anew, or wants a password: its page
+    // knows what to do. Once only, lest a browser without cookies reloads for ever.
+    if ((error.status === 401 || error.status === 403) && !sessionStorage.getItem(RELOADED)) {
+      sessionStorage.setItem(RELOADED, "yes");
+      location.reload();
+      return;
+    }
+    lost();
+    return;
+  }
+  connect();
+}
+
+function send(message) {
+  if (socket?.readyState === SockJS.OPEN) socket.send(JSON.stringify(message));
+}
+
+/** Get the log of an item until the returned function is called. */
+export function watchLog(id, listener) {
+  logListeners.set(id, listener);
+  send({ type: "watch", item: id });
+  return () => {
+    logListeners.delete(id);
+    send({ type: "unwatch", item: id });
+  };
+}
+
+/** Say which items are in view, so that their last lines come. */
+export function viewItems(ids) {
+  if (ids.length === viewed.length && ids.every((id, i) => id === viewed[i])) return;
+  viewed = ids;
+  send({ type: "view", items: ids });
+}

@@ -1,0 +1,286 @@
+"""What open pages are told, by real sockets and by a channel that does not move."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import Any
+
+import pytest
+
+from pipeline_core.externalprocess import ExternalProcess
+from pipeline_core.task import SimpleTask
+from warrior.itemlog import ItemLogs
+from warrior.web.board import Board, ItemView
+from warrior.web.live import Hub, hub
+from warrior.web.live.feed import WINDOW, Feed
+
+from tests.warrior.web.conftest import MakeConsole, RunningConsole
+from tests.warrior.web.talking import Page
+
+LINE = "x" * 99 + "\n"
+
+
+def shell(script: str) -> ExternalProcess:
+    return ExternalProcess("Shell", ["sh", "-c", script])
+
+
+def first_item(page: Page) -> str:
+    """The id of the item that is at work."""
+    snapshot = page.until(lambda m: m["type"] == "snapshot")
+    if snapshot["state"]["items"]:
+        return str(snapshot["state"]["items"][0]["id"])
+    change = page.until(lambda m: m["type"] == "change" and m["items"])
+    return str(change["items"][0]["id"])
+
+
+def test_snapshot_then_numbered_changes(make_running: MakeConsole) -> None:
+    """States and results come in order, none is missing, the last is there."""
+    console = make_running([shell("echo hello"), shell("exit 0")])
+    console.runner.max_items = 3
+    page = Page(console.port, console.session()["Cookie"])
+    assert page.next()["type"] == "snapshot"
+    console.start()
+    sequence, states = 0, {}
+    while states != dict.fromkeys((1, 2, 3), "completed"):
+        message = page.next()
+        if message["type"] == "snapshot":
+            sequence = message["seq"]
+            states.update({i["number"]: i["state"] for i in message["state"]["items"]})
+        elif message["type"] == "change":
+            assert message["seq"] == sequence + 1
+            sequence = message["seq"]
+            states.update({i["number"]: i["state"] for i in message["items"]})
+    last = page.until(lambda m: m["type"] == "change"
+                      and m["set"]["runner"]["status"] == "stopped")
+    assert last["set"]["runner"]["counts"]["completed"] == 3
+
+
+def test_log_comes_only_to_pages_that_show_it(make_running: MakeConsole) -> None:
+    """Opening gives what was there, then what comes; another page gets none of it."""
+    console = make_running([shell("echo first; cat; echo last; sleep 30")])
+    console.start()
+    cookie = console.session()["Cookie"]
+    reader, other = Page(console.port, cookie), Page(console.port, cookie)
+    item_id = first_item(reader)
+    first_item(other)
+    reader.say(type="watch", item=item_id)
+    text = ""
+    while "last\n" not in text:
+        message = reader.until(lambda m: m["type"] == "log")
+        assert message["item"] == item_id
+        text += message["text"]
+    assert text.index("Starting Shell") < text.index("first\n") < text.index("last\n")
+    other.say(type="watch", item="no such item")
+    assert other.until(lambda m: m["type"] == "log") == {
+        "type": "log", "item": "no such item", "gone": True}
+
+
+def test_last_lines_come_for_items_in_view(make_running: MakeConsole) -> None:
+    """The list shows a last line for the rows that are on the screen."""
+    console = make_running([shell("i=0; while :; do i=$((i+1)); echo line $i; sleep 0.05; done")])
+    console.start()
+    page = Page(console.port, console.session()["Cookie"])
+    item_id = first_item(page)
+    page.say(type="view", items=[item_id])
+    seen = page.until(lambda m: m["type"] == "lines" and "line " in m["lines"].get(item_id, ""))
+    again = page.until(lambda m: m["type"] == "lines" and m != seen)
+    assert re.fullmatch(r"line \d+", again["lines"][item_id])
+
+
+def test_flood_is_windowed_and_says_what_is_missing(make_running: MakeConsole) -> None:
+    """Of 30 MB a page gets some, with the number of lines that it did not get: together all,
+    at most ten messages a second."""
+    console = make_running([shell("sleep 0.5; yes '%s' | head -c 30000000; sleep 30"
+                                  % LINE.strip())])
+    console.start()
+    page = Page(console.port, console.session()["Cookie"])
+    item_id = first_item(page)
+    page.say(type="watch", item=item_id)
+    lines = messages = 0
+    started = time.monotonic()
+    while lines < 300_000:
+        message = page.until(lambda m: m["type"] == "log", 30)
+        messages += 1
+        assert len(message["text"]) <= hub.OPENING
+        lines += (message["text"].count(LINE) + message.get("skipped", 0)
+                  + message.get("before", 0))
+    assert 300_000 <= lines <= 300_004
+    assert messages <= 12 * (time.monotonic() - started) + 5
+
+
+def test_page_that_never_reads_costs_no_memory_and_is_let_go(
+        make_running: MakeConsole, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not read is not kept; others are served; after a while it is closed."""
+    monkeypatch.setattr(hub, "PATIENCE", 2.0)
+    console = make_running([shell("sleep 0.5; yes '%s'" % LINE.strip())])
+    console.start()
+    cookie = console.session()["Cookie"]
+    good = Page(console.port, cookie)
+    item_id = first_item(good)
+    good.say(type="watch", item=item_id)
+    stuck = Page(console.port, cookie, receive_buffer=4096)
+    stuck.say(type="watch", item=item_id)
+    board_hub = console.console._parts.hub
+    good.until(lambda m: len(board_hub.readers) == 2, 5)
+    largest = 0
+    while len(board_hub.readers) == 2:
+        good.until(lambda m: m["type"] == "log", 5)
+        feeds = console.on_loop(lambda: sum(feed._size for feed in board_hub._feeds.values()))
+        largest = max(largest, feeds)
+    assert largest <= 2 * WINDOW + 65536
+    assert len(board_hub.readers) == 1
+    good.until(lambda m: m["type"] == "log", 5)
+
+
+def test_nonsense_closes_the_page(console: RunningConsole) -> None:
+    """Neither JSON of another kind nor no JSON raises anywhere."""
+    for message in ({"type": "unknown"}, {"type": "watch", "item": 7}, {"type": "view"}):
+        page = Page(console.port, console.session()["Cookie"])
+        page.next()
+        page.say(**message)
+        with pytest.raises(ConnectionError):
+            page.next()
+
+
+def test_sockets_are_not_compressed(console: RunningConsole) -> None:
+    """Browsers offer it always; on the loop it costs more than it gains."""
+    page = Page(console.port, console.session()["Cookie"])
+    assert b"permessage-deflate" not in page.head.lower()
+
+
+def test_pages_without_websocket_get_the_same(console: RunningConsole) -> None:
+    """xhr polling: opened, then the snapshot; commands go by xhr_send."""
+    session = console.session()
+    path = "/sockjs/000/polling1"
+    assert console.ask("POST", f"{path}/xhr", session, b"").text == "o\n"
+    answer = console.ask("POST", f"{path}/xhr", session, b"")
+    assert json.loads(json.loads(answer.text[1:])[0])["type"] == "snapshot"
+    body = json.dumps([json.dumps({"type": "resync"})]).encode()
+    assert console.ask("POST", f"{path}/xhr_send", session, body).status == 204
+    answer = console.ask("POST", f"{path}/xhr", session, b"")
+    assert json.loads(json.loads(answer.text[1:])[0])["type"] == "snapshot"
+
+
+def test_nothing_runs_while_nobody_looks(make_running: MakeConsole) -> None:
+    """Before the first page and after the last, no timer of the console is set."""
+    console = make_running()
+    board_hub = console.console._parts.hub
+    page = Page(console.port, console.session()["Cookie"])
+    page.next()
+    assert board_hub._look is not None
+    page.close()
+    end = time.monotonic() + 5
+    while board_hub.readers and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not board_hub.readers
+    assert board_hub._look is None
+    assert board_hub._tick is None
+    router = console.console.application._sockets._router
+    assert not router._sessions_cleanup.is_running()
+    assert not router.stats._callback.is_running()
+
+
+def test_closing_says_goodbye(make_running: MakeConsole) -> None:
+    """The last words reach an open page, then its socket ends."""
+    console = make_running()
+    page = Page(console.port, console.session()["Cookie"])
+    console.on_loop(console.console.close)
+    console.on_loop(console.console.close)
+    assert "0 items completed" in page.until(lambda m: m["type"] == "bye")["text"]
+    with pytest.raises(ConnectionError):
+        page.next()
+
+
+class Sleeps(SimpleTask):
+    """Project code that does not return for a while."""
+
+    def process(self, item: Any) -> None:
+        time.sleep(3)
+
+
+def test_project_code_that_does_not_return_is_shown(
+        make_running: MakeConsole, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By name and age, while the console answers; when it returns, the note goes."""
+    monkeypatch.setattr("warrior.web.messages.BUSY_SHOWN_AFTER", 0.5)
+    monkeypatch.setattr(hub, "WORKER_INTERVAL", 0.3)
+    console = make_running([Sleeps("Sleeps")])
+    console.runner.max_items = 1
+    console.start()
+    page = Page(console.port, console.session()["Cookie"])
+    item_id = first_item(page)
+    shown = page.until(lambda m: m["type"] == "change" and m["set"]["worker"])
+    worker = shown["set"]["worker"]
+    assert (worker["label"], worker["item"]) == ("Sleeps", item_id)
+    assert 0.5 <= worker["age"] < 3
+    before = time.monotonic()
+    assert console.ask("GET", "/healthz").status == 200
+    assert time.monotonic() - before < 0.5
+    page.until(lambda m: m["type"] == "change" and m["set"]["worker"] is None)
+
+
+# -- without sockets --------------------------------------------------------------------
+class Channel:
+    """A channel that is ready or not as the test says."""
+
+    def __init__(self) -> None:
+        self.is_ready = True
+        self.sent: list[dict[str, Any]] = []
+        self.aborted = False
+
+    def ready(self) -> bool:
+        return self.is_ready
+
+    def send(self, frame: str) -> None:
+        self.sent.append(json.loads(json.loads(frame)))
+
+    def close(self) -> None:
+        pass
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+def test_slow_page_gets_a_snapshot_and_the_number_of_lines(console: RunningConsole) -> None:
+    """While it is behind nothing is queued for it; then it gets the state as it is, and how
+    many lines it has missed."""
+    def scenario() -> list[dict[str, Any]]:
+        board = Board(console.runner, None, "", ItemLogs())
+        live = Hub(board)
+        board.items["a"] = ItemView("a", 1, "name", time.monotonic())
+        channel = Channel()
+        reader = live.join(channel)
+        live.received(reader, {"type": "watch", "item": "a"})
+        channel.is_ready = False
+        for _ in range(1000):
+            board.logs.append("a", "line\n")
+            live.output_came("a", "line\n")
+            live.item_changed("a")
+            live._send_batch()
+        assert len(channel.sent) == 2
+        assert len(reader.skipped) == 1
+        board.items["a"].state = "failed"
+        channel.is_ready = True
+        live._on_tick()
+        live.leave(reader)
+        board.close()
+        return channel.sent[2:]
+
+    snapshot, gap = console.on_loop(scenario)
+    assert snapshot["type"] == "snapshot"
+    assert snapshot["state"]["items"][0]["state"] == "failed"
+    assert gap == {"type": "log", "item": "a", "text": "", "skipped": 1000}
+
+
+def test_feed_keeps_the_newest_whole_lines() -> None:
+    """A window's worth, from the start of a line; the rest is counted."""
+    feed = Feed("a")
+    for number in range(100_000):
+        feed.add(f"{number}\n")
+    text, skipped, lines = feed.take()
+    assert len(text) <= WINDOW
+    assert text.endswith("99999\n")
+    assert text.startswith(f"{100_000 - lines}\n")
+    assert skipped + lines == 100_000
+    assert feed.take() == ("", 0, 0)

@@ -6,10 +6,10 @@ PYTEST := $(BIN)/python -m pytest
 
 .PHONY: run test test-long test-all lint setup static clean
 
-run: setup
+run: setup static
 	@$(BIN)/python tools/practice.py
 
-test: setup lint
+test: setup static lint
 	$(PYTEST) -n 3 -m "not long"
 
 test-long: setup
@@ -18,6 +18,9 @@ test-long: setup
 # The suite on each Python from 3.10 on that pyenv has.
 test-all:
 	@sh tools/test_all.sh
+
+static: setup
+	@$(BIN)/python tools/build_static.py
 
 lint: setup
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import functools
@@ -192,11 +193,6 @@ class Console:
         return urls(sockets, self._options.address)
 
     def project_loaded(self, project: Project) -> None:
-        """Show the project; the page is there while the file is still being loaded."""
-        self._parts.board.project = project
-        self._parts.board.runner_changed()
-
-    def project_loaded(self, project: Project) -> None:
         """Show this project: it was not known when the console was made."""
         self._parts.board.project_loaded(project)
 
@@ -254,10 +250,9 @@ def bind(address: str, port: int) -> list[socket.socket]:
         number = getattr(error, "errno", None) or errno.EADDRNOTAVAIL
         raise OSError(number, f"Cannot listen on {where}: {why}") from error
     if not address:
-        try:
+        # No IPv6 here, or another program has that one: 127.0.0.1 is enough.
+        with contextlib.suppress(OSError):
             sockets += netutil.bind_sockets(sockets[0].getsockname()[1], "::1")
-        except OSError:
-            pass  # no IPv6 here, or another program has that one: 127.0.0.1 is enough
     return sockets
 
 

@@ -15,9 +15,8 @@ from pipeline_core.pipeline import Pipeline
 from pipeline_core.project import Project
 from pipeline_core.runner import Runner
 from pipeline_core.task import Task
+from tests.warrior.web.talking import Answer, Page, exchange
 from warrior.web.app import Console, ConsoleOptions, make_console
-
-from tests.warrior.web.talking import Answer, exchange
 
 
 class RunningConsole:
@@ -27,6 +26,7 @@ class RunningConsole:
                  concurrent: int) -> None:
         self.loop = asyncio.new_event_loop()
         self.called: list[str] = []
+        self.pages: list[Page] = []
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._make = (folder, tasks, options, concurrent)
@@ -69,7 +69,15 @@ class RunningConsole:
     def start(self) -> None:
         self.on_loop(self.runner.start)
 
+    def open_page(self, cookie: str = "", receive_buffer: int | None = None) -> Page:
+        """A page's socket, with a session of its own unless a cookie is given."""
+        page = Page(self.port, cookie or self.session()["Cookie"], receive_buffer)
+        self.pages.append(page)
+        return page
+
     def close(self) -> None:
+        for page in self.pages:
+            page.close()
         self.on_loop(self.console.close)
         self.on_loop(self.runner.stop_now, 0.1)
         self.loop.call_soon_threadsafe(self.loop.stop)

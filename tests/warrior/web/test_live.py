@@ -11,13 +11,12 @@ import pytest
 
 from pipeline_core.externalprocess import ExternalProcess
 from pipeline_core.task import SimpleTask
+from tests.warrior.web.conftest import MakeConsole, RunningConsole
+from tests.warrior.web.talking import Page
 from warrior.itemlog import ItemLogs
 from warrior.web.board import Board, ItemView
 from warrior.web.live import Hub, hub
 from warrior.web.live.feed import WINDOW, Feed
-
-from tests.warrior.web.conftest import MakeConsole, RunningConsole
-from tests.warrior.web.talking import Page
 
 LINE = "x" * 99 + "\n"
 
@@ -39,7 +38,7 @@ def test_snapshot_then_numbered_changes(make_running: MakeConsole) -> None:
     """States and results come in order, none is missing, the last is there."""
     console = make_running([shell("echo hello"), shell("exit 0")])
     console.runner.max_items = 3
-    page = Page(console.port, console.session()["Cookie"])
+    page = console.open_page()
     assert page.next()["type"] == "snapshot"
     console.start()
     sequence, states = 0, {}
@@ -62,7 +61,7 @@ def test_log_comes_only_to_pages_that_show_it(make_running: MakeConsole) -> None
     console = make_running([shell("echo first; cat; echo last; sleep 30")])
     console.start()
     cookie = console.session()["Cookie"]
-    reader, other = Page(console.port, cookie), Page(console.port, cookie)
+    reader, other = console.open_page(cookie), console.open_page(cookie)
     item_id = first_item(reader)
     first_item(other)
     reader.say(type="watch", item=item_id)
@@ -81,7 +80,7 @@ def test_last_lines_come_for_items_in_view(make_running: MakeConsole) -> None:
     """The list shows a last line for the rows that are on the screen."""
     console = make_running([shell("i=0; while :; do i=$((i+1)); echo line $i; sleep 0.05; done")])
     console.start()
-    page = Page(console.port, console.session()["Cookie"])
+    page = console.open_page()
     item_id = first_item(page)
     page.say(type="view", items=[item_id])
     seen = page.until(lambda m: m["type"] == "lines" and "line " in m["lines"].get(item_id, ""))
@@ -92,10 +91,10 @@ def test_last_lines_come_for_items_in_view(make_running: MakeConsole) -> None:
 def test_flood_is_windowed_and_says_what_is_missing(make_running: MakeConsole) -> None:
     """Of 30 MB a page gets some, with the number of lines that it did not get: together all,
     at most ten messages a second."""
-    console = make_running([shell("sleep 0.5; yes '%s' | head -c 30000000; sleep 30"
-                                  % LINE.strip())])
+    console = make_running([shell(
+        f"sleep 0.5; yes {LINE.strip()} | head -c 30000000; sleep 30")])
     console.start()
-    page = Page(console.port, console.session()["Cookie"])
+    page = console.open_page()
     item_id = first_item(page)
     page.say(type="watch", item=item_id)
     lines = messages = 0
@@ -114,13 +113,13 @@ def test_page_that_never_reads_costs_no_memory_and_is_let_go(
         make_running: MakeConsole, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is not read is not kept; others are served; after a while it is closed."""
     monkeypatch.setattr(hub, "PATIENCE", 2.0)
-    console = make_running([shell("sleep 0.5; yes '%s'" % LINE.strip())])
+    console = make_running([shell(f"sleep 0.5; yes {LINE.strip()}")])
     console.start()
     cookie = console.session()["Cookie"]
-    good = Page(console.port, cookie)
+    good = console.open_page(cookie)
     item_id = first_item(good)
     good.say(type="watch", item=item_id)
-    stuck = Page(console.port, cookie, receive_buffer=4096)
+    stuck = console.open_page(cookie, 4096)
     stuck.say(type="watch", item=item_id)
     board_hub = console.console._parts.hub
     good.until(lambda m: len(board_hub.readers) == 2, 5)
@@ -137,7 +136,7 @@ def test_page_that_never_reads_costs_no_memory_and_is_let_go(
 def test_nonsense_closes_the_page(console: RunningConsole) -> None:
     """Neither JSON of another kind nor no JSON raises anywhere."""
     for message in ({"type": "unknown"}, {"type": "watch", "item": 7}, {"type": "view"}):
-        page = Page(console.port, console.session()["Cookie"])
+        page = console.open_page()
         page.next()
         page.say(**message)
         with pytest.raises(ConnectionError):
@@ -146,7 +145,7 @@ def test_nonsense_closes_the_page(console: RunningConsole) -> None:
 
 def test_sockets_are_not_compressed(console: RunningConsole) -> None:
     """Browsers offer it always; on the loop it costs more than it gains."""
-    page = Page(console.port, console.session()["Cookie"])
+    page = console.open_page()
     assert b"permessage-deflate" not in page.head.lower()
 
 
@@ -167,7 +166,7 @@ def test_nothing_runs_while_nobody_looks(make_running: MakeConsole) -> None:
     """Before the first page and after the last, no timer of the console is set."""
     console = make_running()
     board_hub = console.console._parts.hub
-    page = Page(console.port, console.session()["Cookie"])
+    page = console.open_page()
     page.next()
     assert board_hub._look is not None
     page.close()
@@ -185,7 +184,7 @@ def test_nothing_runs_while_nobody_looks(make_running: MakeConsole) -> None:
 def test_closing_says_goodbye(make_running: MakeConsole) -> None:
     """The last words reach an open page, then its socket ends."""
     console = make_running()
-    page = Page(console.port, console.session()["Cookie"])
+    page = console.open_page()
     console.on_loop(console.console.close)
     console.on_loop(console.console.close)
     assert "0 items completed" in page.until(lambda m: m["type"] == "bye")["text"]
@@ -208,7 +207,7 @@ def test_project_code_that_does_not_return_is_shown(
     console = make_running([Sleeps("Sleeps")])
     console.runner.max_items = 1
     console.start()
-    page = Page(console.port, console.session()["Cookie"])
+    page = console.open_page()
     item_id = first_item(page)
     shown = page.until(lambda m: m["type"] == "change" and m["set"]["worker"])
     worker = shown["set"]["worker"]

@@ -72,7 +72,7 @@ class PageConnection(SockJSConnection):  # type: ignore[misc]
             return len(session.send_queue) < POLL_QUEUE
         return stream is not None and not stream.writing()
 
-    def send(self, frame: str) -> None:  # type: ignore[override]
+    def send(self, frame: str) -> None:
         session = self.session
         if session is not None and not session.is_closed:
             session.send_jsonified(frame, stats=False)

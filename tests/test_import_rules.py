@@ -1,0 +1,63 @@
+"""Holds the arrows between the packages (see ARCHITECTURE.md)."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: Package -> what its modules must not import.
+FORBIDDEN = {
+    "pipeline_core": ("warrior", "tracker", "tornado.web", "tornado.httpserver", "sockjs", "jinja2"),
+    "warrior": ("tracker", "tests"),
+    "tracker": ("warrior", "pipeline_core", "seesaw"),
+}
+#: Only these of warrior may know the web package, or HTTP.
+WEB = {"warrior/standalone.py"}
+
+
+def modules(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def breaks(name: str, forbidden: tuple[str, ...]) -> bool:
+    return any(name == one or name.startswith(one + ".") for one in forbidden)
+
+
+@pytest.mark.parametrize("package", sorted(FORBIDDEN))
+def test_arrows_point_one_way(package: str) -> None:
+    """No module imports what lies above it."""
+    found = [f"{path.relative_to(ROOT)} imports {name}" for path in modules(package)
+             for name in imported(path) if breaks(name, FORBIDDEN[package])]
+    assert modules(package)
+    assert found == []
+
+
+def test_only_web_knows_http() -> None:
+    """Outside warrior/web nothing of warrior imports the web framework or the console."""
+    forbidden = ("tornado.web", "tornado.httpserver", "sockjs", "jinja2", "warrior.web")
+    found = [f"{path.relative_to(ROOT)} imports {name}" for path in modules("warrior")
+             for name in imported(path)
+             if "web" not in path.relative_to(ROOT).parts
+             and str(path.relative_to(ROOT)) not in WEB and breaks(name, forbidden)]
+    assert found == []
+
+
+def test_the_rule_is_noticed_when_it_is_broken() -> None:
+    """The check sees an import by its full name and by `from`."""
+    assert breaks("tornado.web", FORBIDDEN["pipeline_core"])
+    assert breaks("warrior.web.app", ("warrior",))
+    assert not breaks("warriors", ("warrior",))

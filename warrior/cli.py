@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib.util
 import ipaddress
+import keyword
 import os
+import platform
 import re
 import sys
+from collections.abc import Callable, MutableMapping
 from typing import NoReturn
 
 import pipeline_core
+import warrior
 from warrior import exits
 
 _NICKNAME = re.compile(r"[-_a-zA-Z0-9]{3,30}")
 
 _EPILOG = """\
+The first interrupt (Ctrl-C) lets the current items finish, a second one within five
+seconds stops at once. Touching the stop file is like the first interrupt.
+
 exit status: 0 stopped as asked, or all items done; 1 the pipeline could not be
 loaded; 64 wrong usage; 69 the page's address cannot be bound; 78 refused, because
-anybody could command it (see --address).
-
-The first interrupt (Ctrl-C) lets the current items finish, a second one within five
-seconds stops at once. Touching the stop file is like the first interrupt."""
+anybody could command it (see --address)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +44,9 @@ class PipelineOptions:
     port: int
     http_username: str
     http_password: str
+    password_on_command_line: bool
+    #: Whether everybody who reaches the address may command it.
+    insecure: bool
     context_values: dict[str, str]
 
 
@@ -48,7 +56,7 @@ class _Parser(argparse.ArgumentParser):
         self.exit(exits.USAGE, f"{self.prog}: {message}\n")
 
 
-def _number(least: int, most: int | None = None) -> type:
+def _number(least: int, most: int | None = None) -> Callable[[str], int]:
     def parse(text: str) -> int:
         wanted = f"at least {least}" if most is None else f"from {least} to {most}"
         try:
@@ -59,30 +67,27 @@ def _number(least: int, most: int | None = None) -> type:
             raise argparse.ArgumentTypeError(f"{number} is not a whole number {wanted}")
         return number
 
-    return parse  # type: ignore[return-value]
-
-
-def _nickname(text: str) -> str:
-    if not _NICKNAME.fullmatch(text):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no nickname: 3 to 30 letters, digits, '-' and '_' are allowed")
-    return text
+    return parse
 
 
 def _context_value(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
-    if not equals or not name.isidentifier():
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=TEXT, with NAME a Python name")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=TEXT")
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise argparse.ArgumentTypeError(f"{name!r} cannot be the name of a Python variable")
+    if name == "downloader" or name.startswith("__"):
+        raise argparse.ArgumentTypeError(f"{name!r} is already taken; choose another name")
     return name, value
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> _Parser:
     parser = _Parser(
-        prog="run-pipeline", description="Run the items of a project's pipeline file.",
+        prog="run-pipeline", usage="%(prog)s [OPTION]... PIPELINE DOWNLOADER",
+        description="Run the items of a project: PIPELINE is the path of its pipeline file, "
+                    "DOWNLOADER your nickname.",
         epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     add = parser.add_argument
-    add("pipeline", metavar="PIPELINE", help="the pipeline file")
-    add("downloader", metavar="DOWNLOADER", type=_nickname, help="your nickname")
     add("--concurrent", metavar="N", type=_number(1), default=1,
         help="how many items run at once (default: 1)")
     add("--max-items", metavar="N", type=_number(1), help="stop after so many items")
@@ -94,19 +99,41 @@ def _parser() -> argparse.ArgumentParser:
         help="where the page listens (default: this machine only); elsewhere it needs a password")
     add("--port", metavar="PORT", type=_number(0, 65535), default=8001,
         help="the page's port (default: 8001; 0: any free one)")
-    add("--http-username", metavar="U", default="", help="the page's user name")
-    add("--http-password", metavar="P", default=os.environ.get("HTTP_PASSWORD", ""),
+    add("--http-username", metavar="U", help="the page's user name; also: HTTP_USERNAME in the "
+        "environment")
+    add("--http-password", metavar="P",
         help="the page's password; others on this machine can see it here, so better "
              "put it into the environment variable HTTP_PASSWORD")
     add("--insecure-no-password", action="store_true",
         help="let everybody who reaches the address command this program")
     add("--context-value", metavar="N=TEXT", type=_context_value, action="append", default=[],
         help="a global variable for the pipeline file (may be given more than once)")
-    add("--version", action="version", version=f"run-pipeline {pipeline_core.__version__}")
+    add("--version", action="version",
+        version=f"{pipeline_core.__version__} (archive-warrior {warrior.__version__}, "
+                f"Python {platform.python_version()})",
+        help="print the level of the pipeline API, then this program's version")
     return parser
 
 
-def _is_loopback(address: str) -> bool:
+def _words(parser: _Parser, rest: list[str], after_dashes: list[str]) -> tuple[str, str]:
+    """PIPELINE and DOWNLOADER; exits when there is anything else."""
+    for word in rest:
+        if word.startswith("-") and word != "-":
+            parser.error(f"there is no option {word} (before a nickname that begins with '-', "
+                         "write --)")
+    words = rest + after_dashes
+    if len(words) != 2:
+        missing = ("PIPELINE and DOWNLOADER are missing", "DOWNLOADER, your nickname, is missing")
+        parser.error(missing[len(words)] if len(words) < 2 else
+                     f"one PIPELINE and one DOWNLOADER are wanted, and these are more: {words}")
+    if not _NICKNAME.fullmatch(words[1]):
+        parser.error(f"{words[1]!r} is no nickname: 3 to 30 letters (a to z), digits, '-' and "
+                     "'_' are allowed")
+    return words[0], words[1]
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine can reach the address ('' is the default one)."""
     if address in ("", "localhost"):
         return True
     try:
@@ -115,32 +142,69 @@ def _is_loopback(address: str) -> bool:
         return False
 
 
-def parse_pipeline_options(arguments: list[str]) -> PipelineOptions:
-    """Exits with 64, or 78, and a sentence when something is wrong."""
+def parse_pipeline_options(
+    arguments: list[str], environment: MutableMapping[str, str]
+) -> PipelineOptions:
+    """Exits with 64, or 78, and a sentence when something is wrong.
+
+    HTTP_USERNAME and HTTP_PASSWORD are taken out of the environment, so that no
+    program that a project starts inherits them.
+    """
     parser = _parser()
-    given = parser.parse_args(arguments)
-    if not (given.disable_web_server or given.http_password or given.insecure_no_password
-            or _is_loopback(given.address)):
+    before, after = _split_at_dashes(arguments)
+    given, rest = parser.parse_known_args(before)
+    pipeline, downloader = _words(parser, rest, after)
+    username, password = (environment.pop(name, "") for name in ("HTTP_USERNAME", "HTTP_PASSWORD"))
+    on_command_line = bool(given.http_password)
+    password = password if given.http_password is None else given.http_password
+    web_server = not given.disable_web_server
+    insecure = web_server and not password and not is_loopback(given.address)
+    if insecure and not given.insecure_no_password:
         parser.exit(exits.BAD_CONFIGURATION, (
             f"run-pipeline: at {given.address} anybody could command this program. Set a "
             "password (the environment variable HTTP_PASSWORD, or --http-password), leave "
             "--address out, or say --insecure-no-password if you mean it.\n"))
     return PipelineOptions(
-        pipeline=given.pipeline, downloader=given.downloader, concurrent=given.concurrent,
-        max_items=given.max_items, stop_file=given.stop_file,
-        web_server=not given.disable_web_server, keep_data=given.keep_data,
-        address=given.address, port=given.port, http_username=given.http_username,
-        http_password=given.http_password, context_values=dict(given.context_value))
+        pipeline=pipeline, downloader=downloader, concurrent=given.concurrent,
+        max_items=given.max_items, stop_file=given.stop_file, web_server=web_server,
+        keep_data=given.keep_data, address=given.address, port=given.port,
+        http_username=username if given.http_username is None else given.http_username,
+        http_password=password, password_on_command_line=on_command_line, insecure=insecure,
+        context_values=dict(given.context_value))
+
+
+def _split_at_dashes(arguments: list[str]) -> tuple[list[str], list[str]]:
+    if "--" not in arguments:
+        return arguments, []
+    at = arguments.index("--")
+    return arguments[:at], arguments[at + 1:]
+
+
+def _missing_module(web_server: bool) -> str:
+    """A module that is needed and not installed; '' when all are there."""
+    names = ["tornado", "psutil"] + (["sockjs", "jinja2", "nh3"] if web_server else [])
+    return next((name for name in names if importlib.util.find_spec(name) is None), "")
+
+
+def _is_no_pipeline(path: str) -> str:
+    """Why the path cannot be a pipeline file, in a sentence; '' when it can."""
+    if os.path.isdir(path):
+        return f"{path} is a folder. Give the path of the pipeline file in it."
+    if not os.path.exists(path):
+        return f"There is no file {path}. Check the path of the pipeline file."
+    return ""
 
 
 def main_run_pipeline() -> int:
     """The entry point of run-pipeline; the exit status."""
-    options = parse_pipeline_options(sys.argv[1:])
-    try:
-        import tornado  # noqa: F401
-    except ImportError as error:
-        print(f"run-pipeline: {error}. Install what it needs with: "
-              f"{sys.executable} -m pip install -r requirements.txt", file=sys.stderr)
+    options = parse_pipeline_options(sys.argv[1:], os.environ)
+    trouble = _is_no_pipeline(options.pipeline)
+    missing = _missing_module(options.web_server)
+    if missing and not trouble:
+        trouble = (f"The Python module {missing} is not installed. Install what is needed with: "
+                   f"{sys.executable} -m pip install -r requirements.txt")
+    if trouble:
+        print(f"run-pipeline: {trouble}", file=sys.stderr)
         return exits.NOT_LOADED
     from warrior.standalone import run
 

@@ -6,28 +6,31 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import warrior
 from pipeline_core.loader import LoadedPipeline, LoadError, load_pipeline
 from pipeline_core.runner import Runner
-from warrior import exits
-from warrior.stdout import StdoutWriter
+from warrior import exits, resources
+from warrior.interrupts import Interrupts
+from warrior.stdout import StdoutWriter, WriterHandler
 
 if TYPE_CHECKING:
     from pipeline_core.item import Item
     from warrior.cli import PipelineOptions
     from warrior.web.app import Console
 
-#: A second interrupt within so many seconds stops at once.
-SECOND_INTERRUPT = 5.0
+#: Seconds between TERM and KILL when a stop has to be quick.
+KILL_AFTER = 3.0
 
-#: Characters waiting for a slow standard output; above this no child is read.
-STDOUT_BACKLOG = 1 << 22
+#: How long the end waits for a reader of standard output that takes nothing, in
+#: seconds: after a run that ended by itself, and after one that was cut short.
+FLUSH, FLUSH_IN_HASTE = 30.0, 2.0
+
+_INSECURE = "Everybody who reaches this address can command this program: it has no password."
 
 
 def run(options: PipelineOptions) -> int:
@@ -35,19 +38,37 @@ def run(options: PipelineOptions) -> int:
 
     Ends the process itself where a thread is left that does not return.
     """
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    handler = WriterHandler(StdoutWriter(2))
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
     # A page is answered while a project computes: hand the interpreter over sooner.
     sys.setswitchinterval(0.002)
-    status = asyncio.run(_main(options))
-    sys.stderr.flush()
-    if any(thread is not threading.main_thread() and not thread.daemon
-           for thread in threading.enumerate()):
+    # Not asyncio.run(): it would wait for threads that look up a name or run
+    # a project's code, for ever if need be.
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        status = loop.run_until_complete(_main(options))
+        loop.run_until_complete(_cancel_the_rest())
+    finally:
+        handler.close()
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stdout.flush()
+    if any(thread is not threading.main_thread() for thread in threading.enumerate()):
         os._exit(status)
+    loop.close()
     return status
 
 
 async def _main(options: PipelineOptions) -> int:
     return await Standalone(options).main()
+
+
+async def _cancel_the_rest() -> None:
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in rest:
+        task.cancel()
+    if rest:
+        await asyncio.wait(rest, timeout=1.0)
 
 
 class Standalone:
@@ -62,66 +83,91 @@ class Standalone:
         self.console: Console | None = None
         self.stdout = StdoutWriter(
             on_closed=self._from_thread(self._stdout_closed),
-            on_drained=self._from_thread(self._stdout_drained))
+            on_drained=self._from_thread(self._stdout_drained),
+            on_trouble=self._from_thread(self._stdout_in_trouble))
+        self.interrupts = Interrupts(self.stop, self.stop_now)
         self.finished = asyncio.Event()
-        self.interrupts: list[float] = []
+        #: Set when it has to end before there is anything that could be finished.
+        self.given_up = asyncio.Event()
+        self.hasty = False
+        #: Why it stops; '' while it does not.
+        self.reason = ""
+        self.stdout_fault = ""
         self.runner.on_create_item += self._item_created
+        self.runner.on_status += self._status_changed
         self.runner.on_finish += lambda runner: self.finished.set()
 
     async def main(self) -> int:
         """The whole run; the exit status."""
         if self.options.web_server and not self._open_console():
             return exits.CANNOT_BIND
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self.loop.add_signal_handler(number, self._interrupted)
+        self.interrupts.install(self.loop)
         try:
             loaded = await self._load()
             if loaded is None:
-                return exits.OK if self.interrupts else exits.NOT_LOADED
-            logging.info("Running %s as %s.", loaded.project.title, self.options.downloader)
-            if self.console is not None:
-                self.console.project_loaded(loaded.project)
-            self.runner.set_current_pipeline(loaded.pipeline)
-            self.runner.start()
+                return exits.OK if self.given_up.is_set() else exits.NOT_LOADED
+            self._begin(loaded)
             await self.finished.wait()
-            assert loaded.pipeline.worker is not None
-            loaded.pipeline.worker.children.kill_all()
-            logging.info("Done: %(completed)d completed, %(failed)d failed, "
-                         "%(canceled)d cancelled.", self.runner.counts)
+            self._end(loaded)
         finally:
             if self.console is not None:
                 self.console.close()
-            self.stdout.close(timeout=5.0)
+            # A second interrupt must still end a wait for a reader that does not read.
+            self.interrupts.restore(self.loop)
+            self.stdout.close(FLUSH_IN_HASTE if self.hasty else FLUSH)
         return exits.OK
+
+    def _begin(self, loaded: LoadedPipeline) -> None:
+        logging.info("Running %s as %s (archive-warrior %s).", loaded.project.title,
+                     self.options.downloader, warrior.__version__)
+        if self.console is not None:
+            self.console.project_loaded(loaded.project)
+        self.runner.set_current_pipeline(loaded.pipeline)
+        self.runner.start()
+
+    def _end(self, loaded: LoadedPipeline) -> None:
+        if loaded.pipeline.worker is not None:
+            loaded.pipeline.worker.children.kill_all()
+        loaded.close()
+        logging.info("Done: %(completed)d completed, %(failed)d failed, %(canceled)d cancelled.",
+                     self.runner.counts)
 
     def _open_console(self) -> bool:
         from warrior.web.app import ConsoleOptions, make_console
 
         options = self.options
-        self.console = make_console(
-            self.runner, None, downloader=options.downloader, stop=self.runner.stop_gracefully, stop_now=self.runner.stop_now,
-            keep_running=self.runner.keep_running,
-            options=ConsoleOptions(
-                address=options.address, port=options.port, username=options.http_username,
-                password=options.http_password))
+        if options.password_on_command_line:
+            logging.warning("A password on the command line can be seen by everybody on this "
+                            "machine. Better put it into the environment variable HTTP_PASSWORD.")
         try:
+            self.console = make_console(
+                self.runner, None, downloader=options.downloader, stop=self._stop_from_page,
+                stop_now=self._stop_now_from_page, keep_running=self.keep_running,
+                options=ConsoleOptions(
+                    address=options.address, port=options.port, username=options.http_username,
+                    password=options.http_password, static_dir=resources.static_dir(),
+                    templates_dir=resources.templates_dir()))
             urls = self.console.listen()
-        except OSError as error:
-            logging.error(
-                "The page cannot be opened: %s. Choose another --port, or "
-                "--disable-web-server.", error.strerror or error)
+        except (OSError, resources.ResourceError) as error:
+            logging.error("The page cannot be opened. %s. Choose another --port or --address, or "
+                          "--disable-web-server.", str(getattr(error, "strerror", None) or error)
+                          .rstrip("."))
             return False
         logging.info("The page is at %s", urls[0])
+        if options.insecure:
+            logging.warning(_INSECURE)
+        self._show_note("")
         return True
 
     async def _load(self) -> LoadedPipeline | None:
+        """The loaded pipeline; None when it cannot be loaded, or is not to be any more."""
         load = asyncio.ensure_future(load_pipeline(
             self.options.pipeline, self.options.downloader,
             context_values=self.options.context_values, on_output=self.stdout.write))
-        stop = asyncio.ensure_future(self.finished.wait())
-        await asyncio.wait({load, stop}, return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
-        if not load.done():
+        give_up = asyncio.ensure_future(self.given_up.wait())
+        await asyncio.wait({load, give_up}, return_when=asyncio.FIRST_COMPLETED)
+        give_up.cancel()
+        if self.given_up.is_set():
             load.cancel()
             return None
         try:
@@ -129,27 +175,64 @@ class Standalone:
         except LoadError as error:
             if error.traceback:
                 logging.error("%s", error.traceback.rstrip())
-            logging.error("%s", error)
+            logging.error("The pipeline could not be loaded. %s", error)
             if error.advice:
                 logging.error("%s", error.advice)
             return None
 
     # -- stopping ----------------------------------------------------------------
-    def _interrupted(self) -> None:
-        now = time.monotonic()
-        soon = bool(self.interrupts) and now - self.interrupts[-1] < SECOND_INTERRUPT
-        self.interrupts.append(now)
-        if self.runner.status == "idle":
-            logging.info("Stopped before the pipeline was loaded.")
-            self.finished.set()
-        elif not soon:
-            logging.info("Stopping when the %d current items are done. Interrupt again within "
-                         "5 seconds to stop at once.", len(self.runner.active_items))
-            self.runner.stop_gracefully()
-        else:
-            third = len(self.interrupts) > 2
-            logging.info("Stopping at once.")
-            self.runner.stop_now(kill_after=0.0 if third else 3.0)
+    def stop(self, why: str, advice: str = "") -> None:
+        """No new items; the current ones finish."""
+        if self._not_begun(why):
+            return
+        self._show_note(why)
+        at_work = len(self.runner.active_items)
+        waits_for = ("the current item is" if at_work == 1
+                     else f"the {at_work} current items are")
+        logging.info("%s Stopping when %s done.%s", why, waits_for, advice)
+        self.runner.stop_gracefully()
+
+    def stop_now(self, why: str, kill_after: float = KILL_AFTER) -> None:
+        """End the current items as well."""
+        if self._not_begun(why):
+            return
+        self.hasty = True
+        self._show_note(why)
+        logging.info("%s Stopping at once.", why)
+        self.runner.stop_now(kill_after=kill_after)
+
+    def keep_running(self) -> None:
+        """Take back :meth:`stop`."""
+        self.interrupts.forget()
+        logging.info("Going on, as asked on the page.")
+        self._show_note("")
+        self.runner.keep_running()
+
+    def _stop_from_page(self) -> None:
+        self.stop("Asked to stop on the page.")
+
+    def _stop_now_from_page(self) -> None:
+        self.stop_now("Asked to stop at once on the page.")
+
+    def _not_begun(self, why: str) -> bool:
+        if self.runner.status != "idle":
+            return False
+        logging.info("%s Ending before the pipeline was loaded.", why)
+        self.hasty = True
+        self.given_up.set()
+        return True
+
+    def _status_changed(self, runner: Runner, status: str) -> None:
+        # Nobody else than the stop file stops it without saying so here.
+        if status == "stopping" and self.console is not None and not self.reason:
+            self._show_note("The stop file was touched.")
+
+    # -- what is said ------------------------------------------------------------
+    def _show_note(self, reason: str) -> None:
+        self.reason = reason
+        if self.console is not None:
+            notes = (_INSECURE if self.options.insecure else "", self.stdout_fault, reason)
+            self.console.note(" ".join(filter(None, notes)))
 
     # -- standard output ---------------------------------------------------------
     def _item_created(self, runner: Runner, item: Item) -> None:
@@ -157,7 +240,7 @@ class Standalone:
 
     def _item_output(self, item: Item, data: str) -> None:
         self.stdout.write(data)
-        if self.stdout.backlog > STDOUT_BACKLOG:
+        if self.stdout.full:
             for child in item.life.children:
                 child.pause(self)
 
@@ -167,9 +250,20 @@ class Standalone:
                 child.resume(self)
 
     def _stdout_closed(self, reason: str) -> None:
-        logging.error("Standard output is closed (%s). The items go on; their output is on "
-                      "the page only.", reason)
         self._stdout_drained()
+        self._stdout_faulty(
+            f"Standard output is closed ({reason}). The items go on; their output is on the page "
+            "only.")
+
+    def _stdout_in_trouble(self, reason: str) -> None:
+        self._stdout_faulty(
+            f"Standard output cannot be written now ({reason}), so some of the items' output is "
+            "missing there. The items go on.")
+
+    def _stdout_faulty(self, sentence: str) -> None:
+        self.stdout_fault = sentence
+        logging.error("%s", sentence)
+        self._show_note(self.reason)
 
     def _from_thread(self, function: Callable[..., object]) -> Callable[..., None]:
         def call(*args: object) -> None:

@@ -91,6 +91,8 @@ class PrepareDirectories(SimpleTask):
         if os.path.isdir(item['item_dir']):
             shutil.rmtree(item['item_dir'])
         os.makedirs(item['item_dir'])
+        # Wget has room for a hundred characters here, so not the whole path.
+        item['warc_tempdir'] = os.path.relpath(item['item_dir'])
 
 
 class MoveFiles(SimpleTask):
@@ -136,7 +138,7 @@ class WgetArgs:
             '--no-directories',
             '--delete-after',
             '--warc-file', ItemInterpolation('%(item_dir)s/%(warc_file_base)s'),
-            '--warc-tempdir', ItemInterpolation('%(item_dir)s'),
+            '--warc-tempdir', ItemInterpolation('%(warc_tempdir)s'),
             '--warc-header', 'operator: Archive Team',
             '--warc-header', 'practice-version: ' + VERSION,
             '--warc-header', ItemInterpolation('practice-item: %(item_name)s'),

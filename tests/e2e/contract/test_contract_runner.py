@@ -208,7 +208,7 @@ def test_pipeline_may_be_exchanged(tmp_path: Path) -> None:
         played.runner.concurrent_items = 2
         await played.until(lambda: len(played.items) >= 3)
         (tmp_path / "a" / "go").write_text("")
-        await played.until(lambda: played.items[0].outcome == "completed")
+        await played.finished.wait()
         other.worker.close()
 
     played = play(first, script, items=3)

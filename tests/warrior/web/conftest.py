@@ -26,6 +26,7 @@ class RunningConsole:
                  concurrent: int) -> None:
         self.loop = asyncio.new_event_loop()
         self.called: list[str] = []
+        self.started = False
         self.pages: list[Page] = []
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -67,6 +68,7 @@ class RunningConsole:
         return asyncio.run_coroutine_threadsafe(call(), self.loop).result(10)
 
     def start(self) -> None:
+        self.started = True
         self.on_loop(self.runner.start)
 
     def open_page(self, cookie: str = "", receive_buffer: int | None = None) -> Page:
@@ -79,7 +81,17 @@ class RunningConsole:
         for page in self.pages:
             page.close()
         self.on_loop(self.console.close)
-        self.on_loop(self.runner.stop_now, 0.1)
+        finished = threading.Event()
+
+        def stop() -> None:
+            if not self.started or self.runner.status == "stopped":
+                finished.set()
+            else:
+                self.runner.on_finish += lambda runner: finished.set()
+                self.runner.stop_now(0.1)
+
+        self.on_loop(stop)
+        assert finished.wait(20)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(10)
         self.loop.close()

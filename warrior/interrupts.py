@@ -1,0 +1,85 @@
+"""What the signals of a terminal or a service manager mean to a running pipeline."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from typing import Protocol
+
+#: A second interrupt within so many seconds stops at once.
+SECOND_INTERRUPT = 5.0
+
+
+class Stop(Protocol):
+    """Stops when the current items are done; says why, and what may follow."""
+
+    def __call__(self, why: str, advice: str = "", /) -> None: ...
+
+
+class StopNow(Protocol):
+    """Ends the current items, with KILL after ``kill_after`` seconds; says why."""
+
+    def __call__(self, why: str, kill_after: float = ..., /) -> None: ...
+
+
+class Interrupts:
+    """SIGINT, SIGTERM and SIGHUP, turned into two ways of stopping.
+
+    The first SIGINT or SIGTERM stops gently; a second SIGTERM, or a second SIGINT
+    within five seconds, stops at once; one more kills. SIGHUP, the terminal's end,
+    stops at once unless whoever started us wanted it ignored (nohup).
+    """
+
+    def __init__(self, stop: Stop, stop_now: StopNow) -> None:
+        self._stop = stop
+        self._stop_now = stop_now
+        self._last_interrupt: float | None = None
+        self._terminated = False
+        self._hurried = False
+
+    def install(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Handle the signals on the loop from now on."""
+        loop.add_signal_handler(signal.SIGINT, self.interrupt)
+        loop.add_signal_handler(signal.SIGTERM, self.terminate)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            loop.add_signal_handler(signal.SIGHUP, self.hang_up)
+
+    def restore(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let SIGINT and SIGTERM end the process, as they do by default."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+
+    def forget(self) -> None:
+        """The stop was taken back: the next signal is a first one again."""
+        self._last_interrupt = None
+        self._terminated = False
+
+    def interrupt(self, now: float | None = None) -> None:
+        """SIGINT; ``now`` is of ``time.monotonic()``."""
+        now = time.monotonic() if now is None else now
+        last, self._last_interrupt = self._last_interrupt, now
+        if last is not None and now - last < SECOND_INTERRUPT:
+            self._hurry("Interrupted twice.")
+        else:
+            self._stop("Interrupted.", " Interrupt again within 5 seconds to stop at once.")
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+        if self._terminated:
+            self._hurry("Asked twice to terminate.")
+        else:
+            self._terminated = True
+            self._stop("Asked to terminate.", " Asked once more, it stops at once.")
+
+    def hang_up(self) -> None:
+        """SIGHUP."""
+        self._hurry("The terminal was closed.")
+
+    def _hurry(self, why: str) -> None:
+        if self._hurried:
+            self._stop_now(why, 0.0)
+        else:
+            self._hurried = True
+            self._stop_now(why)

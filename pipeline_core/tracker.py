@@ -19,10 +19,15 @@ from pipeline_core.backoff import Backoff, parse_retry_after
 from pipeline_core.config import realize
 from pipeline_core.externalprocess import CurlUpload, RsyncUpload
 from pipeline_core.item import ItemValue
-from pipeline_core.realizing import is_foreign_value
 from pipeline_core.task import SimpleTask, Task
 from pipeline_core.trackeranswers import (
-    UnexpectedAnswer, multi_base, parse_items, parse_object, parse_target, split_answer)
+    UnexpectedAnswer,
+    multi_base,
+    parse_items,
+    parse_object,
+    parse_target,
+    split_answer,
+)
 from pipeline_core.waiting import Fault, Waiting
 from pipeline_core.worker import current_item
 

@@ -2,6 +2,13 @@
 
 const token = document.querySelector('meta[name="csrf-token"]')?.content ?? "";
 
+/** Whether the server that answers now knows this page's session, and lets it in. */
+export async function isKnown() {
+  const answer = await fetch("/", { cache: "no-store" });
+  const text = await answer.text();
+  return answer.ok && text.includes(token) && text.includes('id="app"');
+}
+
 /** Ask the server; an answer that is no success becomes an Error with its sentence. */
 export async function ask(path, options = {}) {
   let answer;

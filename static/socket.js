@@ -1,6 +1,6 @@
 // The one socket: connects, keeps trying, hands messages on.
 import { SockJS } from "./vendor/vendor.js";
-import { ask } from "./server.js";
+import { isKnown } from "./server.js";
 import { applyChange, applyLines, applySnapshot, connection, seconds } from "./state.js";
 
 const TRANSPORTS = ["websocket", "xhr-streaming", "xhr-polling"];
@@ -64,17 +64,18 @@ async function lost() {
 
 export async function retry() {
   clearTimeout(timer);
+  let known;
   try {
-    await ask("/api/state", { cache: "no-store" });
-  } catch (error) {
+    known = await isKnown();
+  } catch {
+    lost();
+    return;
+  }
+  if (!known && !sessionStorage.getItem(RELOADED)) {
     // A server that does not know us has been started anew, or wants a password: its page
     // knows what to do. Once only, lest a browser without cookies reloads for ever.
-    if ((error.status === 401 || error.status === 403) && !sessionStorage.getItem(RELOADED)) {
-      sessionStorage.setItem(RELOADED, "yes");
-      location.reload();
-      return;
-    }
-    lost();
+    sessionStorage.setItem(RELOADED, "yes");
+    location.reload();
     return;
   }
   connect();

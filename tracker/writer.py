@@ -71,7 +71,7 @@ class Writer:
         """Body of the thread: open, then take and commit batches until the None comes."""
         try:
             store = Store.open(self._path)
-        except Exception as error:  # noqa: BLE001  # goes to whoever awaits start()
+        except Exception as error:  # goes to whoever awaits start()
             self._loop.call_soon_threadsafe(self._opened.set_exception, error)
             return
         self._loop.call_soon_threadsafe(self._opened.set_result, None)
@@ -121,7 +121,7 @@ def _run(store: Store, job: _Job) -> None:
         job.value = job.operation(store)
     except sqlite3.Error:
         raise
-    except Exception as error:  # noqa: BLE001  # goes to whoever asked, see _deliver
+    except Exception as error:  # goes to whoever asked, see _deliver
         connection.execute("ROLLBACK TO job")
         job.error = error
     connection.execute("RELEASE job")

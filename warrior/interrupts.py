@@ -45,12 +45,6 @@ class Interrupts:
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             loop.add_signal_handler(signal.SIGHUP, self.hang_up)
 
-    def restore(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Let SIGINT and SIGTERM end the process, as they do by default."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
-
     def forget(self) -> None:
         """The stop was taken back: the next signal is a first one again."""
         self._last_interrupt = None

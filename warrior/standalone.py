@@ -112,9 +112,7 @@ class Standalone:
         finally:
             if self.console is not None:
                 self.console.close()
-            # A second interrupt must still end a wait for a reader that does not read.
-            self.interrupts.restore(self.loop)
-            self.stdout.close(FLUSH_IN_HASTE if self.hasty else FLUSH)
+            await self._flush()
         return exits.OK
 
     def _begin(self, loaded: LoadedPipeline) -> None:
@@ -131,6 +129,14 @@ class Standalone:
         loaded.close()
         logging.info("Done: %(completed)d completed, %(failed)d failed, %(canceled)d cancelled.",
                      self.runner.counts)
+
+    async def _flush(self) -> None:
+        """Wait for a slow reader of standard output, as long as it takes something."""
+        while not self.stdout.close(timeout=0.1):
+            await asyncio.sleep(0)  # an interrupt has its turn
+            if self.stdout.stuck_for > (FLUSH_IN_HASTE if self.hasty else FLUSH):
+                logging.warning("Nobody reads standard output: the last of it is left out.")
+                return
 
     def _open_console(self) -> bool:
         from warrior.web.app import ConsoleOptions, make_console
@@ -183,7 +189,7 @@ class Standalone:
     # -- stopping ----------------------------------------------------------------
     def stop(self, why: str, advice: str = "") -> None:
         """No new items; the current ones finish."""
-        if self._not_begun(why):
+        if self._nothing_to_stop(why):
             return
         self._show_note(why)
         at_work = len(self.runner.active_items)
@@ -194,7 +200,7 @@ class Standalone:
 
     def stop_now(self, why: str, kill_after: float = KILL_AFTER) -> None:
         """End the current items as well."""
-        if self._not_begun(why):
+        if self._nothing_to_stop(why):
             return
         self.hasty = True
         self._show_note(why)
@@ -214,12 +220,15 @@ class Standalone:
     def _stop_now_from_page(self) -> None:
         self.stop_now("Asked to stop at once on the page.")
 
-    def _not_begun(self, why: str) -> bool:
-        if self.runner.status != "idle":
+    def _nothing_to_stop(self, why: str) -> bool:
+        if self.runner.status == "stopped":
+            self.hasty = True
+        elif self.runner.status == "idle":
+            logging.info("%s Ending before the pipeline was loaded.", why)
+            self.hasty = True
+            self.given_up.set()
+        else:
             return False
-        logging.info("%s Ending before the pipeline was loaded.", why)
-        self.hasty = True
-        self.given_up.set()
         return True
 
     def _status_changed(self, runner: Runner, status: str) -> None:

@@ -74,17 +74,23 @@ class StdoutWriter:
             self.full = self.full or self.backlog > FULL
             self._changed.notify()
 
-    def close(self, timeout: float) -> None:
-        """Wait until all is written; give up when nothing moves for ``timeout`` seconds."""
+    def close(self, timeout: float) -> bool:
+        """Write what is left and end; whether that was done within ``timeout`` seconds.
+
+        May be called again to go on waiting.
+        """
         with self._changed:
+            if not self._ending:
+                self._progress = time.monotonic()
             self._ending = True
-            self._progress = time.monotonic()
             self._changed.notify()
-        while self._thread.is_alive():
-            left = self._progress + timeout - time.monotonic()
-            if left <= 0:
-                return
-            self._thread.join(left)
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    @property
+    def stuck_for(self) -> float:
+        """Seconds since anything was written; what counts once it is being closed."""
+        return time.monotonic() - self._progress
 
     # -- on the thread -----------------------------------------------------------
     def _main(self) -> None:

@@ -13,7 +13,6 @@ import time
 from distutils.version import StrictVersion
 from urllib.parse import urljoin
 
-import seesaw
 from seesaw.config import NumberConfigValue, realize
 from seesaw.externalprocess import WgetDownload
 from seesaw.item import ItemInterpolation, ItemValue
@@ -27,6 +26,8 @@ from seesaw.tracker import (
     UploadWithTracker,
 )
 from seesaw.util import find_executable
+
+import seesaw
 
 if StrictVersion(seesaw.__version__) < StrictVersion('0.8.5'):
     raise Exception('This project needs seesaw 0.8.5 or higher.')

@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[3]
 PIPELINES = Path(__file__).resolve().parent / "pipelines"
 
 #: What most small pipeline files begin with.
-HEAD = textwrap.dedent("""\
+HEAD = textwrap.dedent(f"""\
     import os, sys, time, datetime, functools, threading, json, subprocess
     import seesaw
     from seesaw.config import *
@@ -46,9 +46,9 @@ HEAD = textwrap.dedent("""\
     from seesaw.task import *
     from seesaw.tracker import *
     from tornado.ioloop import IOLoop
-    PYTHON = %r
+    PYTHON = {sys.executable!r}
     project = Project(title='Test', project_html='<h2>Test</h2>')
-    """ % sys.executable)
+    """)
 
 
 def write_pipeline(folder: Path, source: str, head: str = HEAD) -> Path:

@@ -58,7 +58,7 @@ def test_items_are_compared_by_identity(item: Item, tmp_path: Path) -> None:
     """Items serve as dict keys and set members, and are equal to themselves only."""
     other = Item(item.pipeline, "id-2", 8)
     assert {item: 1, other: 2}[item] == 1
-    assert item != other and item == item  # noqa: PLR0124
+    assert item != other and item == item
     assert len({item, other}) == 2
 
 

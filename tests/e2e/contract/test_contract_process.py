@@ -297,7 +297,7 @@ def test_all_hooks(tmp_path: Path, code: int) -> None:
 def test_result_and_error_hooks_may_decide_otherwise(tmp_path: Path, accepted: str) -> None:
     """Accepted codes go to handle_process_result, others to handle_process_error; there files
     complete, fail or try again by hand."""
-    path = write_pipeline(tmp_path, """\
+    path = write_pipeline(tmp_path, f"""\
         class Odd(ExternalProcess):
             def handle_process_result(self, exit_code, item):
                 item['accepted'] = exit_code
@@ -314,8 +314,8 @@ def test_result_and_error_hooks_may_decide_otherwise(tmp_path: Path, accepted: s
                     self.complete_item(item)
                 else:
                     self.fail_item(item)
-        pipeline = Pipeline(Odd('Odd', ['sh', '-c', 'exit 6'], accept_on_exit_code=%s))
-        """ % accepted)
+        pipeline = Pipeline(Odd('Odd', ['sh', '-c', 'exit 6'], accept_on_exit_code={accepted}))
+        """)
     played = play(path, items=2)
     assert played.outcomes == ["completed", "failed"]
     assert all(seen.item["codes"] == [6, 6, 6] for seen in played.items)

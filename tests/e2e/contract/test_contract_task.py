@@ -147,6 +147,44 @@ def test_enqueue_override_skips_a_step(tmp_path: Path) -> None:
         assert seen.log.count("Starting PrintItem") == 1
 
 
+@pytest.mark.parametrize("base", ["ExternalProcess", "SimpleTask", "Limit", "Condition"])
+def test_overrides_run_once_in_the_worker(tmp_path: Path, base: str) -> None:
+    """An override that calls its base runs once an item, in the project's thread only; so do
+    overrides of start_item, complete_item and fail_item."""
+    path = write_pipeline(tmp_path, f"""\
+        calls = []
+        def note(word):
+            calls.append((word, threading.current_thread() is threading.main_thread()))
+        class Limit(LimitConcurrent):
+            def __init__(self, name, args):
+                LimitConcurrent.__init__(self, 1, PrintItem())
+        class Condition(ConditionalTask):
+            def __init__(self, name, args):
+                ConditionalTask.__init__(self, lambda item: True, PrintItem())
+        class Simple(SimpleTask):
+            def __init__(self, name, args):
+                SimpleTask.__init__(self, name)
+            def process(self, item):
+                pass
+        class Over({base.replace("SimpleTask", "Simple")}):
+            def enqueue(self, item):
+                note('enqueue')
+                return super().enqueue(item)
+            def start_item(self, item):
+                note('start')
+                super().start_item(item)
+            def complete_item(self, item):
+                note('complete')
+                super().complete_item(item)
+        pipeline = Pipeline(Over('Over', ['true']))
+        pipeline.calls = calls
+        """)
+    played = play(path)
+    assert played.outcomes == ["completed"]
+    assert sorted(played.loaded.pipeline.calls) == [  # type: ignore[attr-defined]
+        ("complete", False), ("enqueue", False), ("start", False)]
+
+
 def test_enqueue_override_may_start_and_block(tmp_path: Path) -> None:
     """Real files call start_item in enqueue, block, and fail or complete by hand."""
     path = write_pipeline(tmp_path, """\

@@ -92,6 +92,9 @@ class RunningConsole:
 
         self.on_loop(stop)
         assert finished.wait(20)
+        worker = self.runner.current_pipeline.worker  # type: ignore[union-attr]
+        if worker is not None:
+            self.on_loop(worker.children.close)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(10)
         self.loop.close()

@@ -1,43 +1,50 @@
 # Two commands do all the set-up: `make run` and `make test`.
 PYTHON ?= python3
 VENV ?= .venv
+# The nickname under which `make run` works.
+NICK ?= practice-volunteer
+# How many tests run at once; they mostly wait.
+JOBS ?= 3
+
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/python -m pytest
+PROGRAMS := wget rsync curl git
 
-.PHONY: run test test-long test-all lint setup static clean
+.PHONY: run test suite test-long test-all lint static wheel clean setup setup-test
 
-run: setup static
-	@$(BIN)/python tools/practice.py
+run: static
+	@$(BIN)/python tools/practice.py $(NICK)
 
-test: setup static lint
-	$(PYTEST) -n 3 -m "not long"
+test: lint suite
 
-test-long: setup
-	$(PYTEST) -m long
+# The tests alone, without ruff and mypy.
+suite: setup-test static
+	$(BIN)/python -m pytest -n $(JOBS) -m "not long"
 
-# The suite on each Python from 3.10 on that pyenv has.
+test-long: setup-test static
+	$(BIN)/python -m pytest -m long
+
+# The suite on each Python from 3.10 on.
 test-all:
 	@sh tools/test_all.sh
+
+lint: setup-test
+	$(BIN)/ruff check .
+	$(BIN)/mypy
 
 static: setup
 	@$(BIN)/python tools/build_static.py
 
-lint: setup
-	$(BIN)/ruff check .
-	$(BIN)/mypy
+# For machines without Node: it carries the page's libraries.
+wheel: static
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
-setup: $(VENV)/.ready
-	@sh tools/programs.sh
+setup:
+	@PYTHON="$(PYTHON)" sh tools/programs.sh $(PROGRAMS)
+	@$(PYTHON) tools/set_up.py $(VENV) archiveteam
 
-$(VENV)/.ready: setup.cfg pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
-	@# Not every module that projects import has a wheel for every Python.
-	@for module in zstandard lupa validators dnspython; do \
-	  $(BIN)/python -m pip install --quiet --only-binary :all: $$module \
-	    || echo "$$module is not to be had for this Python: projects that need it will say so."; \
-	done
-	touch $@
+setup-test: setup
+	@PYTHON="$(PYTHON)" sh tools/programs.sh chromium
+	@$(PYTHON) tools/set_up.py $(VENV) archiveteam test
 
 clean:
-	rm -rf $(VENV) .venv-* build dist *.egg-info static/vendor
+	rm -rf $(VENV) .venv-* build dist *.egg-info static/vendor node_modules

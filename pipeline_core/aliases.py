@@ -6,6 +6,7 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import os
 import sys
 import types
 from collections.abc import Sequence
@@ -25,6 +26,26 @@ class _AliasLoader(importlib.abc.Loader):
         module.__spec__ = self._spec
 
 
+class _EmptyPackage(importlib.abc.Loader):
+    def exec_module(self, module: types.ModuleType) -> None:
+        """Nothing stands in the package itself."""
+
+
+def _rest_of_distutils() -> list[str]:
+    """The folder with the modules of distutils other than ``version``, if there is one.
+
+    It is that of Python (until 3.11), whose own ``__init__`` would only warn that it is
+    deprecated, or the one that setuptools brings.
+    """
+    found = importlib.machinery.PathFinder.find_spec("distutils")
+    if found is not None:
+        return list(found.submodule_search_locations or ())
+    setuptools = importlib.machinery.PathFinder.find_spec("setuptools")
+    places = setuptools.submodule_search_locations if setuptools is not None else None
+    folders = [os.path.join(place, "_distutils") for place in places or ()]
+    return [folder for folder in folders if os.path.isdir(folder)]
+
+
 class _AliasFinder(importlib.abc.MetaPathFinder):
     def find_spec(
         self,
@@ -42,9 +63,10 @@ class _AliasFinder(importlib.abc.MetaPathFinder):
         if fullname == "distutils.version":
             return importlib.machinery.ModuleSpec(
                 fullname, _AliasLoader("pipeline_core.distutils_version"))
-        if fullname == "distutils" and sys.version_info >= (3, 12):
-            return importlib.machinery.ModuleSpec(
-                fullname, _AliasLoader("pipeline_core.distutils_package"))
+        if fullname == "distutils":
+            spec = importlib.machinery.ModuleSpec(fullname, _EmptyPackage(), is_package=True)
+            spec.submodule_search_locations = _rest_of_distutils()
+            return spec
         return None
 
 

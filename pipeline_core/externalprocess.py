@@ -68,7 +68,7 @@ class ExternalProcess(Task):
 
     def process(self, item: Item) -> None:
         """Make one try."""
-        if not item._carried(self.process, item):
+        if not item._carried(ExternalProcess.process, self, item):
             self._prepare(item)
 
     def on_subprocess_stdout(self, pipe: Any, item: Item, data: bytes) -> None:
@@ -77,7 +77,7 @@ class ExternalProcess(Task):
 
     def on_subprocess_end(self, item: Item, returncode: int) -> None:
         """The program has ended, and its output is complete."""
-        if item._carried(self.on_subprocess_end, item, returncode):
+        if item._carried(ExternalProcess.on_subprocess_end, self, item, returncode):
             return
         if returncode in realize(self.accept_on_exit_code, item):
             self._hook(item, self.handle_process_result, returncode, item)
@@ -86,11 +86,12 @@ class ExternalProcess(Task):
 
     def handle_process_result(self, exit_code: int, item: Item) -> None:
         """An accepted exit status: the task is done."""
-        self.complete_item(item)
+        if not item._carried(ExternalProcess.handle_process_result, self, exit_code, item):
+            self._hook(item, self.complete_item, item)
 
     def handle_process_error(self, exit_code: int, item: Item) -> None:
         """Another exit status: try again, or fail."""
-        if item._carried(self.handle_process_error, exit_code, item):
+        if item._carried(ExternalProcess.handle_process_error, self, exit_code, item):
             return
         item.log_output(
             f"Process {self.name} {_how_it_ended(exit_code)} for {item.description()}")
@@ -103,13 +104,15 @@ class ExternalProcess(Task):
 
     # -- one try -----------------------------------------------------------------
     def enqueue(self, item: Item) -> None:
-        if item._carried(self.enqueue, item):
+        if item._carried(ExternalProcess.enqueue, self, item):
             return
-        self.start_item(item)
+        self._start(item, self._first_try)
+
+    def _first_try(self, item: Item) -> None:
         item["tries"] = 0
         item.life.backoffs[self] = Backoff(
             float(realize(self.retry_delay, item)), factor=1.5, maximum=LONGEST_RETRY_DELAY)
-        item.life.after_handlers(self._try, item)
+        self._try(item)
 
     def _try(self, item: Item) -> None:
         item["tries"] += 1

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import importlib
 import os
 import re
+import types
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -115,7 +117,10 @@ def _execute(
         namespace = space.namespace
         namespace.update(context, __file__=path)
         with collect_config_values(remembered) as values:
-            exec(code, namespace)
+            try:
+                exec(code, namespace)
+            finally:
+                _restore_modules()
         pipeline = _wanted(namespace, "pipeline", Pipeline)
         project = _wanted(namespace, "project", Project)
     except BaseException:
@@ -124,6 +129,25 @@ def _execute(
     pipeline.project = project
     pipeline.worker = worker
     return LoadedPipeline(path, pipeline, project, tuple(values), worker)
+
+
+def _contract_modules() -> dict[types.ModuleType, dict[str, Any]]:
+    names = ("config", "event", "externalprocess", "item", "pipeline", "project", "runner",
+             "task", "tracker", "util")
+    modules = [importlib.import_module(f"pipeline_core.{name}") for name in names]
+    return {module: dict(vars(module)) for module in modules}
+
+
+#: The modules that files import, as they are before any file has changed them.
+_PRISTINE = _contract_modules()
+
+
+def _restore_modules() -> None:
+    """Take back what a file has assigned in our modules: no other project may see it."""
+    for module, names in _PRISTINE.items():
+        for name, value in names.items():
+            if vars(module).get(name) is not value:
+                setattr(module, name, value)
 
 
 def _wanted(namespace: dict[str, Any], name: str, kind: type) -> Any:

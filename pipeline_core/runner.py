@@ -82,8 +82,6 @@ class Runner:
     # -- what it is told -------------------------------------------------------
     def set_current_pipeline(self, pipeline: Pipeline | None) -> None:
         """Send new items through this pipeline; those at work stay in theirs."""
-        if self.current_pipeline is not None:
-            self.current_pipeline.on_finish_item -= self._item_finished
         self.current_pipeline = pipeline
         if pipeline is not None:
             pipeline.on_finish_item += self._item_finished

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline_core.config import ConfigValue, realize
 from pipeline_core.event import Event
+from pipeline_core.printing import prints_to
 from pipeline_core.realizing import is_foreign_value
 from pipeline_core.waiting import Fault, Waiting
 from pipeline_core.worker import current_item, is_foreign
@@ -60,7 +61,7 @@ class Task:
 
     def start_item(self, item: Item) -> None:
         """Tell everybody that work on the item begins."""
-        if item._carried(self.start_item, item):
+        if item._carried(Task.start_item, self, item):
             return
         item.life.enter(self)
         item.set_task_status(self, item.TaskStatus.running)
@@ -70,12 +71,12 @@ class Task:
 
     def complete_item(self, item: Item) -> None:
         """The item has been through this task."""
-        if not item._carried(self.complete_item, item):
+        if not item._carried(Task.complete_item, self, item):
             self._leave(item, item.TaskStatus.completed, "Finished", self.on_complete_item)
 
     def fail_item(self, item: Item) -> None:
         """The item could not be brought through this task."""
-        if not item._carried(self.fail_item, item):
+        if not item._carried(Task.fail_item, self, item):
             self._leave(item, item.TaskStatus.failed, "Failed", self.on_fail_item)
 
     def _leave(self, item: Item, status: str, word: str, event: Any) -> None:
@@ -113,6 +114,11 @@ class Task:
 
     def __str__(self) -> str:
         return self.name
+
+    def _start(self, item: Item, go_on: Callable[[Item], Any]) -> None:
+        """``start_item``, and then ``go_on(item)`` when all handlers have returned."""
+        self._hook(item, self.start_item, item,
+                   then=lambda result: item.life.after_handlers(go_on, item))
 
     # -- calling what project code may have defined --------------------------------
     def _hook(
@@ -178,10 +184,9 @@ class SimpleTask(Task):
         raise NotImplementedError(f"{type(self).__name__} does not say how to process an item")
 
     def enqueue(self, item: Item) -> None:
-        if item._carried(self.enqueue, item):
+        if item._carried(SimpleTask.enqueue, self, item):
             return
-        self.start_item(item)
-        item.life.after_handlers(self._begin, item)
+        self._start(item, self._begin)
 
     def _begin(self, item: Item) -> None:
         worker = item.worker
@@ -206,7 +211,8 @@ class SimpleTask(Task):
     def _begin_coroutine(self, item: Item, ended: Callable[..., Any]) -> None:
         token = current_item.set(item)
         try:
-            task = asyncio.ensure_future(self.process(item))
+            with prints_to(functools.partial(item.log_output, full_line=False)):
+                task = asyncio.ensure_future(self.process(item))
         finally:
             current_item.reset(token)
         item.life.at_end(task.cancel)
@@ -238,10 +244,11 @@ class SetItemKey(SimpleTask):
         self.value = value
 
     def enqueue(self, item: Item) -> None:
-        if not item._carried(self.enqueue, item):
-            self.start_item(item)
-            item.life.after_handlers(self._realize, item, self.value, functools.partial(
-                self._set, item))
+        if not item._carried(SetItemKey.enqueue, self, item):
+            self._start(item, self._begin_realizing)
+
+    def _begin_realizing(self, item: Item) -> None:
+        self._realize(item, self.value, functools.partial(self._set, item))
 
     def _set(self, item: Item, value: Any) -> None:
         item[self.key] = value
@@ -295,10 +302,12 @@ class ConditionalTask(_Container):
         self.condition_function = condition_function
 
     def enqueue(self, item: Item) -> None:
-        if not item._carried(self.enqueue, item):
-            self.start_item(item)
-            self._hook(item, self.condition_function, item,
-                       then=functools.partial(self._decided, item))
+        if not item._carried(ConditionalTask.enqueue, self, item):
+            self._start(item, self._ask)
+
+    def _ask(self, item: Item) -> None:
+        self._hook(item, self.condition_function, item,
+                   then=functools.partial(self._decided, item))
 
     def _decided(self, item: Item, wanted: Any) -> None:
         if wanted:
@@ -325,18 +334,20 @@ class LimitConcurrent(_Container):
             limit.on_change += self._limit_changed
 
     def enqueue(self, item: Item) -> None:
-        if not item._carried(self.enqueue, item):
-            self.start_item(item)
-            item.life.at_end(functools.partial(self._forget, item))
-            self._queue.append(item)
-            self._let_in()
+        if not item._carried(LimitConcurrent.enqueue, self, item):
+            self._start(item, self._line_up)
+
+    def _line_up(self, item: Item) -> None:
+        item.life.at_end(functools.partial(self._forget, item))
+        self._queue.append(item)
+        self._let_in()
 
     def task_left(self, task: Task, item: Item, status: str) -> None:
         self._forget(item)
         super().task_left(task, item, status)
 
     def _limit_changed(self, limit: ConfigValue) -> None:
-        if self._queue and not self._queue[0]._carried(self._let_in):
+        if self._queue and not self._queue[0]._carried(LimitConcurrent._let_in, self):
             self._let_in()
 
     def _forget(self, item: Item) -> None:

@@ -84,14 +84,14 @@ class TrackerRequest(Task):
 
     def send_request(self, item: Item) -> None:
         """Ask the tracker."""
-        if item._carried(self.send_request, item):
+        if item._carried(TrackerRequest.send_request, self, item):
             return
         item.set_waiting(None)
         self._hook(item, self.data, item, then=functools.partial(self._data_known, item))
 
     def handle_response(self, item: Item, response: httpclient.HTTPResponse) -> None:
         """The tracker has answered, or not (``response.code`` 599)."""
-        if item._carried(self.handle_response, item, response):
+        if item._carried(TrackerRequest.handle_response, self, item, response):
             return
         item.may_be_canceled = self.may_be_canceled
         if response.code == 200:
@@ -113,7 +113,7 @@ class TrackerRequest(Task):
 
     def schedule_retry(self, item: Item, message: str = "") -> None:
         """Ask again after a while; ``message`` is shown as the reason."""
-        if not item._carried(self.schedule_retry, item, message):
+        if not item._carried(TrackerRequest.schedule_retry, self, item, message):
             self._wait_and_retry(item, message or "The tracker has to be asked again.",
                                  Fault.TRACKER, "tracker-trouble")
 
@@ -156,12 +156,11 @@ class TrackerRequest(Task):
 
     # -- on the loop -------------------------------------------------------------
     def enqueue(self, item: Item) -> None:
-        if item._carried(self.enqueue, item):
+        if item._carried(TrackerRequest.enqueue, self, item):
             return
-        self.start_item(item)
         item.life.backoffs.pop(self, None)
         self._backoff(item)
-        item.life.after_handlers(self._send, item)
+        self._start(item, self._send)
 
     def _send(self, item: Item) -> None:
         # What was claimed with an answer on its way would be lost to the tracker.
@@ -234,7 +233,7 @@ class GetItemFromTracker(TrackerRequest):
         return data
 
     def process_body(self, body: str, item: Item) -> None:
-        if item._carried(self.process_body, body, item):
+        if item._carried(GetItemFromTracker.process_body, self, body, item):
             return
         try:
             values, dropped = split_answer(parse_object(body))
@@ -341,7 +340,7 @@ class ReleaseItemsToTracker(TrackerRequest):
         return data
 
     def process_body(self, body: str, item: Item) -> None:
-        if item._carried(self.process_body, body, item):
+        if item._carried(ReleaseItemsToTracker.process_body, self, body, item):
             return
         try:
             answer = parse_object(body)
@@ -428,7 +427,7 @@ class UploadWithTracker(TrackerRequest):
         return data
 
     def process_body(self, body: str, item: Item) -> None:
-        if item._carried(self.process_body, body, item):
+        if item._carried(UploadWithTracker.process_body, self, body, item):
             return
         try:
             target = parse_target(parse_object(body))
@@ -484,7 +483,7 @@ class SendDoneToTracker(TrackerRequest):
         return stats
 
     def process_body(self, body: str, item: Item) -> None:
-        if item._carried(self.process_body, body, item):
+        if item._carried(SendDoneToTracker.process_body, self, body, item):
             return
         if body.strip() == "OK":
             item.log_output("The tracker has confirmed the item")

@@ -76,26 +76,13 @@ class ConsoleParts:
     password: PasswordCheck | None
     commands: Commands
     static_dir: str
-    templates_dir: str
+    templates: pages.Templates
 
     def built(self) -> bool:
         return pages.is_built(self.static_dir)
 
     def render(self, template: str, **values: Any) -> str:
-        """A page from a template; values are escaped, a missing one is an error."""
-        return str(self._environment().get_template(template).render(**values))
-
-    def _environment(self) -> Any:
-        return _environment(self.templates_dir)
-
-
-@functools.lru_cache(maxsize=4)
-def _environment(templates_dir: str) -> Any:
-    import jinja2  # comes with the first page
-
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates_dir), autoescape=True,
-        undefined=jinja2.StrictUndefined, auto_reload=False)
+        return self.templates.render(template, **values)
 
 
 def routes(parts: ConsoleParts) -> list[Any]:
@@ -233,7 +220,7 @@ def make_console(
         board=board, hub=Hub(board), sessions=Sessions(), password=password,
         commands=Commands(stop, stop_now, keep_running),
         static_dir=options.static_dir or os.path.join(root, "static"),
-        templates_dir=options.templates_dir or os.path.join(root, "templates"),
+        templates=pages.Templates(options.templates_dir or os.path.join(root, "templates")),
     ), options)
 
 

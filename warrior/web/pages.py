@@ -19,6 +19,23 @@ if TYPE_CHECKING:
 ITEMS_WITHOUT_SCRIPT = 20
 
 
+class Templates:
+    """The pages of one folder. Values are escaped; a missing one is an error."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._environment: Any = None
+
+    def render(self, name: str, **values: Any) -> str:
+        if self._environment is None:
+            import jinja2  # comes with the first page
+
+            self._environment = jinja2.Environment(
+                loader=jinja2.FileSystemLoader(self._folder), autoescape=True,
+                undefined=jinja2.StrictUndefined, auto_reload=False)
+        return str(self._environment.get_template(name).render(**values))
+
+
 class Handler(RequestHandler):
     """Base of our handlers: knows the parts of the console, refuses in one line of text."""
 

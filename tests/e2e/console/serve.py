@@ -1,6 +1,6 @@
 """A small run of a pipeline with its console, for the browser tests.
 
-``serve.py PORT SCENARIO``: prints the URL, then runs until it is stopped.
+``serve.py PORT SCENARIO [PASSWORD]``: prints the URL, then runs until it is stopped.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def tasks(scenario: str) -> list[Task]:
     return [GetName("GetName"), ExternalProcess("Download", ["sh", "-c", script])]
 
 
-async def main(port: int, scenario: str) -> None:
+async def main(port: int, scenario: str, password: str = "") -> None:
     pipeline = Pipeline(*tasks(scenario))
     with tempfile.TemporaryDirectory() as folder:
         pipeline.data_dir = folder
@@ -53,7 +53,7 @@ async def main(port: int, scenario: str) -> None:
         console = make_console(
             runner, Project("Browser test", "<h2>A <i>header</i></h2>"), downloader="someone",
             stop=runner.stop_gracefully, stop_now=lambda: runner.stop_now(0.5),
-            keep_running=runner.keep_running, options=ConsoleOptions(port=port))
+            keep_running=runner.keep_running, options=ConsoleOptions(port=port, password=password))
         print(console.listen()[0], flush=True)
         finished = asyncio.Event()
         runner.on_finish += lambda runner: finished.set()
@@ -63,4 +63,4 @@ async def main(port: int, scenario: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), sys.argv[2]))
+    asyncio.run(main(int(sys.argv[1]), *sys.argv[2:]))

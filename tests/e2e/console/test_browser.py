@@ -35,14 +35,16 @@ def browser() -> Iterator[Browser]:
 class Server:
     """serve.py, which may be ended and begun again on the same port."""
 
-    def __init__(self, scenario: str) -> None:
+    def __init__(self, scenario: str, password: str = "") -> None:
         self.scenario = scenario
+        self.password = password
         self.port = "0"
         self.start()
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("serve.py")), self.port, self.scenario],
+            [sys.executable, str(Path(__file__).with_name("serve.py")), self.port, self.scenario,
+             self.password],
             cwd=ROOT, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/local/bin:/usr/bin:/bin"},
             stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
@@ -188,6 +190,26 @@ def test_server_goes_away_and_comes_back(page: Page, server: Server) -> None:
     expect(page.locator(".sentence")).to_contain_text("Working on 200 items.", timeout=30_000)
 
 
+def test_logging_in(browser: Browser) -> None:
+    """With a password the page asks for it, says when it is wrong, and opens with it."""
+    server = Server("short", "a secret")
+    context = browser.new_context()
+    try:
+        page = context.new_page()
+        page.goto(server.url)
+        expect(page.get_by_role("heading")).to_have_text("Log in")
+        assert "Browser test" not in page.content()
+        page.get_by_label("Password").fill("wrong")
+        page.get_by_role("button", name="Log in").click()
+        expect(page.get_by_role("alert")).to_contain_text("wrong", timeout=15_000)
+        page.get_by_label("Password").fill("a secret")
+        page.get_by_role("button", name="Log in").click()
+        expect(page.locator(".row").first).to_be_visible(timeout=15_000)
+    finally:
+        context.close()
+        server.kill()
+
+
 def test_many_lines_stay_bounded(browser: Browser) -> None:
     """The page keeps some thousand lines, however many there were."""
     server = Server("terminal")
@@ -248,8 +270,8 @@ def test_page_that_is_not_built_says_how(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "static", tmp_path / "static",
                     ignore=shutil.ignore_patterns("vendor"))
     code = (Path(__file__).with_name("serve.py").read_text("utf-8").replace(
-        "ConsoleOptions(port=port)",
-        f"ConsoleOptions(port=port, static_dir={str(tmp_path / 'static')!r})"))
+        "ConsoleOptions(port=port,",
+        f"ConsoleOptions(port=port, static_dir={str(tmp_path / 'static')!r},"))
     (tmp_path / "serve.py").write_text(code, "utf-8")
     process = subprocess.Popen(
         [sys.executable, str(tmp_path / "serve.py"), "0", "short"], cwd=ROOT,

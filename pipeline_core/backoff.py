@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import email.utils
 import random
+import re
 import time
 
 #: A server may ask for this many seconds of silence at most.
@@ -33,7 +34,11 @@ class Backoff:
     def next_delay(self, at_least: float | None = None) -> float:
         """Seconds to wait now, jittered; never fewer than ``at_least``."""
         self.tries += 1
-        return max(self.delay, at_least or 0.0) * random.uniform(1.0, 1.2)
+        delay = self.delay * random.uniform(1.0, 1.2)
+        if at_least is not None:
+            wished = at_least * random.uniform(1.0, 1.2)
+            delay = max(delay, at_least, min(wished, LONGEST_RETRY_AFTER))
+        return delay
 
     def grow(self, maximum: float | None = None) -> None:
         """Make the next delay longer; one that is above the maximum stays as it is."""
@@ -56,9 +61,9 @@ def parse_retry_after(text: str | None, now: datetime.datetime | None = None) ->
     """
     if not text or not text.strip():
         return None
-    try:
+    if re.fullmatch(r"\d{1,15}(\.\d{1,9})?", text.strip(), re.ASCII):
         seconds = float(text)
-    except ValueError:
+    else:
         try:
             date = email.utils.parsedate_to_datetime(text.strip())
         except ValueError:
@@ -66,6 +71,4 @@ def parse_retry_after(text: str | None, now: datetime.datetime | None = None) ->
         if date.tzinfo is None:
             date = date.replace(tzinfo=datetime.timezone.utc)
         seconds = (date - (now or datetime.datetime.now(datetime.timezone.utc))).total_seconds()
-    if seconds != seconds:
-        return None
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)

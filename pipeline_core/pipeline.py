@@ -9,10 +9,12 @@ import os
 import re
 import subprocess
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pipeline_core.event import Event
 from pipeline_core.task import Task
+from pipeline_core.worker import is_foreign
 
 if TYPE_CHECKING:
     from pipeline_core.item import Item
@@ -141,13 +143,24 @@ class Pipeline:
         self.stop_requested = False
         self.fire(self.on_stop_canceled)
 
-    def fire(self, event: Any) -> None:
-        """Fire one of the events that belong to no item; handlers of the project in
-        its worker."""
-        from pipeline_core.worker import is_foreign
+    def fire(self, event: Any, then: Callable[[], Any] | None = None) -> None:
+        """Fire one of the events that belong to no item, then go on.
 
-        for handler in event:
+        Handlers of the project run in its worker, and have returned before ``then``.
+        """
+        asked = False
+        for handler in event if isinstance(event, Event) else (event,):
             if self.worker is not None and is_foreign(handler):
                 self.worker.call(handler)
+                asked = True
             else:
                 handler()
+        if then is not None:
+            if asked and self.worker is not None:
+                self.worker.call(_nothing, then=lambda result, error: then())
+            else:
+                then()
+
+
+def _nothing() -> None:
+    """A job whose turn in the queue is all that matters."""

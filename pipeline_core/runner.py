@@ -33,6 +33,9 @@ logger = logging.getLogger(__name__)
 #: After a failed item its slot rests for so many seconds.
 REST_AFTER_FAILURE = 10.0
 
+#: The handlers of ``on_cleanup`` get so many seconds.
+CLEANUP_TIME = 10.0
+
 #: Seconds between two looks at the STOP file.
 STOP_FILE_INTERVAL = 2.0
 
@@ -274,11 +277,23 @@ class Runner:
     def _finish(self) -> None:
         if self.status == "stopped":
             return
+        if not self._running:
+            return
         self._running = False
         for timer in self._timers:
             timer.cancel()
-        for pipeline in self._pipelines():
-            pipeline.fire(pipeline.on_cleanup)
+        if self.current_pipeline is None:
+            self._finished()
+            return
+        # A project that does not return from its clean-up must not keep us.
+        self._later(CLEANUP_TIME, self._finished)
+        self.current_pipeline.fire(self.current_pipeline.on_cleanup, self._finished)
+
+    def _finished(self) -> None:
+        if self.status == "stopped":
+            return
+        for timer in self._timers:
+            timer.cancel()
         if self._disk is not None:
             self._disk.close()
         self._set_status("stopped")

@@ -185,7 +185,7 @@ def test_it_is_tried_again(tmp_path: Path, tracker: ScriptedTracker, status: int
 
 
 @pytest.mark.parametrize(("value", "low", "high"), [
-    ("30", 30, 45), ("999999", 1800, 3700), ("date", 100, 200)])
+    ("30", 30, 45), ("999999", 1800, 3600), ("date", 100, 200)])
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_honoured(tmp_path: Path, tracker: ScriptedTracker, value: str, low: float,
                                  high: float, status: int) -> None:
@@ -204,7 +204,7 @@ def test_retry_after_is_honoured(tmp_path: Path, tracker: ScriptedTracker, value
     play(path, script)
 
 
-@pytest.mark.parametrize("value", ["soon", "-5", "", "1e99", "nan"])
+@pytest.mark.parametrize("value", ["soon", "-5", "", "nan"])
 def test_doubtful_retry_after(tmp_path: Path, tracker: ScriptedTracker, value: str) -> None:
     """A Retry-After that means nothing changes nothing."""
     tracker.queue("request", Answer(429, b"", (("Retry-After", value),)), item_answer("x"))
@@ -251,7 +251,7 @@ def test_delays_belong_to_the_item(tmp_path: Path, tracker: ScriptedTracker) -> 
 
 def test_retry_delay_is_readable_and_settable(tmp_path: Path, tracker: ScriptedTracker) -> None:
     """Files set task.retry_delay at module level, and in hooks for the item at hand."""
-    tracker.queue("request", NOTHING, NOTHING, item_answer("x"))
+    tracker.queue("request", NOTHING, item_answer("x"))
     path = write_pipeline(tmp_path, f"""\
         get = GetItemFromTracker({tracker.url!r}, downloader)
         assert get.retry_delay == 60

@@ -52,10 +52,10 @@ def fake(folder: Path, name: str, code: int = 0) -> str:
     """A program that shows how it was called and what it read; returns env for it."""
     tool = folder / "bin" / name
     tool.parent.mkdir(parents=True, exist_ok=True)
-    tool.write_text("#!/bin/sh\nfor a in \"$@\"; do echo \"ARG <$a>\"; done\n"
+    tool.write_text("#!/bin/sh\nfor a in \"$@\"; do printf 'ARG <%s>\\n' \"$a\"; done\n"
                     f"sed 's/^/STDIN /'\nexit {code}\n")
     tool.chmod(0o755)
-    return f"t.env = {{'PATH': os.path.join(os.getcwd(), 'bin') + ':/usr/bin:/bin'}}"
+    return "t.env = {'PATH': os.path.join(os.getcwd(), 'bin') + ':/usr/bin:/bin'}"
 
 
 def arguments(seen: Seen) -> list[str]:
@@ -279,8 +279,8 @@ HAND_MADE = """\
             item['by'] = type(task).__name__
             self.complete_item(item)
     pipeline = Pipeline(Files(), LimitConcurrent(1, OwnUpload(
-        %r, downloader, [ItemInterpolation('%%(item_dir)s/a.warc.gz')],
-        rsync_target_source_path=ItemInterpolation('%%(data_dir)s/'))), PrintItem())
+        'TRACKER', downloader, [ItemInterpolation('%(item_dir)s/a.warc.gz')],
+        rsync_target_source_path=ItemInterpolation('%(data_dir)s/'))), PrintItem())
     """
 
 
@@ -291,7 +291,7 @@ def test_hand_made_upload(tmp_path: Path, tracker: ScriptedTracker, rsyncd: Rsyn
     target = rsyncd.url if kind == "rsync" else tracker.url + "/put/"
     tracker.queue("upload", json_answer({}), json_answer({"upload_target": "http://127.0.0.1:9/"}),
                   json_answer({"upload_target": target}))
-    path = uploading(tmp_path, HAND_MADE % tracker.url)
+    path = uploading(tmp_path, HAND_MADE.replace("TRACKER", tracker.url))
     seen = play(path).only
     assert seen.outcome == "completed", seen.log
     assert seen.item["by"] == ("RsyncUpload" if kind == "rsync" else "CurlUpload")

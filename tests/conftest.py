@@ -1,0 +1,31 @@
+"""What holds for every test: a stray error in the log fails it."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+
+import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "logs_errors(pattern='.*'): the test makes such errors be logged")
+
+
+@pytest.fixture(autouse=True)
+def no_stray_errors(
+    request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> Iterator[None]:
+    """Fail a test in which something logged an error that it does not announce."""
+    yield
+    marker = request.node.get_closest_marker("logs_errors")
+    expected = re.compile(marker.args[0] if marker and marker.args else ".*", re.DOTALL)
+    stray = [
+        record.getMessage()
+        for when in ("setup", "call") for record in caplog.get_records(when)
+        if record.levelno >= logging.ERROR
+        and not (marker and expected.search(record.getMessage()))]
+    if stray:
+        pytest.fail("logged as an error: " + "\n".join(stray))

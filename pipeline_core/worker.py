@@ -60,7 +60,7 @@ def is_foreign(function: Any) -> bool:
         elif isinstance(function, (types.BuiltinFunctionType, types.MethodDescriptorType)):
             return False
         else:
-            function = getattr(type(function), "__call__", None)
+            function = getattr(type(function), "__call__", None)  # noqa: B004  (its code is wanted)
             if not isinstance(function, types.FunctionType):
                 return False
 

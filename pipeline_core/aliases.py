@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import importlib
-import importlib.abc
 import importlib.machinery
 import importlib.util
 import os
 import sys
 import types
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader, MetaPathFinder
+else:
+    # importlib.abc takes 10 ms to import, and its classes add nothing that is needed here.
+    Loader = MetaPathFinder = object
 
 
-class _AliasLoader(importlib.abc.Loader):
+class _AliasLoader(Loader):
     def __init__(self, target: str) -> None:
         self._target = target
 
@@ -26,7 +32,10 @@ class _AliasLoader(importlib.abc.Loader):
         module.__spec__ = self._spec
 
 
-class _EmptyPackage(importlib.abc.Loader):
+class _EmptyPackage(Loader):
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType | None:
+        return None  # an ordinary one
+
     def exec_module(self, module: types.ModuleType) -> None:
         """Nothing stands in the package itself."""
 
@@ -46,7 +55,7 @@ def _rest_of_distutils() -> list[str]:
     return [folder for folder in folders if os.path.isdir(folder)]
 
 
-class _AliasFinder(importlib.abc.MetaPathFinder):
+class _AliasFinder(MetaPathFinder):
     def find_spec(
         self,
         fullname: str,

@@ -31,13 +31,18 @@ class Backoff:
         self.tries = 0
         self.started = time.monotonic()
 
-    def next_delay(self, at_least: float | None = None) -> float:
-        """Seconds to wait now, jittered; never fewer than ``at_least``."""
+    def next_delay(
+        self, at_least: float | None = None, at_most: float = LONGEST_RETRY_AFTER
+    ) -> float:
+        """Seconds to wait now, jittered; never fewer than ``at_least``.
+
+        What ``at_least`` makes of it ends at ``at_most``.
+        """
         self.tries += 1
         delay = self.delay * random.uniform(1.0, 1.2)
         if at_least is not None:
             wished = at_least * random.uniform(1.0, 1.2)
-            delay = max(delay, at_least, min(wished, LONGEST_RETRY_AFTER))
+            delay = max(delay, at_least, min(wished, at_most))
         return delay
 
     def grow(self, maximum: float | None = None) -> None:

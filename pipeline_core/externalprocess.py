@@ -199,6 +199,7 @@ class ExternalProcess(Task):
             self.on_subprocess_stdout(child, item, data)
 
     def _ended(self, child: Child, item: Item, returncode: int) -> None:
+        item.flush_output()
         if child.stdin_failed:
             item.log_output(f"{self.name} did not read all of its input.")
         if not item.life.ending:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import ipaddress
 import json
 from collections.abc import Callable
@@ -54,9 +55,9 @@ async def _post(url: str, body: str) -> httpclient.HTTPResponse:
     request = httpclient.HTTPRequest(url)
     client: httpclient.AsyncHTTPClient | None = None
     try:
-        # Made for this loop and for these bounds; it holds no connections.
+        # Made for this one request; it holds no connections.
         client = SimpleAsyncHTTPClient(force_instance=True, max_clients=1,
-                                       max_body_size=LARGEST_BODY)
+                                       max_body_size=1 << 62)
         return await asyncio.wait_for(_follow(client, url, body), DEADLINE)
     except asyncio.TimeoutError:
         error: Exception = TimeoutError(f"no complete answer within {DEADLINE:.0f} s")
@@ -69,16 +70,50 @@ async def _post(url: str, body: str) -> httpclient.HTTPResponse:
             client.close()
 
 
+class BodyTooLarge(ValueError):
+    """The answer is larger than any that a tracker gives."""
+
+
+class _Body:
+    """Takes an answer in, up to the largest that is read."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.too_large = asyncio.Event()
+
+    def take(self, chunk: bytes) -> None:
+        if len(self.data) + len(chunk) > LARGEST_BODY:
+            self.too_large.set()
+        else:
+            self.data += chunk
+
+
 async def _follow(
     client: httpclient.AsyncHTTPClient, url: str, body: str
 ) -> httpclient.HTTPResponse:
     for _ in range(MOST_REDIRECTS + 1):
+        received = _Body()
         request = httpclient.HTTPRequest(
             url, method="POST", body=body, follow_redirects=False, decompress_response=False,
+            streaming_callback=received.take,
             connect_timeout=DEADLINE, request_timeout=DEADLINE, user_agent=user_agent(),
             headers=httputil.HTTPHeaders({"Content-Type": "application/json"}))
-        response = await client.fetch(request, raise_error=False)
-        if response.code not in (301, 302, 303, 307, 308):
+        fetch = asyncio.ensure_future(client.fetch(request, raise_error=False))
+        too_large = asyncio.ensure_future(received.too_large.wait())
+        try:
+            either: set[asyncio.Future[Any]] = {fetch, too_large}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            too_large.cancel()
+            if not fetch.done():
+                fetch.cancel()
+        if received.too_large.is_set():
+            raise BodyTooLarge(f"it is over {LARGEST_BODY >> 20} MiB")
+        response = fetch.result()
+        response.buffer = io.BytesIO(received.data)
+        response._body = None
+        if (response.code not in (301, 302, 303, 307, 308)
+                or not response.headers.get("Location")):
             return response
         target = urljoin(url, response.headers.get("Location", ""))
         _check_redirect(url, target)
@@ -106,6 +141,8 @@ def _is_local(url: str) -> bool:
 
 def describe_trouble(response: httpclient.HTTPResponse) -> str:
     """A sentence for an answer that is of no use."""
+    if isinstance(response.error, BodyTooLarge):
+        return f"Unexpected answer from the tracker: {response.error}."
     if response.code == 599:
         return f"The tracker cannot be reached: {response.error}."
     return f"The tracker has trouble (it answered {response.code})."

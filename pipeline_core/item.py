@@ -179,6 +179,12 @@ class Item(MutableMapping[str, Any]):
             self._at_line_start = text.endswith("\n")
             self.deliver(self.on_output, self, text)
 
+    def flush_output(self) -> None:
+        """No more bytes come: half a character at the end is one that is broken."""
+        text = self._decoder.decode(b"", final=True)
+        if text:
+            self.log_output(text, full_line=False)
+
     def log_error(self, task: Any, *args: Any) -> None:
         """Tell the handlers of ``on_error`` what went wrong in a task."""
         if not self._carried(Item.log_error, self, task, *args):

@@ -227,11 +227,14 @@ class Runner:
             return
         self.waiting = None
         self._trouble.reset()
+        if self._stopping and not item.finished:
+            item.cancel()  # it has not asked for anything yet
+        if item.finished:
+            self._item_finished(item.pipeline, item)
+            return
         self.on_create_item(self, item)
         self.on_pipeline_start_item(self, item.pipeline, item)
         item.pipeline.enqueue(item)
-        if self._stopping:
-            item.pipeline.cancel_items()
 
     def _cannot_start(self, error: BaseException) -> None:
         if self.waiting is None:

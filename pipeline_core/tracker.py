@@ -6,6 +6,7 @@ import datetime
 import functools
 import json
 import os
+import random
 import re
 import subprocess
 import time
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tornado import httpclient, ioloop
 
 from pipeline_core import http
-from pipeline_core.backoff import Backoff, parse_retry_after
+from pipeline_core.backoff import LONGEST_RETRY_AFTER, Backoff, parse_retry_after
 from pipeline_core.config import realize
 from pipeline_core.externalprocess import CurlUpload, RsyncUpload
 from pipeline_core.item import ItemValue
@@ -95,7 +96,11 @@ class TrackerRequest(Task):
             return
         item.may_be_canceled = self.may_be_canceled
         if response.code == 200:
-            body = (response.body or b"").decode("utf-8", "replace")
+            try:
+                body = (response.body or b"").decode()
+            except UnicodeDecodeError:
+                self._unexpected(item, repr(response.body), "it is not UTF-8")
+                return
             self._hook(item, self.process_body, body, item)
             return
         if response.code in _REASONS:
@@ -189,7 +194,9 @@ class TrackerRequest(Task):
             item.cancel()
             return
         backoff = self._backoff(item)
-        delay = backoff.next_delay(asked_for)
+        delay = backoff.next_delay(
+            asked_for, BLOCKED_DELAY * random.uniform(1.0, 1.02) if code == "blocked"
+            else LONGEST_RETRY_AFTER)
         # In project code that called us, the item is the one at hand.
         token = current_item.set(item)
         try:

@@ -38,6 +38,8 @@ def split_answer(answer: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     if queues is not None and not (
             isinstance(queues, list) and (items is None or len(queues) == len(items))):
         raise UnexpectedAnswer("queues is not a list as long as items")
+    if items is not None and name and "\0".join(items) != name:
+        raise UnexpectedAnswer("items are not those of item_name")
     for text in [name or "", *(items or [])]:
         try:
             text.encode()
@@ -74,6 +76,9 @@ def parse_target(answer: dict[str, Any]) -> str:
         raise UnexpectedAnswer(f"the upload target {target!r} is neither rsync nor http")
     if not host or host.startswith("-") or parts.netloc.startswith("-"):
         raise UnexpectedAnswer(f"the upload target {target!r} names no host")
+    if parts.scheme != "rsync" and re.search(r"[{}\[\]]", target.replace(f"[{host}]", "")):
+        # curl takes these for a list of addresses.
+        raise UnexpectedAnswer(f"the upload target {target!r} holds brackets")
     if any(ord(character) < 33 for character in target):
         raise UnexpectedAnswer(f"the upload target {target!r} holds blanks")
     return target

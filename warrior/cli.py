@@ -8,7 +8,6 @@ import importlib.util
 import ipaddress
 import keyword
 import os
-import platform
 import re
 import sys
 from collections.abc import Callable, MutableMapping
@@ -110,7 +109,7 @@ def _parser() -> _Parser:
         help="a global variable for the pipeline file (may be given more than once)")
     add("--version", action="version",
         version=f"{pipeline_core.__version__} (archive-warrior {warrior.__version__}, "
-                f"Python {platform.python_version()})",
+                f"Python {sys.version.split()[0]})",
         help="print the level of the pipeline API, then this program's version")
     return parser
 

@@ -15,6 +15,7 @@ import warrior
 from pipeline_core.loader import LoadedPipeline, LoadError, load_pipeline
 from pipeline_core.runner import Runner
 from warrior import exits, resources
+from warrior.descendants import end_descendants
 from warrior.interrupts import Interrupts
 from warrior.stdout import StdoutWriter, WriterHandler
 
@@ -112,6 +113,9 @@ class Standalone:
         finally:
             if self.console is not None:
                 self.console.close()
+            left = end_descendants()
+            if left:
+                logging.info("Ended what the project had left behind: %s.", ", ".join(left))
             await self._flush()
         return exits.OK
 
@@ -126,6 +130,7 @@ class Standalone:
     def _end(self, loaded: LoadedPipeline) -> None:
         if loaded.pipeline.worker is not None:
             loaded.pipeline.worker.children.kill_all()
+            loaded.pipeline.worker.children.close()
         loaded.close()
         logging.info("Done: %(completed)d completed, %(failed)d failed, %(canceled)d cancelled.",
                      self.runner.counts)

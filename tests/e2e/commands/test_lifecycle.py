@@ -17,12 +17,12 @@ import pytest
 from tests.e2e.contract.kit import ROOT, Command, wait_for, write_pipeline
 
 WAITS_FOR_GO = """
-    class Work(SimpleTask):
-        def process(self, item):
-            print('begun')
-            while not os.path.exists('go'):
-                time.sleep(0.02)
-    pipeline = Pipeline(Work('Work'))
+class Work(SimpleTask):
+    def process(self, item):
+        print('begun')
+        while not os.path.exists('go'):
+            time.sleep(0.02)
+pipeline = Pipeline(Work('Work'))
 """
 
 TRIVIAL = "pipeline = Pipeline(SetItemKey('item_name', 'one'))\n"

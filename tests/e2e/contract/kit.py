@@ -13,6 +13,7 @@ import dataclasses
 import functools
 import os
 import re
+import secrets
 import signal
 import subprocess
 import sys
@@ -342,6 +343,11 @@ def wait_for(condition: Callable[[], Any], timeout: float = 15.0, what: str = "c
             return value
         assert time.monotonic() < deadline, f"{what} did not come about in {timeout} s"
         time.sleep(0.01)
+
+
+def long_time() -> str:
+    """Half a minute or so, in seconds as text, that serves as a mark: no other test has it."""
+    return f"3{secrets.randbelow(10)}.{secrets.randbelow(10**12):012d}"
 
 
 def marked_processes(mark: str) -> list[psutil.Process]:

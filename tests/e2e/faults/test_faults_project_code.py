@@ -17,6 +17,7 @@ import pytest
 
 from tests.e2e.contract.kit import (
     Played,
+    long_time,
     no_process_left,
     play,
     run_pipeline,
@@ -58,16 +59,17 @@ def test_scheduled_callback_that_raises(tmp_path: Path, scheduling: str) -> None
 
 def test_callback_scheduled_by_process_that_has_returned(tmp_path: Path) -> None:
     """Also when the task that scheduled it is long done, as long as the item is at work."""
+    mark = long_time()
     path = write_pipeline(tmp_path, """\
         class Plan(SimpleTask):
             def process(self, item):
                 IOLoop.instance().add_timeout(datetime.timedelta(seconds=0.2), self.boom)
             def boom(self):
                 raise KeyError('late boom')
-        pipeline = Pipeline(Plan('Plan'), ExternalProcess('Sleep', ['sleep', '30.7531']))
-        """)
+        pipeline = Pipeline(Plan('Plan'), ExternalProcess('Sleep', ['sleep', 'MARK']))
+        """.replace("MARK", mark))
     began = time.monotonic()
-    with no_process_left("30.7531"):
+    with no_process_left(mark):
         seen = play(path).only
     assert seen.outcome == "failed" and "KeyError: 'late boom'" in seen.log
     assert time.monotonic() - began < 15
@@ -76,14 +78,15 @@ def test_callback_scheduled_by_process_that_has_returned(tmp_path: Path) -> None
 def test_the_childs_group_is_ended_first(tmp_path: Path) -> None:
     """When a callback raises while the item's child runs, the child's whole group is ended
     before the item fails."""
+    mark = long_time()
     path = write_pipeline(tmp_path, """\
         class Out(ExternalProcess):
             def on_subprocess_stdout(self, pipe, item, data):
                 raise RuntimeError('hook boom')
-        code = 'sleep 29.4217 & echo hi; sleep 29.4217'
+        code = 'sleep MARK & echo hi; sleep MARK'
         pipeline = Pipeline(Out('Out', ['sh', '-c', code]), PrintItem())
-        """)
-    with no_process_left("29.4217", timeout=0.5):
+        """.replace("MARK", mark))
+    with no_process_left(mark, timeout=0.5):
         seen = play(path).only
     assert seen.outcome == "failed" and "RuntimeError: hook boom" in seen.log
     assert "Starting PrintItem" not in seen.log
@@ -311,10 +314,13 @@ def test_task_that_never_calls_back_can_be_stopped(tmp_path: Path) -> None:
         assert command.wait(15) == 0
 
 
-@pytest.mark.parametrize("busy", ["time.sleep(3600)", "subprocess.call(['sleep', '33.5151'])",
+@pytest.mark.parametrize("busy", ["time.sleep(3600)", "subprocess.call(['sleep', 'MARK'])",
                                   "while True: pass"])
 def test_code_that_never_returns_is_not_waited_for(tmp_path: Path, busy: str) -> None:
-    """Two interrupts end the command while project code sleeps, waits or loops for ever."""
+    """Two interrupts end the command while project code sleeps, waits or loops for ever; a
+    program that the project's code ran by itself ends too."""
+    mark = long_time()
+    busy = busy.replace("MARK", mark)
     path = write_pipeline(tmp_path, f"""\
         class Stuck(SimpleTask):
             def process(self, item):
@@ -322,7 +328,7 @@ def test_code_that_never_returns_is_not_waited_for(tmp_path: Path, busy: str) ->
                 {busy}
         pipeline = Pipeline(Stuck('Stuck'))
         """)
-    with no_process_left("33.5151"), start_pipeline(path) as command:
+    with no_process_left(mark), start_pipeline(path) as command:
         command.wait_output("STUCK")
         command.interrupt()
         command.wait_output("(?i)stop|interrupt")

@@ -121,8 +121,8 @@ def _execute(
                 exec(code, namespace)
             finally:
                 _restore_modules()
-        pipeline = _wanted(namespace, "pipeline", Pipeline)
-        project = _wanted(namespace, "project", Project)
+        pipeline = _wanted(path, namespace, "pipeline", Pipeline)
+        project = _wanted(path, namespace, "project", Project)
     except BaseException:
         space.close()
         raise
@@ -150,10 +150,10 @@ def _restore_modules() -> None:
                 setattr(module, name, value)
 
 
-def _wanted(namespace: dict[str, Any], name: str, kind: type) -> Any:
+def _wanted(path: str, namespace: dict[str, Any], name: str, kind: type) -> Any:
     if not isinstance(namespace.get(name), kind):
         raise LoadError(
-            f"The file does not define `{name}`, a {kind.__name__}.",
+            f"{path} does not define `{name}`, a {kind.__name__}.",
             advice=f"Every pipeline file has to leave `{name} = {kind.__name__}(…)` behind.")
     return namespace[name]
 

@@ -186,7 +186,7 @@ class Standalone:
         except LoadError as error:
             if error.traceback:
                 logging.error("%s", error.traceback.rstrip())
-            logging.error("The pipeline could not be loaded. %s", error)
+            logging.error("%s could not be loaded. %s", self.options.pipeline, error)
             if error.advice:
                 logging.error("%s", error.advice)
             return None

@@ -50,7 +50,7 @@ def test_requests_at_work_are_answered_first(
         database.rollback()
         with connection.makefile("rb") as answer:
             assert json.loads(answer.read().partition(b"\r\n\r\n")[2])["items"] == ["a"]
-    assert server.stop() == 0
+    assert server.process.wait(20) == 0
     database.close()
 
 

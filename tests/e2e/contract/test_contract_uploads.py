@@ -254,6 +254,7 @@ def test_maybe_upload(tmp_path: Path, tracker: ScriptedTracker) -> None:
 HAND_MADE = """\
     class OwnUpload(UploadWithTracker):
         DEFAULT_RETRY_DELAY = 0.05
+        RETRY_DELAY_INCREMENT = 0.05
         def process_body(self, body, item):
             data = json.loads(body)
             inner_task = None

@@ -23,7 +23,7 @@ suite: setup-test static
 	$(BIN)/python -m pytest -n $(JOBS) -m "not long" $(RERUNS)
 
 test-long: setup-test static
-	$(BIN)/python -m pytest -m long
+	$(BIN)/python -m pytest -m long $(RERUNS)
 
 # The suite on each Python from 3.10 on.
 test-all:

@@ -96,7 +96,7 @@ async def _follow(
         request = httpclient.HTTPRequest(
             url, method="POST", body=body, follow_redirects=False, decompress_response=False,
             streaming_callback=received.take,
-            connect_timeout=DEADLINE, request_timeout=DEADLINE, user_agent=user_agent(),
+            connect_timeout=DEADLINE + 1, request_timeout=DEADLINE + 1, user_agent=user_agent(),
             headers=httputil.HTTPHeaders({"Content-Type": "application/json"}))
         fetch = asyncio.ensure_future(client.fetch(request, raise_error=False))
         too_large = asyncio.ensure_future(received.too_large.wait())
@@ -105,8 +105,8 @@ async def _follow(
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         finally:
             too_large.cancel()
-            if not fetch.done():
-                fetch.cancel()
+            # Tornado logs an error that comes after a cancellation; it ends by its own time-out.
+            fetch.add_done_callback(lambda future: future.cancelled() or future.exception())
         if received.too_large.is_set():
             raise BodyTooLarge(f"it is over {LARGEST_BODY >> 20} MiB")
         response = fetch.result()

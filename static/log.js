@@ -96,6 +96,7 @@ export function LogPanel({ id, close }) {
   const { following, setFollowing, empty } = useLog(id, box, content);
   const item = items.value.get(id);
   const scrolled = () => {
+    if (!box.current) return;
     const { scrollTop, scrollHeight, clientHeight } = box.current;
     setFollowing(scrollHeight - scrollTop - clientHeight < 24);
   };

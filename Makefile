@@ -5,8 +5,6 @@ VENV ?= .venv
 NICK ?= practice-volunteer
 # How many tests run at once; they mostly wait.
 JOBS ?= 3
-# A machine that is shared may be too slow for a deadline once; a real fault stays.
-RERUNS ?= $(if $(CI),--reruns 2)
 
 BIN := $(VENV)/bin
 PROGRAMS := wget rsync curl git
@@ -20,10 +18,10 @@ test: lint suite
 
 # The tests alone, without ruff and mypy.
 suite: setup-test static
-	$(BIN)/python -m pytest -n $(JOBS) -m "not long" $(RERUNS)
+	$(BIN)/python -m pytest -n $(JOBS) -m "not long"
 
 test-long: setup-test static
-	$(BIN)/python -m pytest -m long $(RERUNS)
+	$(BIN)/python -m pytest -m long
 
 # The suite on each Python from 3.10 on.
 test-all:

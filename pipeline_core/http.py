@@ -6,6 +6,7 @@ import asyncio
 import io
 import ipaddress
 import json
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
@@ -57,11 +58,8 @@ async def _post(url: str, body: str) -> httpclient.HTTPResponse:
     try:
         # Made for this one request; it holds no connections.
         client = SimpleAsyncHTTPClient(force_instance=True, max_clients=1,
-                                       max_body_size=1 << 62)
-        return await asyncio.wait_for(_follow(client, url, body), DEADLINE)
-    except asyncio.TimeoutError:
-        error: Exception = TimeoutError(f"no complete answer within {DEADLINE:.0f} s")
-        return httpclient.HTTPResponse(request, 599, error=error)
+                                       max_body_size=2 * LARGEST_BODY)
+        return await _follow(client, url, body)
     except Exception as raised:
         # Whatever the network or the answer did: the request failed, and is tried again.
         return httpclient.HTTPResponse(request, 599, error=raised)
@@ -79,11 +77,17 @@ class _Body:
 
     def __init__(self) -> None:
         self.data = bytearray()
-        self.too_large = asyncio.Event()
+        self.too_large = False
+
+    def look(self, line: str) -> None:
+        """A line of the head: Tornado gives no reason when it refuses a length."""
+        name, _, value = line.partition(":")
+        if name.lower() == "content-length" and value.strip().isdigit():
+            self.too_large |= int(value) > LARGEST_BODY
 
     def take(self, chunk: bytes) -> None:
         if len(self.data) + len(chunk) > LARGEST_BODY:
-            self.too_large.set()
+            self.too_large = True
         else:
             self.data += chunk
 
@@ -91,25 +95,20 @@ class _Body:
 async def _follow(
     client: httpclient.AsyncHTTPClient, url: str, body: str
 ) -> httpclient.HTTPResponse:
+    ends = time.monotonic() + DEADLINE
     for _ in range(MOST_REDIRECTS + 1):
+        left = max(ends - time.monotonic(), 0.001)
         received = _Body()
         request = httpclient.HTTPRequest(
             url, method="POST", body=body, follow_redirects=False, decompress_response=False,
-            streaming_callback=received.take,
-            connect_timeout=DEADLINE + 1, request_timeout=DEADLINE + 1, user_agent=user_agent(),
+            streaming_callback=received.take, header_callback=received.look,
+            connect_timeout=left, request_timeout=left, user_agent=user_agent(),
             headers=httputil.HTTPHeaders({"Content-Type": "application/json"}))
-        fetch = asyncio.ensure_future(client.fetch(request, raise_error=False))
-        too_large = asyncio.ensure_future(received.too_large.wait())
-        try:
-            either: set[asyncio.Future[Any]] = {fetch, too_large}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            too_large.cancel()
-            # Tornado logs an error that comes after a cancellation; it ends by its own time-out.
-            fetch.add_done_callback(lambda future: future.cancelled() or future.exception())
-        if received.too_large.is_set():
+        response = await client.fetch(request, raise_error=False)
+        if received.too_large:
             raise BodyTooLarge(f"it is over {LARGEST_BODY >> 20} MiB")
-        response = fetch.result()
+        if response.code == 599:
+            return response
         response.buffer = io.BytesIO(received.data)
         response._body = None
         if (response.code not in (301, 302, 303, 307, 308)

@@ -31,6 +31,8 @@ class Lifetime:
     def __init__(self, item: Item) -> None:
         self.item = item
         self.ending = False
+        #: The number of the pipeline's task that the item is in.
+        self.position = 0
         self.kill_after = KILL_AFTER
         self.backoffs: dict[Task, Backoff] = {}
         self._open: dict[Task, bool] = {}

@@ -101,13 +101,14 @@ class Pipeline:
             item.complete()
             return
         task = self.tasks[number]
+        item.life.position = number
         item.life.enter(task)
         task._hook(item, task.enqueue, item)
 
     def task_left(self, task: Task, item: Item, status: str) -> None:
         """The item has left one of the tasks: on to the next, or to the end."""
         if status == item.TaskStatus.completed:
-            self._enter(self.tasks.index(task) + 1, item)
+            self._enter(item.life.position + 1, item)
         else:
             item.fail()
 

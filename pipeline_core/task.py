@@ -158,7 +158,11 @@ class Task:
     ) -> None:
         if error is not None:
             item.crash(error)
-        elif then is not None:
+            return
+        if isinstance(result, asyncio.Future):
+            # A coroutine of Tornado's: what it raises later is an error all the same.
+            result.add_done_callback(functools.partial(_crash_if_failed, item))
+        if then is not None:
             item.life.guard(then, result)
 
     def _realize(self, item: Item, value: Any, then: Callable[[Any], Any]) -> None:
@@ -170,6 +174,12 @@ class Task:
                 then=functools.partial(self._hook_returned, item, then))
         else:
             self._hook(item, realize, value, item, then=then)
+
+
+def _crash_if_failed(item: Item, future: asyncio.Future[Any]) -> None:
+    error = None if future.cancelled() else future.exception()
+    if error is not None:
+        item.crash(error)
 
 
 class SimpleTask(Task):

@@ -41,6 +41,10 @@ class Scheduled:
         loop = self._worker.loop
         self._timer = loop.call_later(delay, self.run) if delay > 0 else loop.call_soon(self.run)
 
+    def start_soon(self) -> None:
+        """From any thread: run it as soon as the worker is free."""
+        self._worker.post(self.start, 0)
+
     def run(self) -> None:
         """On the loop: its time has come."""
         if not self._cancelled:
@@ -114,7 +118,16 @@ class WorkerLoop(asyncio.AbstractEventLoop):
         return self.call_later(when - self.time(), callback, *args)
 
     def create_task(self, coro: Any, **kwargs: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(coro, self._worker.loop)
+        item = current_item.get()
+        future = asyncio.run_coroutine_threadsafe(coro, self._worker.loop)
+
+        def ended(future: concurrent.futures.Future[Any]) -> None:
+            error = None if future.cancelled() else future.exception()
+            if error is not None:
+                report_failure(item, "a coroutine", error)
+
+        future.add_done_callback(ended)
+        return future
 
     def create_future(self) -> asyncio.Future[Any]:
         return asyncio.Future(loop=self._worker.loop)
@@ -213,6 +226,11 @@ class WorkerIOLoop(BaseAsyncIOLoop):
 
     def add_callback(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         self.asyncio_loop.call_soon(functools.partial(callback, *args, **kwargs))
+
+    def add_future(self, future: Any, callback: Callable[..., Any]) -> None:
+        # The future may be done on any thread; the callback is for this item.
+        scheduled = Scheduled(self.asyncio_loop.worker, callback, (future,))  # type: ignore[attr-defined]
+        future.add_done_callback(lambda _: scheduled.start_soon())
 
     def _make_current(self) -> None:
         """It is current in its worker, and nowhere else."""

@@ -147,17 +147,16 @@ class Pipeline:
     def fire(self, event: Any, then: Callable[[], Any] | None = None) -> None:
         """Fire one of the events that belong to no item, then go on.
 
-        Handlers of the project run in its worker, and have returned before ``then``.
+        Handlers of the project run in its worker; they, and all that it was asked
+        before, have returned before ``then``.
         """
-        asked = False
         for handler in event if isinstance(event, Event) else (event,):
             if self.worker is not None and is_foreign(handler):
                 self.worker.call(handler)
-                asked = True
             else:
                 handler()
         if then is not None:
-            if asked and self.worker is not None:
+            if self.worker is not None and self.worker.alive:
                 self.worker.call(_nothing, then=lambda result, error: then())
             else:
                 then()

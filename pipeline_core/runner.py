@@ -36,6 +36,9 @@ REST_AFTER_FAILURE = 10.0
 #: The handlers of ``on_cleanup`` get so many seconds.
 CLEANUP_TIME = 10.0
 
+#: Without them: the handlers of the last item's end get so many.
+LAST_HANDLERS_TIME = 1.0
+
 #: Seconds between two looks at the STOP file.
 STOP_FILE_INTERVAL = 2.0
 
@@ -289,7 +292,8 @@ class Runner:
             self._finished()
             return
         # A project that does not return from its clean-up must not keep us.
-        self._later(CLEANUP_TIME, self._finished)
+        self._later(CLEANUP_TIME if len(self.current_pipeline.on_cleanup) else LAST_HANDLERS_TIME,
+                    self._finished)
         self.current_pipeline.fire(self.current_pipeline.on_cleanup, self._finished)
 
     def _finished(self) -> None:

@@ -47,6 +47,13 @@ class Children:
         self._groups: set[int] = set()
         self._minder: subprocess.Popen[bytes] | None = None
 
+    def prepare(self) -> None:
+        """Start the minder, before there is a child to mind. Raises OSError."""
+        if self._minder is None:
+            self._minder = subprocess.Popen(
+                ["/bin/sh", "-c", _MINDER], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL, bufsize=0, cwd="/", env={}, start_new_session=True)
+
     def add(self, group: int) -> None:
         self._groups.add(group)
         self._tell(b"+ %d\n" % group)
@@ -69,11 +76,8 @@ class Children:
             self._minder = None
 
     def _tell(self, line: bytes) -> None:
-        if self._minder is None:
-            self._minder = subprocess.Popen(
-                ["/bin/sh", "-c", _MINDER], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL, bufsize=0, cwd="/", env={}, start_new_session=True)
-        assert self._minder.stdin is not None
+        self.prepare()
+        assert self._minder is not None and self._minder.stdin is not None
         try:
             self._minder.stdin.write(line)
         except BrokenPipeError:
@@ -130,6 +134,7 @@ class Child:
     # -- the start -------------------------------------------------------------
     def start(self) -> None:
         """Start the program. Raises OSError or ValueError (a NUL in an argument)."""
+        self._children.prepare()
         self._out, write_end = os.pipe()
         try:
             with contextlib.suppress(OSError):

@@ -68,7 +68,7 @@ class ExternalProcess(Task):
 
     def process(self, item: Item) -> None:
         """Make one try."""
-        if not item._carried(ExternalProcess.process, self, item):
+        if not item.carried_over(ExternalProcess.process, self, item):
             self._prepare(item)
 
     def on_subprocess_stdout(self, pipe: Any, item: Item, data: bytes) -> None:
@@ -77,7 +77,7 @@ class ExternalProcess(Task):
 
     def on_subprocess_end(self, item: Item, returncode: int) -> None:
         """The program has ended, and its output is complete."""
-        if item._carried(ExternalProcess.on_subprocess_end, self, item, returncode):
+        if item.carried_over(ExternalProcess.on_subprocess_end, self, item, returncode):
             return
         if returncode in realize(self.accept_on_exit_code, item):
             self._hook(item, self.handle_process_result, returncode, item)
@@ -86,12 +86,12 @@ class ExternalProcess(Task):
 
     def handle_process_result(self, exit_code: int, item: Item) -> None:
         """An accepted exit status: the task is done."""
-        if not item._carried(ExternalProcess.handle_process_result, self, exit_code, item):
+        if not item.carried_over(ExternalProcess.handle_process_result, self, exit_code, item):
             self._hook(item, self.complete_item, item)
 
     def handle_process_error(self, exit_code: int, item: Item) -> None:
         """Another exit status: try again, or fail."""
-        if item._carried(ExternalProcess.handle_process_error, self, exit_code, item):
+        if item.carried_over(ExternalProcess.handle_process_error, self, exit_code, item):
             return
         item.log_output(
             f"Process {self.name} {_how_it_ended(exit_code)} for {item.description()}")
@@ -104,7 +104,7 @@ class ExternalProcess(Task):
 
     # -- one try -----------------------------------------------------------------
     def enqueue(self, item: Item) -> None:
-        if item._carried(ExternalProcess.enqueue, self, item):
+        if item.carried_over(ExternalProcess.enqueue, self, item):
             return
         self._start(item, self._first_try)
 
@@ -129,14 +129,10 @@ class ExternalProcess(Task):
                        delay, self._try, item)
 
     def _prepare(self, item: Item) -> None:
-        worker = item.worker
-        then = functools.partial(self._spawn, item)
-        if worker is not None and (is_foreign(self.stdin_data) or is_foreign_value(self.args)
-                                   or is_foreign_value(self.env) or self._asks_foreign()):
-            worker.call_for(item, self.name, self._settle, item, cwd=self.cwd,
-                            then=functools.partial(self._hook_returned, item, then))
-        else:
-            self._hook(item, self._settle, item, then=then)
+        self._hook(
+            item, self._settle, item, then=functools.partial(self._spawn, item),
+            asks_foreign=(is_foreign(self.stdin_data) or is_foreign_value(self.args)
+                          or is_foreign_value(self.env) or self._asks_foreign()))
 
     def _asks_foreign(self) -> bool:
         """Whether standard input is made by project code that cannot be seen from the class."""
@@ -175,8 +171,9 @@ class ExternalProcess(Task):
         program = args[0] if args else ""
         if isinstance(error, OSError) and error.errno in RESOURCE_ERRORS:
             item["tries"] -= 1
-            self._retry(item, f"{program!s} cannot be started now: {error.strerror}.",
-                        "resources", Fault.MACHINE)
+            reason = f"{self.name}: {program!s} cannot be started now: {error.strerror}."
+            item.log_output(reason)
+            self._retry(item, reason, "resources", Fault.MACHINE)
             return
         if isinstance(error, FileNotFoundError) and not os.path.isdir(self.cwd):
             reason = f"the folder {self.cwd} is not there"

@@ -130,7 +130,7 @@ class Item(MutableMapping[str, Any]):
         return id(self)
 
     def _property_changed(self, key: str, new: Any, old: Any) -> None:
-        if not self._carried(Item._property_changed, self, key, new, old):
+        if not self.carried_over(Item._property_changed, self, key, new, old):
             self.deliver(self.on_property, self, key, new, old)
 
     def property_items(self) -> list[tuple[str, Any]]:
@@ -164,7 +164,7 @@ class Item(MutableMapping[str, Any]):
         Bytes are UTF-8; what cannot be decoded becomes U+FFFD, but a character may
         come in two pieces.
         """
-        if self._carried(Item.log_output, self, data, full_line):
+        if self.carried_over(Item.log_output, self, data, full_line):
             return
         if isinstance(data, (bytes, bytearray, memoryview)):
             text = self._decoder.decode(bytes(data), final=full_line)
@@ -187,7 +187,7 @@ class Item(MutableMapping[str, Any]):
 
     def log_error(self, task: Any, *args: Any) -> None:
         """Tell the handlers of ``on_error`` what went wrong in a task."""
-        if not self._carried(Item.log_error, self, task, *args):
+        if not self.carried_over(Item.log_error, self, task, *args):
             self.deliver(self.on_error, self, task, *args)
 
     def log_failure(self, error: BaseException) -> None:
@@ -212,7 +212,7 @@ class Item(MutableMapping[str, Any]):
         return self.item_state != _ItemState.running
 
     def set_task_status(self, task: Task, status: str) -> None:
-        if self._carried(Item.set_task_status, self, task, status):
+        if self.carried_over(Item.set_task_status, self, task, status):
             return
         old = self.task_status.get(task)
         self.task_status[task] = status
@@ -227,22 +227,22 @@ class Item(MutableMapping[str, Any]):
 
     def complete(self) -> None:
         """End the item as completed."""
-        if not self._carried(Item.complete, self):
+        if not self.carried_over(Item.complete, self):
             self.life.end(_ItemState.completed)
 
     def fail(self) -> None:
         """End the item as failed; its children are ended first."""
-        if not self._carried(Item.fail, self):
+        if not self.carried_over(Item.fail, self):
             self.life.end(_ItemState.failed)
 
     def cancel(self) -> None:
         """End the item because it is not wanted any more."""
-        if not self._carried(Item.cancel, self):
+        if not self.carried_over(Item.cancel, self):
             self.life.end(_ItemState.canceled)
 
     def crash(self, error: BaseException) -> None:
         """Fail the item for an error in its code; the traceback goes to its log."""
-        if not self._carried(Item.crash, self, error):
+        if not self.carried_over(Item.crash, self, error):
             self.log_failure(error)
             if not self.life.ending:
                 self.life.end(_ItemState.failed)
@@ -254,7 +254,7 @@ class Item(MutableMapping[str, Any]):
         worker: Worker | None = getattr(self.pipeline, "worker", None)
         return worker
 
-    def _carried(self, method: Callable[..., Any], *args: Any) -> bool:
+    def carried_over(self, method: Callable[..., Any], *args: Any) -> bool:
         """Carry a call over to the loop; False when this is the loop.
 
         ``method`` is a function of the class that asks, not ``self.method``: that may

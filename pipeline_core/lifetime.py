@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipeline_core.waiting import Waiting
     from pipeline_core.worker import Worker
 
-#: Output of a child that project handlers have not yet taken, in characters: above
+#: Output of a child that project handlers have not yet taken, in characters or bytes: above
 #: this the child is not read any further.
 FOREIGN_BACKLOG = 1 << 22
 
@@ -133,7 +133,7 @@ class Lifetime:
         self, worker: Worker, function: Callable[..., Any], args: tuple[Any, ...]
     ) -> None:
         """Run a handler of the project in its worker; an error fails the item."""
-        size = len(args[-1]) if args and isinstance(args[-1], str) else 0
+        size = len(args[-1]) if args and isinstance(args[-1], (str, bytes)) else 0
         self._foreign_calls += 1
         self._foreign_backlog += size
         if self._foreign_backlog > FOREIGN_BACKLOG:
@@ -142,7 +142,8 @@ class Lifetime:
         worker.call_for(
             self.item, getattr(function, "__name__", "a handler"), function, *args,
             # A handler of the log that prints would hear itself for ever.
-            prints_to_item=not size, then=functools.partial(self._foreign_call_ended, size))
+            prints_to_item=not (args and isinstance(args[-1], str)),
+            then=functools.partial(self._foreign_call_ended, size))
 
     def _foreign_call_ended(self, size: int, result: Any, error: BaseException | None) -> None:
         self._foreign_calls -= 1

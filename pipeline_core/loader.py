@@ -29,10 +29,12 @@ class LoadedPipeline:
     project: Project
     config_values: tuple[ConfigValue, ...]
     worker: Worker
+    imports: ImportSpace
 
     def close(self) -> None:
-        """Let its thread and its modules go."""
+        """Let its thread and its modules go; when no item of it is left."""
         self.worker.close()
+        self.imports.close()
 
 
 class LoadError(Exception):
@@ -128,7 +130,7 @@ def _execute(
         raise
     pipeline.project = project
     pipeline.worker = worker
-    return LoadedPipeline(path, pipeline, project, tuple(values), worker)
+    return LoadedPipeline(path, pipeline, project, tuple(values), worker, space)
 
 
 def _contract_modules() -> dict[types.ModuleType, dict[str, Any]]:

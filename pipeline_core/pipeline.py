@@ -89,7 +89,7 @@ class Pipeline:
     # -- items -----------------------------------------------------------------
     def enqueue(self, item: Item) -> None:
         """Take an item through all tasks."""
-        if item._carried(Pipeline.enqueue, self, item):
+        if item.carried_over(Pipeline.enqueue, self, item):
             return
         self.items_in_pipeline.add(item)
         item.on_finish += self._item_ended

@@ -9,7 +9,8 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 
 #: By these the toolkit calls the project's code; they say nothing about its error.
 _OURS = frozenset(os.path.join(_HERE, name) for name in (
-    "worker.py", "loader.py", "imports.py", "mailbox.py", "task.py", "lifetime.py"))
+    "worker.py", "loader.py", "imports.py", "mailbox.py", "task.py", "basetask.py",
+    "lifetime.py", "tracker.py"))
 
 
 def format_failure(error: BaseException) -> str:

@@ -68,7 +68,7 @@ class GetItemFromTracker(TrackerRequest):
         return data
 
     def process_body(self, body: str, item: Item) -> None:
-        if item._carried(GetItemFromTracker.process_body, self, body, item):
+        if item.carried_over(GetItemFromTracker.process_body, self, body, item):
             return
         try:
             values, dropped = split_answer(parse_object(body))
@@ -94,15 +94,11 @@ class GetItemFromTracker(TrackerRequest):
             try:
                 assert self.item_filter is not None
                 return self.item_filter(offered), None
-            except Exception as error:
+            except BaseException as error:
+                # sys.exit() too: what was claimed is given back before the item fails.
                 return None, error
 
-        worker = item.worker
-        if worker is not None:
-            worker.call_for(item, self.name, ask, cwd=self.cwd,
-                            then=functools.partial(self._hook_returned, item, then))
-        else:
-            then(ask())
+        self._hook(item, ask, then=then, asks_foreign=True)
 
     def _filtered(self, item: Item, values: dict[str, Any], names: list[str],
                   queues: list[Any] | None, answer: tuple[Any, BaseException | None]) -> None:
@@ -175,7 +171,7 @@ class ReleaseItemsToTracker(TrackerRequest):
         return data
 
     def process_body(self, body: str, item: Item) -> None:
-        if item._carried(ReleaseItemsToTracker.process_body, self, body, item):
+        if item.carried_over(ReleaseItemsToTracker.process_body, self, body, item):
             return
         try:
             answer = parse_object(body)
@@ -262,7 +258,7 @@ class UploadWithTracker(TrackerRequest):
         return data
 
     def process_body(self, body: str, item: Item) -> None:
-        if item._carried(UploadWithTracker.process_body, self, body, item):
+        if item.carried_over(UploadWithTracker.process_body, self, body, item):
             return
         try:
             target = parse_target(parse_object(body))
@@ -318,7 +314,7 @@ class SendDoneToTracker(TrackerRequest):
         return stats
 
     def process_body(self, body: str, item: Item) -> None:
-        if item._carried(SendDoneToTracker.process_body, self, body, item):
+        if item.carried_over(SendDoneToTracker.process_body, self, body, item):
             return
         if body.strip() == "OK":
             item.log_output("The tracker has confirmed the item")

@@ -11,6 +11,7 @@ from tornado import httpclient
 
 from pipeline_core import http
 from pipeline_core.backoff import LONGEST_RETRY_AFTER, Backoff, parse_retry_after
+from pipeline_core.realizing import is_foreign_value
 from pipeline_core.task import Task
 from pipeline_core.waiting import Fault, Waiting
 from pipeline_core.worker import current_item
@@ -58,14 +59,15 @@ class TrackerRequest(Task):
 
     def send_request(self, item: Item) -> None:
         """Ask the tracker."""
-        if item._carried(TrackerRequest.send_request, self, item):
+        if item.carried_over(TrackerRequest.send_request, self, item):
             return
         item.set_waiting(None)
-        self._hook(item, self.data, item, then=functools.partial(self._data_known, item))
+        self._hook(item, self.data, item, then=functools.partial(self._data_known, item),
+                   asks_foreign=any(is_foreign_value(value) for value in vars(self).values()))
 
     def handle_response(self, item: Item, response: httpclient.HTTPResponse) -> None:
         """The tracker has answered, or not (``response.code`` 599)."""
-        if item._carried(TrackerRequest.handle_response, self, item, response):
+        if item.carried_over(TrackerRequest.handle_response, self, item, response):
             return
         item.may_be_canceled = self.may_be_canceled
         if response.code == 200:
@@ -91,7 +93,7 @@ class TrackerRequest(Task):
 
     def schedule_retry(self, item: Item, message: str = "") -> None:
         """Ask again after a while; ``message`` is shown as the reason."""
-        if not item._carried(TrackerRequest.schedule_retry, self, item, message):
+        if not item.carried_over(TrackerRequest.schedule_retry, self, item, message):
             self._wait_and_retry(item, message or "The tracker has to be asked again.",
                                  Fault.TRACKER, "tracker-trouble")
 
@@ -134,7 +136,7 @@ class TrackerRequest(Task):
 
     # -- on the loop -------------------------------------------------------------
     def enqueue(self, item: Item) -> None:
-        if item._carried(TrackerRequest.enqueue, self, item):
+        if item.carried_over(TrackerRequest.enqueue, self, item):
             return
         item.life.backoffs.pop(self, None)
         self._backoff(item)

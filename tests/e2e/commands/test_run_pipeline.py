@@ -210,3 +210,49 @@ def test_other_address_without_password_is_refused() -> None:
         env={k: v for k, v in os.environ.items() if k != "HTTP_PASSWORD"})
     assert done.returncode == 78
     assert "--insecure-no-password" in done.stderr
+
+
+def test_no_descriptors_left_means_later(start: Callable[..., Run]) -> None:
+    """A program that cannot be started for want of descriptors is started when there are some."""
+    run = start(HEAD + """
+import resource
+class Hog(SimpleTask):
+    def process(self, item):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (80, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        files = []
+        try:
+            while True:
+                files.append(open('/dev/null'))
+        except OSError:
+            pass
+        def let_go():
+            for file in files:
+                file.close()
+        IOLoop.instance().add_timeout(datetime.timedelta(seconds=1), let_go)
+pipeline = Pipeline(Hog('Hog'), ExternalProcess('Echo', ['/bin/echo', 'at last']))
+""", "--max-items", "1")
+    assert run.wait() == 0
+    assert "cannot be started now" in run.stdout()
+    assert "at last" in run.stdout()
+    assert "1 completed, 0 failed" in run.stderr()
+
+
+def test_slow_reader_of_a_flood_holds_it_up(start: Callable[..., Run]) -> None:
+    """Project code that is slower than a program's output slows it down; nothing piles up."""
+    run = start(HEAD + """
+import resource
+class Slow(ExternalProcess):
+    seen = 0
+    def on_subprocess_stdout(self, pipe, item, data):
+        time.sleep(0.001)
+        Slow.seen += len(data)
+class Tell(SimpleTask):
+    def process(self, item):
+        print('seen %d, peak %d MB' % (
+            Slow.seen, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024))
+pipeline = Pipeline(Slow('Flood', ['/usr/bin/head', '-c', '200000000', '/dev/zero']), Tell('Tell'))
+""", "--max-items", "1")
+    assert run.wait() == 0
+    line = next(line for line in run.stdout().splitlines() if line.startswith("seen"))
+    assert line.startswith("seen 200000000,")
+    assert int(line.split()[-2]) < 100

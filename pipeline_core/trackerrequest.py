@@ -67,16 +67,9 @@ class TrackerRequest(Task):
 
     def handle_response(self, item: Item, response: httpclient.HTTPResponse) -> None:
         """The tracker has answered, or not (``response.code`` 599)."""
-        if item.carried_over(TrackerRequest.handle_response, self, item, response):
-            return
-        item.may_be_canceled = self.may_be_canceled
         if response.code == 200:
-            try:
-                body = (response.body or b"").decode()
-            except UnicodeDecodeError:
-                self._unexpected(item, repr(response.body), "it is not UTF-8")
-                return
-            self._hook(item, self.process_body, body, item)
+            if not item.carried_over(TrackerRequest._process, self, item, response):
+                self._process(item, response)
             return
         if response.code in _REASONS:
             reason, fault, code = _REASONS[response.code]
@@ -93,9 +86,8 @@ class TrackerRequest(Task):
 
     def schedule_retry(self, item: Item, message: str = "") -> None:
         """Ask again after a while; ``message`` is shown as the reason."""
-        if not item.carried_over(TrackerRequest.schedule_retry, self, item, message):
-            self._wait_and_retry(item, message or "The tracker has to be asked again.",
-                                 Fault.TRACKER, "tracker-trouble")
+        self._wait_and_retry(item, message or "The tracker has to be asked again.",
+                             Fault.TRACKER, "tracker-trouble")
 
     # -- delays ------------------------------------------------------------------
     @property
@@ -160,27 +152,43 @@ class TrackerRequest(Task):
     def _answered(self, item: Item, response: httpclient.HTTPResponse) -> None:
         self._hook(item, self.handle_response, item, response)
 
+    def _process(self, item: Item, response: httpclient.HTTPResponse) -> None:
+        item.may_be_canceled = self.may_be_canceled
+        try:
+            body = (response.body or b"").decode()
+        except UnicodeDecodeError:
+            self._unexpected(item, repr(response.body), "it is not UTF-8")
+            return
+        self._hook(item, self.process_body, body, item)
+
     def _wait_and_retry(
         self, item: Item, reason: str, fault: Fault, code: str, asked_for: float | None = None
     ) -> None:
-        item.may_be_canceled = self.may_be_canceled
-        if self.may_be_canceled and item.pipeline.stop_requested:
-            item.log_output(f"{reason} Stopping, so it is not asked again.")
-            item.cancel()
-            return
-        backoff = self._backoff(item)
-        delay = backoff.next_delay(
+        """Settle the delay here and now, as a hook that called us sees it; wait on the loop."""
+        delay = self._backoff(item).next_delay(
             asked_for, BLOCKED_DELAY * random.uniform(1.0, 1.02) if code == "blocked"
             else LONGEST_RETRY_AFTER)
-        # In project code that called us, the item is the one at hand.
+        why = Waiting(reason, fault, time.monotonic() + delay, code)
+        worker = item.worker
+        if worker is None or worker.on_loop():
+            self._hook(item, self.increment_retry_delay,
+                       then=lambda result: self._wait(item, why, delay))
+            return
         token = current_item.set(item)
         try:
             self.increment_retry_delay()
         finally:
             current_item.reset(token)
-        item.log_output(f"{reason} Retrying after {delay:.0f} seconds...")
-        item.life.wait(Waiting(reason, fault, time.monotonic() + delay, code),
-                       delay, self._send, item)
+        worker.post(item.life.guard, self._wait, item, why, delay)
+
+    def _wait(self, item: Item, why: Waiting, delay: float) -> None:
+        item.may_be_canceled = self.may_be_canceled
+        if self.may_be_canceled and item.pipeline.stop_requested:
+            item.log_output(f"{why.reason} Stopping, so it is not asked again.")
+            item.cancel()
+            return
+        item.log_output(f"{why.reason} Retrying after {delay:.0f} seconds...")
+        item.life.wait(why, delay, self._send, item)
 
     def _unexpected(self, item: Item, body: str, why: str) -> None:
         text = " ".join(body[:200].split())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.e2e.contract.kit import play, write_pipeline
-from tests.support.scripted_tracker import OK, ScriptedTracker, item_answer, json_answer
+from tests.support.scripted_tracker import NOTHING, OK, ScriptedTracker, item_answer, json_answer
 
 
 def test_realize_in_a_request_runs_in_the_worker(tmp_path: Path, tracker: ScriptedTracker) -> None:
@@ -61,3 +61,22 @@ def test_closed_load_leaves_no_modules(tmp_path: Path) -> None:
     loaded.close()
     assert not [name for name in sys.modules if name.startswith(loaded.imports.name)]
     assert len(sys.meta_path) <= before
+
+
+def test_overridden_increment_runs_in_the_worker(tmp_path: Path, tracker: ScriptedTracker) -> None:
+    """The hook that makes delays longer, too; and the delay after it is the one that counts."""
+    tracker.queue("request", NOTHING, NOTHING, item_answer("x"))
+    path = write_pipeline(tmp_path, f"""\
+        import threading
+        class Get(GetItemFromTracker):
+            DEFAULT_RETRY_DELAY = 0.02
+            where = []
+            def increment_retry_delay(self, max_delay=300):
+                Get.where.append(threading.current_thread() is threading.main_thread())
+                self.retry_delay = 0.03
+        pipeline = Pipeline(Get({tracker.url!r}, downloader))
+        pipeline.where = Get.where
+        """)
+    played = play(path)
+    assert played.only.outcome == "completed", played.only.log
+    assert played.loaded.pipeline.where == [False, False]  # type: ignore[attr-defined]

@@ -19,6 +19,7 @@ from pipeline_core.event import Event
 from pipeline_core.item import Item
 from pipeline_core.mailbox import Mailbox
 from pipeline_core.pipeline import Pipeline
+from pipeline_core.stopfile import StopFile
 from pipeline_core.util import unique_id_str
 from pipeline_core.waiting import Fault, Waiting
 from pipeline_core.worker import Worker
@@ -39,9 +40,6 @@ CLEANUP_TIME = 10.0
 #: Without them: the handlers of the last item's end get so many.
 LAST_HANDLERS_TIME = 1.0
 
-#: Seconds between two looks at the STOP file.
-STOP_FILE_INTERVAL = 2.0
-
 
 class Runner:
     """Makes items and sends them through the current pipeline.
@@ -50,7 +48,8 @@ class Runner:
     started (None: no end). Touching ``stop_file`` stops gracefully; one that is there
     at the start does not. Events: ``on_create_item(runner, item)``,
     ``on_pipeline_start_item`` and ``on_pipeline_finish_item(runner, pipeline, item)``,
-    ``on_status(runner, status)``, ``on_finish(runner)``.
+    ``on_status(runner, status)``, ``on_finish(runner)``. The ids of items, and so the names
+    of their folders, begin with ``item_prefix``, else with a name used once.
     """
 
     def __init__(
@@ -59,11 +58,16 @@ class Runner:
         concurrent_items: int = 1,
         max_items: int | None = None,
         keep_data: bool = False,
+        *,
+        item_prefix: str = "",
     ) -> None:
         self.stop_file = None if stop_file is None else os.path.abspath(stop_file)
+        self._stop_file = (
+            None if stop_file is None else StopFile(stop_file, self.stop_gracefully))
         self._concurrent_items = int(concurrent_items)
         self.max_items = None if max_items is None else int(max_items)
         self.keep_data = keep_data
+        self._item_prefix = item_prefix
         self.item_count = 0
         self.active_items: set[Item] = set()
         self.current_pipeline: Pipeline | None = None
@@ -82,7 +86,6 @@ class Runner:
         self._filling = False
         self._trouble = Backoff(2.0, factor=2.0)
         self._disk: Mailbox | None = None
-        self._stop_file_mtime: float | None = None
         self._timers: set[asyncio.TimerHandle] = set()
 
     # -- what it is told -------------------------------------------------------
@@ -113,9 +116,8 @@ class Runner:
         self._disk = Mailbox("item folders", _this_loop())
         if self.current_pipeline is not None:
             self._adopt(self.current_pipeline)
-        self._stop_file_mtime = self._look_at_stop_file()
-        if self.stop_file is not None:
-            self._later(STOP_FILE_INTERVAL, self._check_stop_file)
+        if self._stop_file is not None:
+            self._stop_file.watch()
         self._set_status("stopping" if self._stopping else "running")
         self._fill_soon()
 
@@ -216,7 +218,8 @@ class Runner:
         pipeline = self.current_pipeline
         assert pipeline is not None and self._disk is not None
         self.item_count += 1
-        item = Item(pipeline, f"{unique_id_str()}-{self.item_count}", self.item_count,
+        prefix = self._item_prefix or unique_id_str()
+        item = Item(pipeline, f"{prefix}-{self.item_count}", self.item_count,
                     keep_data=self.keep_data, prepare_data_directory=False)
         self.active_items.add(item)
         self._disk.call(item.prepare_data_directory,
@@ -286,8 +289,7 @@ class Runner:
         if not self._running:
             return
         self._running = False
-        for timer in self._timers:
-            timer.cancel()
+        self._cancel_timers()
         if self.current_pipeline is None:
             self._finished()
             return
@@ -299,12 +301,17 @@ class Runner:
     def _finished(self) -> None:
         if self.status == "stopped":
             return
-        for timer in self._timers:
-            timer.cancel()
+        self._cancel_timers()
         if self._disk is not None:
             self._disk.close()
         self._set_status("stopped")
         self.on_finish(self)
+
+    def _cancel_timers(self) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        if self._stop_file is not None:
+            self._stop_file.close()
 
     def _later(self, delay: float, callback: Any) -> None:
         handle: asyncio.TimerHandle
@@ -315,20 +322,6 @@ class Runner:
 
         handle = _this_loop().call_later(delay, fire)
         self._timers.add(handle)
-
-    def _look_at_stop_file(self) -> float | None:
-        if self.stop_file is not None:
-            with contextlib.suppress(OSError):
-                return os.stat(self.stop_file).st_mtime
-        return None
-
-    def _check_stop_file(self) -> None:
-        mtime = self._look_at_stop_file()
-        if mtime is not None and mtime != self._stop_file_mtime:
-            logger.info("The stop file %s was touched.", self.stop_file)
-            self.stop_gracefully()
-        self._stop_file_mtime = mtime
-        self._later(STOP_FILE_INTERVAL, self._check_stop_file)
 
 
 class SimpleRunner(Runner):

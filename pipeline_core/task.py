@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import collections
-import contextlib
 import datetime
 import functools
 import inspect
@@ -19,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline_core.basetask import Task
 from pipeline_core.config import ConfigValue, realize
 from pipeline_core.printing import prints_to
-from pipeline_core.waiting import Fault, Waiting
+from pipeline_core.turnstile import Turnstile
 from pipeline_core.worker import current_item, is_foreign
 
 if TYPE_CHECKING:
@@ -187,52 +185,31 @@ class LimitConcurrent(_Container):
     def __init__(self, limit: Any, inner_task: Task) -> None:
         super().__init__("LimitConcurrent", inner_task)
         self.limit = limit
-        self._inside: set[Item] = set()
-        self._queue: collections.deque[Item] = collections.deque()
-        self._deciding: Item | None = None
+        self._own_turnstile = Turnstile()
         if isinstance(limit, ConfigValue):
             limit.on_change += self._limit_changed
 
+    @property
+    def turnstile(self) -> Turnstile:
+        """Its own queue, or the one that it has together with others."""
+        shared = self.limit.turnstile if isinstance(self.limit, ConfigValue) else None
+        return shared or self._own_turnstile
+
     def enqueue(self, item: Item) -> None:
         if not item.carried_over(LimitConcurrent.enqueue, self, item):
-            self._start(item, self._line_up)
-
-    def _line_up(self, item: Item) -> None:
-        item.life.at_end(functools.partial(self._forget, item))
-        self._queue.append(item)
-        self._let_in()
+            self._start(item, functools.partial(self.turnstile.line_up, self))
 
     def task_left(self, task: Task, item: Item, status: str) -> None:
-        self._forget(item)
+        self.turnstile.leave(item)
         super().task_left(task, item, status)
 
+    def let_in(self, item: Item) -> None:
+        """The turnstile has room for the item."""
+        self._enter_inner(item)
+
+    def realize_limit(self, item: Item, then: Callable[[Any], Any]) -> None:
+        """``then(limit)``, as the limit is for this item now."""
+        self._realize(item, self.limit, then)
+
     def _limit_changed(self, limit: ConfigValue) -> None:
-        if self._queue and not self._queue[0].carried_over(LimitConcurrent._let_in, self):
-            self._let_in()
-
-    def _forget(self, item: Item) -> None:
-        if self._deciding is item:
-            self._deciding = None
-        self._inside.discard(item)
-        with contextlib.suppress(ValueError):
-            self._queue.remove(item)
-        self._let_in()
-
-    def _let_in(self) -> None:
-        if self._queue and self._deciding is None:
-            item = self._deciding = self._queue[0]
-            self._realize(item, self.limit, functools.partial(self._limit_known, item))
-
-    def _limit_known(self, asked_for: Item, limit: Any) -> None:
-        self._deciding = None
-        room = int(limit) - len(self._inside)
-        while room > 0 and self._queue:
-            item = self._queue.popleft()
-            self._inside.add(item)
-            item.set_waiting(None)
-            room -= 1
-            self._enter_inner(item)
-        for item in self._queue:
-            item.set_waiting(Waiting(
-                f"Waiting for its turn: {self.inner_task} works on {int(limit)} at a time.",
-                Fault.NOBODY, None, "queue"))
+        self.turnstile.limit_changed(limit)

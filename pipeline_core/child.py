@@ -107,8 +107,12 @@ class Child:
         on_end: Callable[[int], Any],
         on_gone: Callable[[], Any] | None = None,
         stdin_data: bytes | None = None,
+        new_session: bool = False,
     ) -> None:
-        """``stdin_data=None`` leaves standard input open for :meth:`write`."""
+        """``stdin_data=None`` leaves standard input open for :meth:`write`.
+
+        In a ``new_session`` it has no terminal, so nothing in it can ask for a password.
+        """
         self._children = children
         self._loop = children.loop
         self._args = args
@@ -119,6 +123,7 @@ class Child:
         self._on_gone = on_gone
         self._stdin = bytearray(stdin_data or b"")
         self._keep_stdin = stdin_data is None
+        self._new_session = new_session
         self._paused_by: set[object] = set()
         self.process: subprocess.Popen[bytes] | None = None
         self.pid = 0
@@ -140,7 +145,7 @@ class Child:
             with contextlib.suppress(OSError):
                 fcntl.fcntl(self._out, _F_SETPIPE_SZ, READ_SIZE)
             own_group: dict[str, Any] = (
-                {"process_group": 0} if sys.version_info >= (3, 11)
+                {"process_group": 0} if sys.version_info >= (3, 11) and not self._new_session
                 else {"start_new_session": True})
             feed = self._keep_stdin or self._stdin
             self.process = subprocess.Popen(

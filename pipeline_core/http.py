@@ -1,8 +1,9 @@
-"""Requests to the tracker: bounded in time, in size and in redirects."""
+"""Requests to trackers and to Warrior HQ: bounded in time, in size and in redirects."""
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import io
 import ipaddress
 import json
@@ -24,6 +25,23 @@ LARGEST_BODY = 1 << 20
 MOST_REDIRECTS = 3
 
 
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What one request may take: seconds in all, bytes of the answer, redirects.
+
+    ``stay_secure``: what began with https must not be redirected to plain http.
+    """
+
+    deadline: float = DEADLINE
+    largest_body: int = LARGEST_BODY
+    most_redirects: int = MOST_REDIRECTS
+    stay_secure: bool = False
+
+
+#: What a tracker gets.
+TRACKER_LIMITS = Limits()
+
+
 def user_agent() -> str:
     """What a tracker and Warrior HQ see of us."""
     return (f"ArchiveTeam Warrior/{pipeline_core.__version__} {pipeline_core.runner_type} "
@@ -43,7 +61,7 @@ def post_json(
     body = json.dumps(data)
 
     async def ask() -> None:
-        response = await _post(url, body)
+        response = await post(url, body)
         life.not_at_end(task.cancel)
         life.guard(then, response)
 
@@ -52,14 +70,17 @@ def post_json(
     return task
 
 
-async def _post(url: str, body: str) -> httpclient.HTTPResponse:
+async def post(
+    url: str, body: str, limits: Limits = TRACKER_LIMITS
+) -> httpclient.HTTPResponse:
+    """POST ``body``, a JSON text. Never raises: trouble is the code 599 and ``error``."""
     request = httpclient.HTTPRequest(url)
     client: httpclient.AsyncHTTPClient | None = None
     try:
         # Made for this one request; it holds no connections.
         client = SimpleAsyncHTTPClient(force_instance=True, max_clients=1,
-                                       max_body_size=2 * LARGEST_BODY)
-        return await _follow(client, url, body)
+                                       max_body_size=2 * limits.largest_body)
+        return await _follow(client, url, body, limits)
     except Exception as raised:
         # Whatever the network or the answer did: the request failed, and is tried again.
         return httpclient.HTTPResponse(request, 599, error=raised)
@@ -69,44 +90,56 @@ async def _post(url: str, body: str) -> httpclient.HTTPResponse:
 
 
 class BodyTooLarge(ValueError):
-    """The answer is larger than any that a tracker gives."""
+    """The answer is larger than what is read."""
 
 
 class _Body:
     """Takes an answer in, up to the largest that is read."""
 
-    def __init__(self) -> None:
+    def __init__(self, largest: int) -> None:
+        self.largest = largest
         self.data = bytearray()
         self.too_large = False
 
     def look(self, line: str) -> None:
-        """A line of the head: Tornado gives no reason when it refuses a length."""
+        """A line of the head."""
         name, _, value = line.partition(":")
-        if name.lower() == "content-length" and value.strip().isdigit():
-            self.too_large |= int(value) > LARGEST_BODY
+        digits = value.strip()
+        if name.lower() == "content-length" and digits.isascii() and digits.isdigit():
+            # int() refuses thousands of digits.
+            self.too_large |= len(digits) > 15 or int(digits) > self.largest
+
+    def check(self) -> None:
+        """Raise BodyTooLarge if it is."""
+        if self.too_large:
+            raise BodyTooLarge(f"it is over {self.largest >> 20} MiB")
 
     def take(self, chunk: bytes) -> None:
-        if len(self.data) + len(chunk) > LARGEST_BODY:
+        if len(self.data) + len(chunk) > self.largest:
             self.too_large = True
         else:
             self.data += chunk
 
 
 async def _follow(
-    client: httpclient.AsyncHTTPClient, url: str, body: str
+    client: httpclient.AsyncHTTPClient, url: str, body: str, limits: Limits
 ) -> httpclient.HTTPResponse:
-    ends = time.monotonic() + DEADLINE
-    for _ in range(MOST_REDIRECTS + 1):
+    ends = time.monotonic() + limits.deadline
+    for _ in range(limits.most_redirects + 1):
         left = max(ends - time.monotonic(), 0.001)
-        received = _Body()
+        received = _Body(limits.largest_body)
         request = httpclient.HTTPRequest(
             url, method="POST", body=body, follow_redirects=False, decompress_response=False,
             streaming_callback=received.take, header_callback=received.look,
             connect_timeout=left, request_timeout=left, user_agent=user_agent(),
             headers=httputil.HTTPHeaders({"Content-Type": "application/json"}))
-        response = await client.fetch(request, raise_error=False)
-        if received.too_large:
-            raise BodyTooLarge(f"it is over {LARGEST_BODY >> 20} MiB")
+        try:
+            response = await client.fetch(request, raise_error=False)
+        except Exception:
+            # Tornado hangs up on a length that it refuses, and tells only of the hanging up.
+            received.check()
+            raise
+        received.check()
         if response.code == 599:
             return response
         response.buffer = io.BytesIO(received.data)
@@ -115,14 +148,17 @@ async def _follow(
                 or not response.headers.get("Location")):
             return response
         target = urljoin(url, response.headers.get("Location", ""))
-        _check_redirect(url, target)
+        _check_redirect(url, target, limits)
         url = target
-    raise ValueError(f"more than {MOST_REDIRECTS} redirects")
+    raise ValueError(f"more than {limits.most_redirects} redirects")
 
 
-def _check_redirect(source: str, target: str) -> None:
-    if urlsplit(target).scheme not in ("http", "https"):
+def _check_redirect(source: str, target: str, limits: Limits) -> None:
+    scheme = urlsplit(target).scheme
+    if scheme not in ("http", "https"):
         raise ValueError(f"it redirects to {target}, which is not HTTP")
+    if limits.stay_secure and scheme == "http" and urlsplit(source).scheme == "https":
+        raise ValueError(f"it redirects to {target}, which is not secure")
     if _is_local(target) and not _is_local(source):
         raise ValueError(f"it redirects to {target}, which is this machine")
 

@@ -12,6 +12,7 @@ class Fault(enum.Enum):
     TRACKER = "the tracker"
     TARGET = "the upload target"
     PROJECT = "the project"
+    HQ = "Warrior HQ"
     MACHINE = "this machine"
     YOU = "you"
     NOBODY = "nobody"
@@ -25,7 +26,7 @@ class Waiting:
     ``time.monotonic()``, or None where no clock decides (a queue). ``code`` is a
     stable word for programs: ``no-items``, ``rate-limit``, ``outdated``,
     ``blocked``, ``tracker-trouble``, ``retry``, ``upload``, ``queue``,
-    ``resources``.
+    ``resources``, ``hq``.
     """
 
     reason: str

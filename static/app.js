@@ -1,109 +1,55 @@
 // The console: puts the parts on the page and connects.
 import { effect, render, useEffect, useState } from "./vendor/vendor.js";
 import { html } from "./html.js";
-import { count, duration, itemName } from "./format.js";
-import { now } from "./clock.js";
-import { Controls } from "./controls.js";
-import { ItemLists, countdown, upTo } from "./items.js";
+import { About } from "./about.js";
+import { Header, Views, pageTitle } from "./header.js";
 import { LogPanel } from "./log.js";
-import { connect, retry } from "./socket.js";
-import { connection, items, projects, runner, status, worker } from "./state.js";
+import { Machine } from "./machine.js";
+import { Notices } from "./notices.js";
+import { Now } from "./now.js";
+import { Projects } from "./projects.js";
+import { go, route, views } from "./route.js";
+import { Settings } from "./settings.js";
+import { connect } from "./socket.js";
+import { connection, isWarrior, machine, runner, settings } from "./state.js";
+import { Welcome } from "./welcome.js";
+import { useWide } from "./widgets.js";
 
-function Sentence() {
-  const { state, text } = connection.value;
-  if (state === "ended") return html`<p class="sentence">${text}</p>`;
-  const said = status.value;
-  if (!said) return html`<p class="sentence">Connecting…</p>`;
-  const left = said.next_in == null ? null : said.next_in - Math.max(0, now.value - said.at);
-  return html`<p class="sentence">${said.text} ${upTo(said.whose)}${
-    left == null ? "" : countdown(left)}</p>`;
-}
+/** Pixels from which there is room for the machine's column; beside an open log, more. */
+const COLUMN = 1120;
+const COLUMN_BESIDE_LOG = 1640;
 
-function Counts() {
-  const known = runner.value;
-  if (!known) return null;
-  const { completed, failed, canceled } = known.counts;
-  const figure = (number, word, state) => html`<span class="tally" data-state=${state}>
-    <b class="figures">${count(number)}</b> ${word}</span>`;
-  return html`<p class="aside">
-    ${figure(completed, "completed", "completed")}
-    ${failed > 0 && figure(failed, "failed", "failed")}
-    ${canceled > 0 && figure(canceled, "cancelled", "canceled")}
-    ${known.max_items != null && html`<span>of at most ${count(known.max_items)}</span>`}
-    <span>${known.concurrent} at once</span>
-    ${known.downloader && html`<span>as ${known.downloader}</span>`}
-    ${status.value?.note && html`<span class="note">${status.value.note}</span>`}
-  </p>`;
-}
-
-function Header() {
-  const project = projects.value[0];
-  const tone = connection.value.state === "ended" ? "stopped"
-    : connection.value.state === "offline" ? "offline" : status.value?.tone ?? "waiting";
-  return html`<header class="top">
-    <div class="brand"><img class="mark" src="/static/mark.svg" alt="" width="36" height="36" />
-      <p class="brand-name">${project?.title || "Pipeline"}</p></div>
-    <div class="status" data-tone=${tone} role="status"><${Sentence} /><${Counts} /></div>
-    <${Controls} />
-  </header>`;
-}
-
-function Banners() {
-  const { state, since, retryAt } = connection.value;
-  const stuck = worker.value;
-  const item = stuck?.item ? items.value.get(stuck.item) : null;
-  return html`
-    ${state === "offline" && html`<div class="banner" data-tone="trouble" role="alert">
-      <p>The console has not answered for <span class="figures">${duration(now.value - since)}</span>.
-        What you see is what it said last.
-        <span class="figures">${retryAt > now.value
-          ? ` Trying again in ${duration(retryAt - now.value + 0.99)}.` : " Trying again now."}</span></p>
-      <button class="button" onClick=${retry}>Try now</button></div>`}
-    ${state === "live" && stuck && html`<div class="banner" data-tone="waiting"><p>
-      The project's code in <b>${stuck.label}</b>${item && html` (${itemName(item)})`} has not
-      returned for <span class="figures">${duration(stuck.age + Math.max(0, now.value - stuck.at))}</span>.
-      Other code of this project waits for it; downloads and uploads go on.</p></div>`}`;
-}
-
-/** The project's own words; the server has made them safe. */
-function ProjectCard() {
-  const project = projects.value[0];
-  if (!project || (!project.html && !project.deadline)) return null;
-  return html`<section class="project">
-    ${project.html && html`<div class="project-html"
-      dangerouslySetInnerHTML=${{ __html: project.html }}></div>`}
-    ${project.deadline && html`<p class="deadline">Deadline:
-      ${new Date(project.deadline).toLocaleString()}</p>`}
-  </section>`;
-}
-
-const openItem = () => /^#item\/(.+)$/.exec(location.hash)?.[1] ?? "";
+const VIEWS = { "": Now, projects: Projects, settings: Settings, about: About };
 
 function App() {
-  const [open, setOpen] = useState(openItem());
-  useEffect(() => {
-    const moved = () => setOpen(openItem());
-    addEventListener("hashchange", moved);
-    return () => removeEventListener("hashchange", moved);
-  }, []);
-  const select = (id) => {
-    location.hash = id === open ? "" : `item/${id}`;
-  };
-  return html`<div class=${open ? "page with-log" : "page"} data-connection=${connection.value.state}>
+  const open = route.value.item;
+  const [drawer, setDrawer] = useState(false);
+  const wide = useWide(open ? COLUMN_BESIDE_LOG : COLUMN);
+  useEffect(() => { setDrawer(false); }, [route.value.view, open, wide]);
+  const first = settings.value?.first_visit;
+  const watched = !first && (isWarrior.value || machine.value !== null);
+  const { view } = route.value;
+  const Shown = VIEWS[views.value.some(([name]) => name === view) ? view : ""];
+  const column = watched && (wide || drawer);
+  const kind = `page${open ? " with-log" : ""}${column && wide ? " with-machine" : ""}`;
+  return html`<div class=${kind} data-connection=${connection.value.state}>
     <${Header} />
-    <${Banners} />
-    <div class="columns">
-      <main class="list"><${ProjectCard} /><${ItemLists} open=${open} select=${select} /></main>
-      ${open && html`<${LogPanel} key=${open} id=${open} close=${() => { location.hash = ""; }} />`}
-    </div>
+    <${Views} drawer=${watched && !wide} opened=${drawer} open=${() => setDrawer(!drawer)} />
+    <${Notices} />
+    ${first ? html`<${Welcome} />` : html`<div class="columns">
+      <main class="list" data-view=${view || "now"}><${Shown} /></main>
+      ${open && html`<${LogPanel} key=${open} id=${open} close=${() => go("")} />`}
+      ${column && html`<${Machine} drawer=${!wide} close=${() => setDrawer(false)} />`}
+    </div>`}
   </div>`;
 }
 
 effect(() => {
-  const title = projects.value[0]?.title || "Pipeline";
   const active = runner.value?.active ?? 0;
-  document.title = connection.value.state === "live" && active
-    ? `(${active}) ${title} – Warrior` : `${title} – Warrior`;
+  const name = isWarrior.value ? pageTitle() : `${pageTitle()} – Warrior`;
+  const view = views.value.find(([at]) => at === route.value.view)?.[1];
+  document.title = (connection.value.state === "live" && active ? `(${active}) ` : "")
+    + (route.value.view && view ? `${view} – ${name}` : name);
 });
 
 const root = document.getElementById("app");

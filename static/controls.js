@@ -1,69 +1,92 @@
-// Stop, stop now, keep running.
+// One Stop button; its menu holds the gentle and the hard ways.
 import { useEffect, useRef, useState } from "./vendor/vendor.js";
 import { html } from "./html.js";
 import { plural } from "./format.js";
-import { command } from "./server.js";
-import { connection, runner } from "./state.js";
+import { connection, isWarrior, live, program, runner } from "./state.js";
+import { useCommand, useDismiss } from "./widgets.js";
+
+/** What can be chosen, as [what it asks next or tells, name, explanation]. */
+function choices(state, active) {
+  const stop = ["/api/stop", "Stop when the items are done",
+    `${active ? `${plural(active, "item")} at work will be finished.`
+      : "No new items start."} You can change your mind.`];
+  const now = ["stop-now", "Stop now…", "Ends the items in the middle of their work."];
+  if (!isWarrior.value) return [stop, now];
+  const off = ["shut-down", "Shut down…", program.value.real_shutdown
+    ? "Ends the warrior and switches the computer off." : "Ends the warrior itself."];
+  const again = ["restart", "Restart…", program.value.real_shutdown
+    ? "Ends the warrior and starts the computer anew." : "Ends the warrior and starts it anew."];
+  if (state === "running" || state === "starting") return [stop, now, off, again];
+  return state === "draining" ? [now, off, again] : [off, again];
+}
+
+/** A last question: the sentence, the gentle way, the hard way; ways are [name, path, body]. */
+function question(what, active) {
+  const many = plural(active, "item");
+  const lost = "What they have downloaded so far is thrown away.";
+  if (what === "stop-now") {
+    return { text: active ? `End ${many} now? ${lost}` : "Stop now?", gentle: null,
+      hard: [active ? "End them now" : "Stop now", "/api/stop-now", {}] };
+  }
+  const real = program.value.real_shutdown;
+  const [verb, path, text] = what === "shut-down"
+    ? ["Shut down", "/api/shut-down", real ? "The computer is switched off as well."
+      : "To start it again, you have to go to the computer that it runs on."]
+    : ["Restart", "/api/restart", real ? "The computer starts anew as well."
+      : "This page comes back by itself."];
+  return active
+    ? { text: `${text} ${many} at work: to end them at once throws away what they have downloaded.`,
+      gentle: [`${verb} when they are done`, path, {}],
+      hard: [`${verb} at once`, path, { now: true }] }
+    : { text, gentle: null, hard: [verb, path, {}] };
+}
 
 export function Controls() {
   const [open, setOpen] = useState("");
-  const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState("");
+  const { tell, busy, problem } = useCommand();
   const box = useRef(null);
+  useDismiss(open, box, () => setOpen(""));
   useEffect(() => {
-    if (!open) return undefined;
-    const away = (event) => {
-      if (event.key === "Escape" || (event.type === "pointerdown"
-          && !box.current?.contains(event.target))) setOpen("");
-    };
-    addEventListener("pointerdown", away);
-    addEventListener("keydown", away);
-    return () => {
-      removeEventListener("pointerdown", away);
-      removeEventListener("keydown", away);
-    };
+    if (open) box.current?.querySelector(".menu button")?.focus();
   }, [open]);
-  const state = runner.value?.status;
-  if (!state || state === "stopped" || connection.value.state === "ended") return null;
-  const tell = async (path) => {
-    setBusy(true);
-    setProblem("");
-    try {
-      await command(path);
-    } catch (error) {
-      setProblem(error.message);
-    }
-    setBusy(false);
+  const state = runner.value?.state;
+  if (!state || state === "ended" || connection.value.state === "ended") return null;
+  const send = async (path, body) => {
+    await tell(path, body);
     setOpen("");
   };
-  const off = busy || connection.value.state !== "live";
+  const off = busy || !live.value;
   const active = runner.value.active;
-  const menu = html`<div class="menu">
-    <button class="menu-item" onClick=${() => tell("/api/stop")} disabled=${off}>
-      <b>Stop when the items are done</b>
-      <span>${active ? `${plural(active, "item")} at work will be finished.`
-        : "No new items start."} You can change your mind.</span></button>
-    <button class="menu-item" onClick=${() => setOpen("sure")} disabled=${off}>
-      <b>Stop now…</b><span>Ends the items in the middle of their work.</span></button>
-  </div>`;
-  const sure = html`<div class="menu ask">
-    <p>${active ? `End ${plural(active, "item")} now? What they have downloaded so far is thrown away.`
-      : "Stop now?"}</p>
-    <div class="buttons">
-      <button class="button danger" onClick=${() => tell("/api/stop-now")} disabled=${off}>
-        ${active ? "End them now" : "Stop now"}</button>
-      <button class="button" onClick=${() => setOpen("")}>Cancel</button>
-    </div>
+  const stopping = runner.value.stopping;
+  const only = stopping && !isWarrior.value ? "stop-now" : "menu";
+  const menu = html`<div class="menu">${choices(state, active).map(([next, name, text]) => html`
+    <button class="menu-item" key=${next} disabled=${off}
+      onClick=${() => (next.startsWith("/") ? send(next) : setOpen(next))}>
+      <b>${name}</b><span>${text}</span></button>`)}
   </div>`;
   return html`<div class="controls" ref=${box}>
-    ${state === "stopping"
-      ? html`<button class="button primary" onClick=${() => tell("/api/keep-running")}
-          disabled=${off}>Keep running</button>
-        <button class="button" onClick=${() => setOpen(open ? "" : "sure")} disabled=${off}
-          aria-expanded=${Boolean(open)}>Stop now…</button>`
-      : html`<button class="button primary" onClick=${() => setOpen(open ? "" : "menu")}
-          disabled=${off} aria-expanded=${Boolean(open)}>Stop…</button>`}
-    ${open === "menu" ? menu : open === "sure" ? sure : null}
+    ${stopping && html`<button class="button primary" disabled=${off}
+      onClick=${() => send("/api/keep-running")}>Keep running</button>`}
+    <button class=${stopping ? "button" : "button primary"} disabled=${off}
+      aria-expanded=${Boolean(open)} onClick=${() => setOpen(open ? "" : only)}>${
+        only === "menu" ? "Stop…" : "Stop now…"}</button>
+    ${open === "menu" ? menu
+      : open && html`<${Ask} what=${open} active=${active} off=${off} send=${send}
+        close=${() => setOpen("")} />`}
     ${problem && html`<p class="answer" role="alert">${problem}</p>`}
+  </div>`;
+}
+
+function Ask({ what, active, off, send, close }) {
+  const { text, gentle, hard } = question(what, active);
+  return html`<div class="menu ask" role="group" aria-label="Are you sure?">
+    <p>${text}</p>
+    <div class="buttons">
+      ${gentle && html`<button class="button primary" disabled=${off}
+        onClick=${() => send(gentle[1], gentle[2])}>${gentle[0]}</button>`}
+      <button class="button danger" disabled=${off}
+        onClick=${() => send(hard[1], hard[2])}>${hard[0]}</button>
+      <button class="button" onClick=${close}>Cancel</button>
+    </div>
   </div>`;
 }

@@ -1,4 +1,4 @@
-// Numbers and names as people read them.
+// Numbers, times and names as people read them.
 import { parseTerminal } from "./vendor/vendor.js";
 
 /** Seconds as 0:42, 12:03 or 3:04:05. */
@@ -16,6 +16,53 @@ export function count(number) {
 
 export function plural(number, one, many = `${one}s`) {
   return number === 1 ? `1 ${one}` : `${count(number)} ${many}`;
+}
+
+function scaled(number, step, units) {
+  let value = Math.max(0, number);
+  let unit = 0;
+  while (value >= step - 0.5 && unit < units.length - 1) {
+    value /= step;
+    unit += 1;
+  }
+  return `${unit && value < 9.95 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+}
+
+/** Bytes of a disk or of memory, in steps of 1024. */
+export function size(bytes) {
+  return scaled(bytes, 1024, ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]);
+}
+
+/** Bytes a second, in steps of 1000, as networks are sold. */
+export function rate(bytes) {
+  return scaled(bytes, 1000, ["B/s", "kB/s", "MB/s", "GB/s"]);
+}
+
+/** How long until a moment, roughly: "in 3 days", "2 hours ago". */
+export function distance(milliseconds) {
+  const ahead = milliseconds >= 0;
+  const minutes = Math.floor(Math.abs(milliseconds) / 60000);
+  const hours = Math.floor(minutes / 60);
+  const days = Math.floor(hours / 24);
+  const text = days >= 60 ? plural(Math.round(days / 30.4), "month")
+    : days >= 2 ? plural(days, "day")
+    : hours >= 2 ? plural(hours, "hour")
+    : minutes >= 1 ? plural(minutes, "minute") : "less than a minute";
+  return ahead ? `in ${text}` : `${text} ago`;
+}
+
+const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric" });
+const HOUR = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+
+export const day = (date) => DAY.format(date);
+export const hour = (date) => HOUR.format(date);
+
+const ORDINALS = { one: "st", two: "nd", few: "rd", other: "th" };
+const ORDINAL = new Intl.PluralRules("en", { type: "ordinal" });
+
+/** 1 as 1st. */
+export function ordinal(number) {
+  return `${number}${ORDINALS[ORDINAL.select(number)]}`;
 }
 
 /** The name of an item, or what stands for it until it has one. */

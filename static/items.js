@@ -1,16 +1,22 @@
 // The list of items. Only the rows in sight exist.
 import { useEffect, useLayoutEffect, useRef, useState } from "./vendor/vendor.js";
 import { html } from "./html.js";
-import { duration, itemName, plain, plural, stateWord } from "./format.js";
-import { heard } from "./clock.js";
-import { connection, items, lines, projects, runner } from "./state.js";
+import { duration, itemName, plain, stateWord } from "./format.js";
+import { heard, left } from "./clock.js";
+import { items, lines, pipelines, projects } from "./state.js";
 import { viewItems } from "./socket.js";
 
 const OVERSCAN = 6;
 const inView = new Map();
 
-/** The rows of `ids` that the window shows; tells the server which these are. */
-function Rows({ name, ids, open, select }) {
+/** The steps of an item, as [position, name]. */
+export function tasksOf(item) {
+  return pipelines.value[item.pipeline]?.tasks ?? [];
+}
+
+/** The rows of `ids` that the window shows; tells the server which these are. With `named`
+ * each says of which project it is. */
+export function Rows({ name, ids, open, select, named = false }) {
   const list = useRef(null);
   const [range, setRange] = useState([0, 40]);
   const measure = () => {
@@ -47,12 +53,13 @@ function Rows({ name, ids, open, select }) {
   });
   return html`<div class="rows" ref=${list} role="list" aria-label=${name}>
     <div ref=${above}></div>
-    ${shown.map((id) => html`<${Row} key=${id} id=${id} open=${id === open} select=${select} />`)}
+    ${shown.map((id) => html`<${Row} key=${id} id=${id} open=${id === open} select=${select}
+      named=${named} />`)}
     <div ref=${below}></div>
   </div>`;
 }
 
-function Row({ id, open, select }) {
+function Row({ id, open, select, named }) {
   const item = items.value.get(id);
   if (!item) return null;
   const state = item.state === "running" && item.waiting ? "waiting" : item.state;
@@ -61,7 +68,7 @@ function Row({ id, open, select }) {
     <button class=${open ? "row open" : "row"} data-state=${state} onClick=${() => select(id)}
         aria-expanded=${open} title="Open the log">
       <span class="row-name" title=${item.name}>${itemName(item)}</span>
-      <${Strip} item=${item} />
+      <${Strip} item=${item} named=${named} />
       <span class="row-age figures">${duration(age)}</span>
       <span class="row-line">${item.waiting && item.state === "running"
         ? html`<${Waiting} item=${item} />` : plain(lines.value.get(id) ?? "") || "\u00a0"}</span>
@@ -73,9 +80,9 @@ function Row({ id, open, select }) {
 /** Why it waits, whose turn it is, and when it goes on. */
 export function Waiting({ item }) {
   const { reason, whose, next_in: next } = item.waiting;
-  const left = next == null ? null : next - Math.max(0, heard.value - item.at);
+  const rest = left(next, item.at);
   // The time comes first: a narrow row cuts off the end.
-  return html`<span class="why">${left == null ? "" : html`${countdown(left)} `}${reason} ${
+  return html`<span class="why">${rest == null ? "" : html`${countdown(rest)} `}${reason} ${
     upTo(whose)}</span>`;
 }
 
@@ -84,21 +91,23 @@ export function upTo(whose) {
   return whose === "you" ? "It is your turn. " : `It is up to ${whose}. `;
 }
 
-export function countdown(left) {
-  return left > 0 ? html`<span class="figures">Next try in ${duration(left + 0.99)}.</span>`
+export function countdown(rest) {
+  return rest > 0 ? html`<span class="figures">Next try in ${duration(rest + 0.99)}.</span>`
     : "Trying again now.";
 }
 
 /** A small bar for each step, and the name of the one at work. */
-function Strip({ item }) {
-  const tasks = projects.value.find((p) => p.id === item.project)?.tasks ?? [];
+function Strip({ item, named }) {
+  const tasks = tasksOf(item);
   const at = current(item, tasks);
   const label = at < 0 ? "" : tasks[at][1];
+  const project = named && (projects.value.find((p) => p.id === item.project)?.title
+    ?? item.project);
   return html`<span class="strip" title=${tasks.map(
     ([position, name]) => `${name}: ${item.tasks[position] ?? "ahead"}`).join("\n")}>
     <span class="bars" aria-hidden="true">${tasks.map(([position]) => html`<i key=${position}
       class="bar" data-state=${item.tasks[position] ?? "ahead"}></i>`)}</span>
-    <span class="strip-name">${label
+    <span class="strip-name">${project && html`<b>${project}</b> `}${label
       ? html`<span class="figures">${at + 1}/${tasks.length}</span> ${label}` : "\u00a0"}</span>
   </span>`;
 }
@@ -111,32 +120,4 @@ function current(item, tasks) {
     if (at >= 0) return at;
   }
   return -1;
-}
-
-export function ItemLists({ open, select }) {
-  if (connection.value.state === "connecting" && !runner.value) {
-    return html`<p class="empty">Connecting to the console…</p>`;
-  }
-  const all = [...items.value.values()];
-  const working = all.filter((item) => item.state === "running").map((item) => item.id);
-  const ended = all.filter((item) => item.state !== "running").map((item) => item.id).reverse();
-  return html`
-    <section class="group">
-      <h2>At work <span class="figures">${working.length}</span></h2>
-      ${working.length
-        ? html`<${Rows} name="Items at work" ids=${working} open=${open} select=${select} />`
-        : html`<p class="empty">${nothing()}</p>`}
-    </section>
-    ${ended.length > 0 && html`<section class="group">
-      <h2>Ended <span class="figures">${plural(ended.length, "item")} shown,
-        newest first</span></h2>
-      <${Rows} name="Items that have ended" ids=${ended} open=${open} select=${select} />
-    </section>`}`;
-}
-
-function nothing() {
-  const state = runner.value?.status;
-  if (state === "stopped") return "Nothing is at work: it has stopped.";
-  if (state === "stopping") return "Nothing is at work any more.";
-  return "No item is at work at the moment. The sentence at the top says why.";
 }

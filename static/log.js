@@ -4,13 +4,13 @@ import { html } from "./html.js";
 import { count, duration, itemName, plural, stateWord } from "./format.js";
 import { heard } from "./clock.js";
 import { download } from "./server.js";
-import { items, projects } from "./state.js";
+import { items } from "./state.js";
 import { Terminal } from "./terminal.js";
 import { watchLog } from "./socket.js";
-import { Waiting } from "./items.js";
+import { Waiting, tasksOf } from "./items.js";
 
 /** Draws a terminal's lines into an element, only what has changed. */
-class Painter {
+export class Painter {
   constructor(element) {
     this.element = element;
     this.first = 0;
@@ -134,7 +134,7 @@ function Facts({ item }) {
 
 /** All steps in words, the one at work marked. */
 function Steps({ item }) {
-  const tasks = projects.value.find((p) => p.id === item.project)?.tasks ?? [];
+  const tasks = tasksOf(item);
   return html`<ol class="steps">${tasks.map(([position, name]) => {
     const state = item.tasks[position] ?? "ahead";
     return html`<li key=${position} class="step" data-state=${state}

@@ -9,6 +9,23 @@ export async function isKnown() {
   return answer.ok && text.includes(token) && text.includes('id="app"');
 }
 
+/** An answer that is no success as an Error; `errors` are sentences by the field's name. */
+async function refusal(answer) {
+  const text = (await answer.text()).trim();
+  let errors = null;
+  if (answer.headers.get("Content-Type")?.startsWith("application/json")) {
+    try {
+      errors = JSON.parse(text).errors ?? null;
+    } catch {
+      // Not JSON after all: it is shown as it is.
+    }
+  }
+  const error = new Error(errors ? Object.values(errors).join(" ") : text || answer.statusText);
+  error.status = answer.status;
+  error.errors = errors;
+  return error;
+}
+
 /** Ask the server; an answer that is no success becomes an Error with its sentence. */
 export async function ask(path, options = {}) {
   let answer;
@@ -21,9 +38,7 @@ export async function ask(path, options = {}) {
     throw new Error("The console does not answer.");
   }
   if (!answer.ok) {
-    const error = new Error((await answer.text()).trim() || answer.statusText);
-    error.status = answer.status;
-    throw error;
+    throw await refusal(answer);
   }
   return answer;
 }
@@ -34,6 +49,11 @@ export function command(path, body = {}) {
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body),
   });
+}
+
+/** What the server answers, as text. */
+export async function read(path) {
+  return (await ask(path)).text();
 }
 
 /** Save what the server answers as a file. */

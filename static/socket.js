@@ -1,7 +1,9 @@
 // The one socket: connects, keeps trying, hands messages on.
 import { SockJS } from "./vendor/vendor.js";
 import { isKnown } from "./server.js";
-import { applyChange, applyLines, applySnapshot, connection, seconds } from "./state.js";
+import {
+  applyChange, applyLines, applyMachine, applySnapshot, connection, seconds,
+} from "./state.js";
 
 const TRANSPORTS = ["websocket", "xhr-streaming", "xhr-polling"];
 const RELOADED = "warrior-reloaded";
@@ -39,6 +41,9 @@ function receive(message) {
       break;
     case "lines":
       applyLines(message);
+      break;
+    case "machine":
+      applyMachine(message);
       break;
     case "log":
       logListeners.get(message.item)?.(message);

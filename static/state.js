@@ -1,34 +1,58 @@
 // What the page knows. Snapshots and changes come from the socket; nothing else writes here.
-import { batch, signal } from "./vendor/vendor.js";
+import { batch, computed, signal } from "./vendor/vendor.js";
 
 /** connecting, live, offline (the server does not answer) or ended (it has said goodbye). */
 export const connection = signal({ state: "connecting", since: 0, retryAt: 0, text: "" });
+
+/** The sections, each with the moment (`at`) from which its durations count. */
+export const program = signal(null);
 export const status = signal(null);
 export const runner = signal(null);
-export const worker = signal(null);
+export const workers = signal([]);
 export const projects = signal([]);
+export const pipelines = signal({});
+export const settings = signal(null);
+export const notices = signal([]);
 /** Items by id, in the order in which they began. */
 export const items = signal(new Map());
 /** The last lines of the items in view, by id. */
 export const lines = signal(new Map());
+/** The machine's newest facts, and its bandwidth as rows of [time, received, sent]. */
+export const machine = signal(null);
+
+export const isWarrior = computed(() => program.value?.kind === "warrior");
+export const live = computed(() => connection.value.state === "live");
 
 /** Seconds since something was true: times arrive relative to the moment of sending. */
 export const seconds = () => performance.now() / 1000;
 
+/** Seconds of bandwidth that the chart shows. */
+export const CHART_SPAN = 300;
+
+const sections = { program, status, runner, workers, projects, pipelines, settings, notices };
 let sequence = 0;
 
-const stamped = (value) => value && { ...value, at: seconds() };
+function stamped(value) {
+  const at = seconds();
+  if (Array.isArray(value)) return value.map((one) => ({ ...one, at }));
+  return value && { ...value, at };
+}
+
+function applySections(changed) {
+  for (const [name, value] of Object.entries(changed)) {
+    const section = sections[name];
+    // Pipelines are looked up by name; a time among the names would be one of them.
+    if (section) section.value = name === "pipelines" ? value : stamped(value);
+  }
+}
 
 export function applySnapshot(message) {
-  const { state } = message;
+  const { items: all, ...changed } = message.state;
   sequence = message.seq;
   batch(() => {
-    status.value = stamped(state.status);
-    runner.value = state.runner;
-    worker.value = stamped(state.worker);
-    projects.value = state.projects;
-    items.value = new Map(state.items.map((item) => [item.id, stamped(item)]));
-    lines.value = new Map(state.items.map((item) => [item.id, item.line]));
+    applySections(changed);
+    items.value = new Map(all.map((item) => [item.id, stamped(item)]));
+    lines.value = new Map(all.map((item) => [item.id, item.line]));
   });
 }
 
@@ -38,9 +62,7 @@ export function applyChange(message) {
   if (message.seq !== sequence + 1) return false;
   sequence = message.seq;
   batch(() => {
-    status.value = stamped(message.set.status);
-    runner.value = message.set.runner;
-    worker.value = stamped(message.set.worker);
+    applySections(message.set);
     if (message.items.length || message.gone.length) {
       const next = new Map(items.value);
       const text = new Map(lines.value);
@@ -65,4 +87,18 @@ export function applyLines(message) {
     if (items.value.has(id)) text.set(id, line);
   }
   lines.value = text;
+}
+
+/** One more second of the machine, or at first all that was kept. */
+export function applyMachine(message) {
+  const now = seconds();
+  const fresh = message.samples.map(([ago, received, sent]) => [now - ago, received, sent])
+    .sort((a, b) => a[0] - b[0]);
+  const old = machine.value?.samples ?? [];
+  // All that was kept comes again after a reconnection.
+  const samples = message.start ? fresh : [...old, ...fresh];
+  machine.value = {
+    latest: message.latest ?? machine.value?.latest,
+    samples: samples.filter(([at]) => at > now - CHART_SPAN - 5),
+  };
 }

@@ -46,8 +46,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_commands_are_installed(installed: Path, tmp_path: Path) -> None:
-    """Both names of run-pipeline, and run-tracker."""
-    for name in ("run-pipeline", "run-pipeline3"):
+    """Both names of run-pipeline and of run-warrior, and run-tracker."""
+    for name in ("run-pipeline", "run-pipeline3", "run-warrior", "run-warrior3"):
         assert run(installed / "bin" / name, "--version", cwd=tmp_path).startswith("0.10.3 (")
     assert "usage" in run(installed / "bin" / "run-tracker", "--help", cwd=tmp_path)
 
@@ -79,6 +79,16 @@ def test_the_files_outside_the_packages_come_along(installed: Path, tmp_path: Pa
         assert wanted, original
         assert wanted - there == set()
         assert Path(folder).is_relative_to(installed)
+
+
+def test_the_example_comes_along(installed: Path, tmp_path: Path) -> None:
+    """As a file; the defaults are read from it."""
+    path = Path(run(installed / "bin" / "python", "-c",
+                    "from warrior import resources\nprint(resources.conf_example())",
+                    cwd=tmp_path).strip())
+    assert path.is_relative_to(installed) and not path.is_symlink()
+    assert path.read_bytes() == (ROOT / "warrior.conf.example").read_bytes()
+    assert "(default: 8001)" in run(installed / "bin" / "run-warrior", "--help", cwd=tmp_path)
 
 
 @pytest.fixture

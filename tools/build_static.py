@@ -27,7 +27,17 @@ export { signal, computed, effect, batch, useSignal, useComputed } from "@preact
 export { default as htm } from "htm";
 export { default as SockJS } from "sockjs-client";
 export { parse as parseTerminal } from "@ansi-tools/parser";
+export { default as uPlot } from "uplot";
 """
+
+#: What static/vendor/vendor.css is made of.
+STYLES = """
+@import "uplot/dist/uPlot.min.css";
+"""
+
+#: What a build leaves in static/vendor/, in the order in which it is put there.
+#: The stamp goes last: a build that was cut short is done again.
+BUILT = ("LICENSES.txt", "vendor.css", "vendor.js", "stamp")
 
 MISSING_NPM = """\
 The page cannot be built: npm was not found.
@@ -55,7 +65,7 @@ def find_npm() -> tuple[str, dict[str, str]]:
 
 def stamp() -> str:
     """What the bundle depends on, as one word."""
-    digest = hashlib.sha256(ENTRY.encode())
+    digest = hashlib.sha256((ENTRY + STYLES).encode())
     for name in ("package.json", "package-lock.json"):
         digest.update((ROOT / name).read_bytes())
     return digest.hexdigest()
@@ -65,7 +75,7 @@ def is_built(wanted: str) -> bool:
     """Whether static/vendor/ holds the bundle of this stamp."""
     try:
         return ((VENDOR / "stamp").read_text("utf-8") == wanted
-                and (VENDOR / "vendor.js").stat().st_size > 0)
+                and all((VENDOR / name).stat().st_size > 0 for name in BUILT))
     except OSError:
         return False
 
@@ -95,6 +105,14 @@ def licences(modules: Path) -> str:
     return "\n\n".join(parts)
 
 
+def bundle(folder: Path, source: str, environment: dict[str, str]) -> None:
+    """Make one file of all that ``source`` imports, in ``out``. Raises BuildError."""
+    esbuild = folder / "node_modules" / ".bin" / "esbuild"
+    run([str(esbuild), source, "--bundle", "--format=esm", "--minify", "--target=es2020",
+         "--define:global=globalThis", "--platform=browser", "--legal-comments=none",
+         f"--outfile=out/{source}", "--log-level=warning"], folder, environment)
+
+
 def build(wanted: str) -> None:
     """Install by the lock file in a temporary folder, bundle, and put the result in place."""
     npm, environment = find_npm()
@@ -103,17 +121,14 @@ def build(wanted: str) -> None:
         for file in ("package.json", "package-lock.json"):
             shutil.copy(ROOT / file, folder)
         run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder, environment)
-        (folder / "entry.js").write_text(ENTRY, "utf-8")
-        esbuild = folder / "node_modules" / ".bin" / "esbuild"
-        run([str(esbuild), "entry.js", "--bundle", "--format=esm", "--minify", "--target=es2020",
-             "--define:global=globalThis", "--platform=browser", "--legal-comments=none",
-             "--outfile=out/vendor.js", "--log-level=warning"], folder, environment)
         out = folder / "out"
+        for source, entry in (("vendor.js", ENTRY), ("vendor.css", STYLES)):
+            (folder / source).write_text(entry, "utf-8")
+            bundle(folder, source, environment)
         (out / "LICENSES.txt").write_text(licences(folder / "node_modules"), "utf-8")
         (out / "stamp").write_text(wanted, "utf-8")
         VENDOR.mkdir(parents=True, exist_ok=True)
-        # The stamp goes last: a build that was cut short is done again.
-        for file in ("LICENSES.txt", "vendor.js", "stamp"):
+        for file in BUILT:
             shutil.copy(out / file, VENDOR / f".{file}.new")
             os.replace(VENDOR / f".{file}.new", VENDOR / file)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import importlib.util
-import ipaddress
 import keyword
 import os
 import re
@@ -16,6 +15,7 @@ from typing import NoReturn
 import pipeline_core
 import warrior
 from warrior import exits
+from warrior.access import is_loopback
 
 _NICKNAME = re.compile(r"[-_a-zA-Z0-9]{3,30}")
 
@@ -129,16 +129,6 @@ def _words(parser: _Parser, rest: list[str], after_dashes: list[str]) -> tuple[s
         parser.error(f"{words[1]!r} is no nickname: 3 to 30 letters (a to z), digits, '-' and "
                      "'_' are allowed")
     return words[0], words[1]
-
-
-def is_loopback(address: str) -> bool:
-    """Whether only this machine can reach the address ('' is the default one)."""
-    if address in ("", "localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def parse_pipeline_options(

@@ -1,7 +1,16 @@
 """The exit statuses of the command lines (the numbers of sysexits.h)."""
 
+#: Stopped or shut down as asked.
 OK = 0
+#: A pipeline could not be loaded, or the installation is not whole.
 NOT_LOADED = 1
+#: The command line is wrong.
 USAGE = 64
+#: The page's address cannot be bound.
 CANNOT_BIND = 69
+#: Another warrior uses the state folder.
+STATE_IN_USE = 73
+#: Ended on request, to be started again: sysexits.h calls it a temporary failure.
+RESTART = 75
+#: What the operator has set is wrong, or would let everybody command the program.
 BAD_CONFIGURATION = 78

@@ -28,12 +28,14 @@ class Interrupts:
 
     The first SIGINT or SIGTERM stops gently; a second SIGTERM, or a second SIGINT
     within five seconds, stops at once; one more kills. SIGHUP, the terminal's end,
-    stops at once unless whoever started us wanted it ignored (nohup).
+    stops at once unless whoever started us wanted it ignored (nohup). ``any_second``
+    is for a daemon: a second signal of either kind stops at once, whenever it comes.
     """
 
-    def __init__(self, stop: Stop, stop_now: StopNow) -> None:
+    def __init__(self, stop: Stop, stop_now: StopNow, *, any_second: bool = False) -> None:
         self._stop = stop
         self._stop_now = stop_now
+        self._any_second = any_second
         self._last_interrupt: float | None = None
         self._terminated = False
         self._hurried = False
@@ -49,6 +51,7 @@ class Interrupts:
         """The stop was taken back: the next signal is a first one again."""
         self._last_interrupt = None
         self._terminated = False
+        self._hurried = False
 
     def interrupt(self, now: float | None = None) -> None:
         """SIGINT; ``now`` is of ``time.monotonic()``."""
@@ -56,12 +59,16 @@ class Interrupts:
         last, self._last_interrupt = self._last_interrupt, now
         if last is not None and now - last < SECOND_INTERRUPT:
             self._hurry("Interrupted twice.")
+        elif self._any_second and (last is not None or self._terminated):
+            self._hurry("Interrupted again.")
+        elif self._any_second:
+            self._stop("Interrupted.", " Interrupt again to stop at once.")
         else:
             self._stop("Interrupted.", " Interrupt again within 5 seconds to stop at once.")
 
     def terminate(self) -> None:
         """SIGTERM."""
-        if self._terminated:
+        if self._terminated or (self._any_second and self._last_interrupt is not None):
             self._hurry("Asked twice to terminate.")
         else:
             self._terminated = True

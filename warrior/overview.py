@@ -171,7 +171,8 @@ class Overview:
             return "Ready: it gets slots when the projects before it have no work."
         demand = run.demand()
         if demand.dry and not demand.working:
-            return "It has no work for us now; it goes on asking."
+            waiting = run.waiting()
+            return f"{sentence.first(waiting).reason} It goes on asking." if waiting else ""
         return ""
 
     # -- notices ---------------------------------------------------------------------

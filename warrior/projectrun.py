@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -191,7 +192,7 @@ class ProjectRun:
         for value in new.loaded.config_values:
             if value.name.startswith("shared:"):
                 value.turnstile = self._tools.turnstiles.setdefault(value.name, Turnstile())
-        self._tools.settings.attach(self.name, new.loaded.config_values)
+        self._tools.settings.attach(self.name, new.loaded.config_values, new.loaded.worker)
         self._versions[new.loaded.pipeline] = new
         self._run_newest()
         self._on_change()
@@ -225,9 +226,10 @@ class ProjectRun:
             if not newest and not any(item.pipeline is pipeline
                                       for item in self.runner.active_items):
                 del self._versions[pipeline]
-                pipeline.fire(pipeline.on_cleanup, lambda old=version: self._remove(old))
+                pipeline.fire(pipeline.on_cleanup, functools.partial(self._remove, version))
 
     def _remove(self, old: LoadedVersion) -> None:
+        self._tools.settings.detach(self.name, old.loaded.config_values)
         close_loaded(old.loaded)
         if old.version not in [one.version for one in self._versions.values()]:
             self._tools.background.start(

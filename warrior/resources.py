@@ -1,7 +1,8 @@
-"""Where the files are that lie outside the packages: static/, templates/, projects/.
+"""Where the files are that are no modules: static/, templates/, projects/, the example.
 
-In a checkout (also one installed with ``pip install --editable``) they lie beside the
-packages; an installed wheel carries them in ``warrior/share/``.
+In a checkout (also one installed with ``pip install --editable``) the folders lie beside
+the packages; an installed wheel carries them in ``warrior/share/``. The example of
+warrior.conf is a link in the package, and becomes a file of the wheel.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 
 
 class ResourceError(Exception):
-    """A folder of ours is not there: the installation is not whole."""
+    """Something of ours is not there: the installation is not whole."""
 
 
 def _folder(name: str) -> str:
@@ -39,3 +40,12 @@ def templates_dir() -> str:
 def projects_dir() -> str:
     """The project definitions that come with this program; raises ResourceError."""
     return _folder("projects")
+
+
+def conf_example() -> str:
+    """The file warrior.conf.example, which holds the defaults; raises ResourceError."""
+    path = os.path.join(_PACKAGE, "warrior.conf.example")
+    if not os.path.isfile(path):
+        raise ResourceError(
+            f"The file {path} is missing: this installation is not whole. Install it again.")
+    return path

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
-import os
-import sys
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -17,12 +15,13 @@ from pipeline_core.runner import Runner
 from warrior import exits, resources
 from warrior.descendants import end_descendants
 from warrior.interrupts import Interrupts
+from warrior.mainloop import leave, run_to_end
 from warrior.stdout import StdoutWriter, WriterHandler
 
 if TYPE_CHECKING:
     from pipeline_core.item import Item
     from warrior.cli import PipelineOptions
-    from warrior.web.app import Console
+    from warrior.web.app import PipelineConsole
 
 #: Seconds between TERM and KILL when a stop has to be quick.
 KILL_AFTER = 3.0
@@ -41,35 +40,11 @@ def run(options: PipelineOptions) -> int:
     """
     handler = WriterHandler(StdoutWriter(2))
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
-    # A page is answered while a project computes: hand the interpreter over sooner.
-    sys.setswitchinterval(0.002)
-    # Not asyncio.run(): it would wait for threads that look up a name or run
-    # a project's code, for ever if need be.
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    try:
-        status = loop.run_until_complete(_main(options))
-        loop.run_until_complete(_cancel_the_rest())
-    finally:
-        handler.close()
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        sys.stdout.flush()
-    if any(thread is not threading.main_thread() for thread in threading.enumerate()):
-        os._exit(status)
-    loop.close()
-    return status
+    return leave(run_to_end(functools.partial(_main, options), handler.close))
 
 
 async def _main(options: PipelineOptions) -> int:
     return await Standalone(options).main()
-
-
-async def _cancel_the_rest() -> None:
-    rest = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in rest:
-        task.cancel()
-    if rest:
-        await asyncio.wait(rest, timeout=1.0)
 
 
 class Standalone:
@@ -81,7 +56,7 @@ class Standalone:
         self.runner = Runner(
             stop_file=options.stop_file, concurrent_items=options.concurrent,
             max_items=options.max_items, keep_data=options.keep_data)
-        self.console: Console | None = None
+        self.console: PipelineConsole | None = None
         self.stdout = StdoutWriter(
             on_closed=self._from_thread(self._stdout_closed),
             on_drained=self._from_thread(self._stdout_drained),

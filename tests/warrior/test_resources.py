@@ -16,6 +16,7 @@ def test_in_a_checkout() -> None:
     assert Path(resources.static_dir()) == ROOT / "static"
     assert Path(resources.templates_dir()) == ROOT / "templates"
     assert Path(resources.projects_dir()) == ROOT / "projects"
+    assert Path(resources.conf_example()).samefile(ROOT / "warrior.conf.example")
 
 
 def test_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,3 +32,5 @@ def test_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resources, "_PACKAGE", str(tmp_path / "warrior"))
     with pytest.raises(resources.ResourceError, match="templates is missing"):
         resources.templates_dir()
+    with pytest.raises(resources.ResourceError, match="warrior.conf.example is missing"):
+        resources.conf_example()

@@ -1,4 +1,8 @@
-"""Commands and state as JSON, under ``/api/``. The gate has looked at the token."""
+"""Commands and state as JSON, under ``/api/``. The gate has looked at the token.
+
+These are the commands that run-pipeline has too; the warrior's own are in
+:mod:`warrior.web.warriorapi`.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,15 @@ from warrior.web import messages
 from warrior.web.gate import too_many_failures
 from warrior.web.pages import Handler, set_session
 from warrior.web.password import TooManyFailures
+from warrior.web.program import state_json
+
+
+class Refused(HTTPError):
+    """An answer of one line that says what is wrong, whatever characters are in it."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(status, "%s", sentence)
+        self.sentence = " ".join(sentence.split())
 
 
 class CommandHandler(Handler):
@@ -22,14 +35,28 @@ class CommandHandler(Handler):
         """The object that was sent. Raises HTTPError 415 for anything else."""
         kind = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
-            raise HTTPError(415, "Send JSON, with the header Content-Type: application/json.")
+            raise Refused(415, "Send JSON, with the header Content-Type: application/json.")
         try:
             body = json.loads(self.request.body)
         except (ValueError, RecursionError):
-            raise HTTPError(415, "The body is not JSON.") from None
+            raise Refused(415, "The body is not JSON.") from None
         if not isinstance(body, dict):
-            raise HTTPError(400, "Send a JSON object as the body.")
+            raise Refused(400, "Send a JSON object as the body.")
         return body
+
+    def no_arguments(self) -> None:
+        """Take the body ``{}``. Raises HTTPError for anything else."""
+        if self.json_body():
+            raise Refused(400, "This command takes no arguments: send {}.")
+
+    def finish_section(self, name: str) -> None:
+        """Answer with one section as it is now: ``{NAME: …}``."""
+        self.finish_json({name: self.parts.program.sections[name]()})
+
+    def finish_json(self, answer: Any) -> None:
+        """Answer with JSON; moments become seconds from now."""
+        self.set_header("Content-Type", "application/json; charset=UTF-8")
+        self.finish(messages.encode(answer, time.monotonic()))
 
 
 class RunnerCommand(CommandHandler):
@@ -43,31 +70,37 @@ class RunnerCommand(CommandHandler):
         self._command = command
 
     def post(self) -> None:
-        if self.json_body():
-            raise HTTPError(400, "This command takes no arguments: send {}.")
+        self.no_arguments()
         self._command()
-        self.finish({"runner": messages.runner_json(self.parts.board)})
+        self.finish_section("runner")
 
 
-class StateHandler(Handler):
+class StateHandler(CommandHandler):
     """``GET /api/state``: what the page shows, as one object."""
 
     def get(self) -> None:
-        self.finish(messages.snapshot_json(self.parts.board, time.monotonic()))
+        self.finish_json(state_json(self.parts.program))
 
 
-class ItemLogHandler(Handler):
-    """``GET /api/items/ID/log``: what is kept of an item's output, as text."""
+class TextHandler(Handler):
+    """Base of what answers with a log: text."""
+
+    def finish_text(self, text: str | bytes) -> None:
+        self.set_header("Content-Type", "text/plain; charset=UTF-8")
+        self.finish(text.encode("utf-8", "replace") if isinstance(text, str) else text)
+
+
+class ItemLogHandler(TextHandler):
+    """``GET /api/items/ID/log``: what is kept of an item's output."""
 
     def get(self, item_id: str) -> None:
-        if item_id not in self.parts.board.items:
-            raise HTTPError(404)
-        log = self.parts.board.logs.get(item_id)
-        self.set_header("Content-Type", "text/plain; charset=UTF-8")
-        if log is not None:
-            if log.lines_dropped:
-                self.write(f"[{log.lines_dropped:,} earlier lines were not kept]\n")
-            self.write(log.text().encode("utf-8", "replace"))
+        board = self.parts.program.board
+        if item_id not in board.items:
+            raise Refused(404, "There is no such item here (any more).")
+        log = board.logs.get(item_id)
+        if log is not None and log.lines_dropped:
+            self.write(f"[{log.lines_dropped:,} earlier lines were not kept]\n")
+        self.finish_text("" if log is None else log.text())
 
 
 class LoginHandler(CommandHandler):
@@ -77,9 +110,9 @@ class LoginHandler(CommandHandler):
         body = self.json_body()
         username, password = body.get("username", ""), body.get("password")
         if not isinstance(username, str) or not isinstance(password, str):
-            raise HTTPError(400, "Send username and password as text.")
+            raise Refused(400, "Send username and password as text.")
         check = self.parts.password
-        if check is not None:
+        if check.needed:
             try:
                 right = await check.check(username, password, self.request.remote_ip or "")
             except TooManyFailures as error:
@@ -90,16 +123,18 @@ class LoginHandler(CommandHandler):
                 self.finish(refusal.text + "\n")
                 return
             if not right:
-                raise HTTPError(401, "The user name or the password is wrong.")
+                raise Refused(401, "The user name or the password is wrong.")
             set_session(self, self.parts.sessions.log_in())
         self.finish({"ok": True})
 
 
 class LogoutHandler(CommandHandler):
-    """``POST /api/logout``: this session has to log in again."""
+    """``POST /api/logout``: this session has to log in again; its open pages are closed."""
 
     def post(self) -> None:
         self.json_body()
-        if self.access.session_id is not None:
-            self.parts.sessions.log_out(self.access.session_id)
+        session_id = self.access.session_id
+        if session_id is not None and self.parts.password.needed:
+            self.parts.sessions.log_out(session_id)
+            self.parts.hub.log_out(session_id)
         self.finish({"ok": True})

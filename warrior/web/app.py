@@ -1,25 +1,20 @@
-"""The console as one part: routes, gate, listening. See :func:`make_console`."""
+"""The console as one part: see :func:`make_console` and :func:`make_warrior_console`."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import errno
 import functools
 import os
-import socket
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from tornado import httputil, netutil
+from tornado import httputil
 from tornado.httpserver import HTTPServer
 from tornado.routing import Router
-from tornado.web import Application, url
+from tornado.web import Application
 
-from warrior.itemlog import ItemLogs
-from warrior.web import api, pages
-from warrior.web.board import Board
-from warrior.web.gate import Access, Gate
+from warrior.web import pages
+from warrior.web.gate import Access, Gate, check_length
 from warrior.web.headers import (
     MAX_DISCARDED,
     LaterDelegate,
@@ -28,14 +23,18 @@ from warrior.web.headers import (
     SecurityHeaders,
 )
 from warrior.web.hosts import AcceptedHosts
+from warrior.web.listening import ControlSocket, bind, urls
 from warrior.web.live import Hub
-from warrior.web.messages import counts_sentence
 from warrior.web.password import PasswordCheck
+from warrior.web.program import PipelineProgram, Program, WarriorProgram
+from warrior.web.routes import Commands, ConsoleParts, control_routes, routes
 from warrior.web.sessions import Sessions
 
 if TYPE_CHECKING:
     from pipeline_core.project import Project
     from pipeline_core.runner import Runner
+    from warrior.facts import WarriorFacade
+    from warrior.web.live.machine import Machine
 
 #: Seconds within which a body has to arrive, and a connection has to ask for something.
 BODY_TIMEOUT, IDLE_TIMEOUT = 10.0, 120.0
@@ -45,80 +44,41 @@ MAX_MESSAGE = 64 * 1024
 
 @dataclasses.dataclass(frozen=True)
 class ConsoleOptions:
-    """What the command line says. ``address`` '' is loopback, ``port`` 0 any free one,
-    ``username`` '' any name; the folders '' are those of a checkout."""
+    """What the operator says. ``address`` '' is loopback, ``port`` 0 any free one,
+    ``username`` '' any name; the folders '' are those of a checkout.
+
+    ``password`` is plain text; where it is '', ``password_record`` counts, a scrypt
+    record. Without either, whoever reaches the console may do all.
+    """
 
     address: str = ""
     port: int = 8001
     username: str = ""
     password: str = ""
+    password_record: str = ""
     host_names: tuple[str, ...] = ()
     static_dir: str = ""
     templates_dir: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
-class Commands:
-    """What the page may ask for; called on the loop."""
+class _Application(Application):
+    """What both applications have in common."""
 
-    stop: Callable[[], object]
-    stop_now: Callable[[], object]
-    keep_running: Callable[[], object]
-
-
-@dataclasses.dataclass(frozen=True)
-class ConsoleParts:
-    """What the handlers work with."""
-
-    board: Board
-    hub: Hub
-    sessions: Sessions
-    password: PasswordCheck | None
-    commands: Commands
-    static_dir: str
-    templates: pages.Templates
-
-    def built(self) -> bool:
-        return pages.is_built(self.static_dir)
-
-    def render(self, template: str, **values: Any) -> str:
-        return self.templates.render(template, **values)
+    def __init__(self, parts: ConsoleParts, found: list[Any]) -> None:
+        self._parts = parts
+        super().__init__(
+            found, transforms=[SecurityHeaders], log_function=_no_access_log,
+            default_handler_class=pages.MissingHandler, default_handler_args={"parts": parts},
+            websocket_max_message_size=MAX_MESSAGE)
 
 
-def routes(parts: ConsoleParts) -> list[Any]:
-    """Every address of the console. What is not here is a 404; all are behind the gate."""
-    all_parts = {"parts": parts}
-
-    def command(function: Callable[[], object]) -> dict[str, Any]:
-        return {"parts": parts, "command": function}
-
-    return [
-        url(r"/", pages.PageHandler, all_parts),
-        url(r"/index\.html", pages.PageHandler, all_parts),
-        url(r"/healthz", pages.HealthHandler, all_parts),
-        url(r"/static/(.*)", pages.StaticHandler, {"path": parts.static_dir}),
-        url(r"/api/state", api.StateHandler, all_parts),
-        url(r"/api/items/([^/]+)/log", api.ItemLogHandler, all_parts),
-        url(r"/api/stop", api.RunnerCommand, command(parts.commands.stop)),
-        url(r"/api/stop-now", api.RunnerCommand, command(parts.commands.stop_now)),
-        url(r"/api/keep-running", api.RunnerCommand, command(parts.commands.keep_running)),
-        url(r"/api/login", api.LoginHandler, all_parts),
-        url(r"/api/logout", api.LogoutHandler, all_parts),
-        # /sockjs/… : info, websocket, xhr_streaming, xhr, xhr_send; see live.sockets
-    ]
-
-
-class GatedApplication(Application):
+class GatedApplication(_Application):
     """Asks the gate before it looks for a handler, whatever the route."""
 
     def __init__(self, parts: ConsoleParts, gate: Gate) -> None:
-        self._parts = parts
+        super().__init__(parts, routes(parts))
         self._gate = gate
         self._sockets: Router | None = None
-        super().__init__(
-            routes(parts), transforms=[SecurityHeaders], log_function=_no_access_log,
-            default_handler_class=pages.MissingHandler, default_handler_args={"parts": parts},
-            websocket_max_message_size=MAX_MESSAGE)
 
     def find_handler(  # type: ignore[override]
         self, request: httputil.HTTPServerRequest, **kwargs: Any
@@ -153,6 +113,22 @@ class GatedApplication(Application):
         return self._sockets
 
 
+class ControlApplication(_Application):
+    """Commands and state without the gate: the file of the socket is its owner's alone."""
+
+    def __init__(self, parts: ConsoleParts) -> None:
+        super().__init__(parts, control_routes(parts))
+
+    def find_handler(  # type: ignore[override]
+        self, request: httputil.HTTPServerRequest, **kwargs: Any
+    ) -> httputil.HTTPMessageDelegate:
+        refusal = check_length(request.headers)
+        if refusal is not None:
+            return RefusalDelegate(request, refusal)
+        request.access = Access(None, True)  # type: ignore[attr-defined]
+        return super().find_handler(request)
+
+
 def _no_access_log(handler: Any) -> None:
     """What is refused, the gate logs; the rest is a page that somebody has open."""
 
@@ -163,7 +139,9 @@ class Console:
     def __init__(self, parts: ConsoleParts, options: ConsoleOptions) -> None:
         self._parts = parts
         self._options = options
-        self._server: HTTPServer | None = None
+        self._servers: list[HTTPServer] = []
+        self._control: ControlSocket | None = None
+        self._closed = False
         self.port = options.port
         self.application = GatedApplication(
             parts, Gate(AcceptedHosts(options.host_names), parts.sessions, parts.password))
@@ -173,32 +151,64 @@ class Console:
         sockets = bind(self._options.address, self._options.port)
         self.port = sockets[0].getsockname()[1]
         self._parts.sessions.cookie_name = f"warrior_session_{self.port}"
-        self._server = HTTPServer(
-            self.application, max_body_size=MAX_DISCARDED, body_timeout=BODY_TIMEOUT,
-            idle_connection_timeout=IDLE_TIMEOUT, max_header_size=32 * 1024)
-        self._server.add_sockets(sockets)
+        self._serve(self.application).add_sockets(sockets)
         return urls(sockets, self._options.address)
 
-    def project_loaded(self, project: Project) -> None:
-        """Show this project: it was not known when the console was made."""
-        self._parts.board.project_loaded(project)
+    def listen_control(self, path: str) -> None:
+        """Serve commands and state at a Unix socket too, for its owner, without the gate.
 
-    def note(self, text: str) -> None:
-        """A sentence beside the status, such as why it stops; '' removes it."""
-        self._parts.board.note = text
-        self._parts.board.runner_changed()
+        Raises OSError; its text is a sentence.
+        """
+        self._control = ControlSocket(path)
+        self._serve(ControlApplication(self._parts)).add_socket(self._control.socket)
+
+    def credentials_changed(self, username: str, record: str) -> None:
+        """Another account from now on; ``record`` '' is none. All sessions but the one that
+        has just changed it must log in again, and their pages are closed."""
+        if not self._parts.password.change(username, record):
+            return
+        acting = self._parts.sessions.acting
+        self._parts.sessions.log_out_others(acting)
+        self._parts.hub.log_out_others(acting)
+        self._parts.hub.changed("program", "settings")
 
     def close(self) -> None:
         """Say goodbye to open pages and stop listening. Idempotent."""
-        if self._server is None:
+        if self._closed:
             return
-        board = self._parts.board
-        self._parts.hub.close(f"It has ended: {counts_sentence(board.runner.counts)}")
-        self._server.stop()
-        self._server = None
-        board.close()
-        if self._parts.password is not None:
-            self._parts.password.close()
+        self._closed = True
+        self._parts.hub.close(self._parts.program.farewell())
+        for server in self._servers:
+            server.stop()
+        if self._control is not None:
+            self._control.remove()
+        self._parts.program.close()
+        self._parts.password.close()
+
+    def _serve(self, application: Application) -> HTTPServer:
+        server = HTTPServer(
+            application, max_body_size=MAX_DISCARDED, body_timeout=BODY_TIMEOUT,
+            idle_connection_timeout=IDLE_TIMEOUT, max_header_size=32 * 1024)
+        self._servers.append(server)
+        return server
+
+
+class PipelineConsole(Console):
+    """The console of run-pipeline, which knows its project only after a while."""
+
+    def __init__(
+        self, parts: ConsoleParts, options: ConsoleOptions, program: PipelineProgram
+    ) -> None:
+        super().__init__(parts, options)
+        self._program = program
+
+    def project_loaded(self, project: Project) -> None:
+        """Show this project: it was not known when the console was made."""
+        self._program.show_project(project)
+
+    def note(self, text: str) -> None:
+        """A sentence beside the status, such as why it stops; '' removes it."""
+        self._program.show_note(text)
 
 
 def make_console(
@@ -210,46 +220,38 @@ def make_console(
     stop_now: Callable[[], object],
     keep_running: Callable[[], object],
     options: ConsoleOptions | None = None,
-) -> Console:
+) -> PipelineConsole:
     """A console for one runner; make it before the runner starts, so that it sees all."""
     options = options or ConsoleOptions()
+    password = _password(options)
+    program = PipelineProgram(runner, project, downloader, lambda: password.needed)
+    commands = Commands(stop, stop_now, keep_running)
+    parts = _parts(program, None, commands, password, None, options)
+    return PipelineConsole(parts, options, program)
+
+
+def make_warrior_console(
+    facade: WarriorFacade, system: Machine | None, options: ConsoleOptions
+) -> Console:
+    """The console of the warrior. ``system`` is watched while a page is open."""
+    password = _password(options)
+    program = WarriorProgram(facade, lambda: password.needed)
+    commands = Commands(facade.stop, facade.stop_now, facade.keep_running)
+    return Console(_parts(program, facade, commands, password, system, options), options)
+
+
+def _password(options: ConsoleOptions) -> PasswordCheck:
+    record = "" if options.password else options.password_record
+    return PasswordCheck(options.username, options.password, record)
+
+
+def _parts(
+    program: Program, facade: WarriorFacade | None, commands: Commands, password: PasswordCheck,
+    machine: Machine | None, options: ConsoleOptions,
+) -> ConsoleParts:
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    board = Board(runner, project, downloader, ItemLogs())
-    password = PasswordCheck(options.username, options.password) if options.password else None
-    return Console(ConsoleParts(
-        board=board, hub=Hub(board), sessions=Sessions(), password=password,
-        commands=Commands(stop, stop_now, keep_running),
+    return ConsoleParts(
+        program=program, hub=Hub(program, machine), sessions=Sessions(), password=password,
+        commands=commands, facade=facade,
         static_dir=options.static_dir or os.path.join(root, "static"),
-        templates=pages.Templates(options.templates_dir or os.path.join(root, "templates")),
-    ), options)
-
-
-def bind(address: str, port: int) -> list[socket.socket]:
-    """Listening sockets; '' is loopback, ``::1`` too where there is one."""
-    try:
-        sockets = netutil.bind_sockets(port, address or "127.0.0.1")
-    except (OSError, UnicodeError) as error:
-        where = f"{address or '127.0.0.1'} port {port}"
-        if getattr(error, "errno", None) == errno.EADDRINUSE:
-            why = "another program uses it already"
-        else:
-            why = getattr(error, "strerror", None) or str(error)
-        number = getattr(error, "errno", None) or errno.EADDRNOTAVAIL
-        raise OSError(number, f"Cannot listen on {where}: {why}") from error
-    if not address:
-        # No IPv6 here, or another program has that one: 127.0.0.1 is enough.
-        with contextlib.suppress(OSError):
-            sockets += netutil.bind_sockets(sockets[0].getsockname()[1], "::1")
-    return sockets
-
-
-def urls(sockets: list[socket.socket], address: str) -> list[str]:
-    """What to type into a browser for these sockets."""
-    found = []
-    for sock in sockets:
-        host, port = sock.getsockname()[:2]
-        if not address and host == "::1":
-            continue
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)
-        found.append(f"http://{f'[{host}]' if ':' in host and host[0] != '[' else host}:{port}/")
-    return list(dict.fromkeys(found))
+        templates=pages.Templates(options.templates_dir or os.path.join(root, "templates")))

@@ -1,27 +1,26 @@
-"""What the page shows of a runner: its items, also those that have just ended.
+"""What the page shows of the runners: their items, also those that have just ended.
 
-Items themselves are let go when they end; what is kept of them is small and bounded.
-Whoever wants to know about changes is a :class:`Listener`.
+Items and pipelines themselves are let go when they end; what is kept of them is small
+and bounded. Whoever wants to know about changes is a :class:`Listener`.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
+import weakref
 from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
-
-from warrior.itemlog import ItemLogs
-from warrior.web.sanitize import clean_html
 
 if TYPE_CHECKING:
     from pipeline_core.item import Item
     from pipeline_core.pipeline import Pipeline
-    from pipeline_core.project import Project
     from pipeline_core.runner import Runner
     from pipeline_core.task import Task
     from pipeline_core.waiting import Waiting
-    from pipeline_core.worker import Busy
+    from warrior.itemlog import ItemLogs
 
 #: Ended items that stay on the page.
 FINISHED_KEPT = 100
@@ -35,96 +34,161 @@ class ItemView:
     number: int
     name: str
     started: float
+    project: str = ""
+    #: The key of its steps in :attr:`Board.pipelines`.
+    pipeline: str = ""
     state: str = "running"
     ended: float | None = None
     waiting: Waiting | None = None
     statuses: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
+@dataclasses.dataclass(frozen=True)
+class Steps:
+    """The tasks of one version of a project: ``(position, name)`` of each that is shown."""
+
+    project: str
+    version: str
+    tasks: tuple[tuple[str, str], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Place:
+    """Where the steps of one pipeline object stand."""
+
+    key: str
+    positions: dict[Task, str]
+
+
 class Listener(Protocol):
     """Is told what has changed; must be quick and must not raise."""
 
-    def all_changed(self) -> None: ...
-    def runner_changed(self) -> None: ...
+    def changed(self, *sections: str) -> None: ...
+    def changed_later(self, *sections: str) -> None: ...
     def item_changed(self, item_id: str) -> None: ...
     def item_gone(self, item_id: str) -> None: ...
     def output_came(self, item_id: str, text: str) -> None: ...
 
 
-class Board:
-    """The views of a runner's items, kept true by its events. All on the loop."""
+#: All pipelines that are loaded now: project, version, pipeline.
+Loaded = Callable[[], "Iterable[tuple[str, str, Pipeline]]"]
 
-    def __init__(
-        self, runner: Runner, project: Project | None, downloader: str, logs: ItemLogs
-    ) -> None:
-        self.runner = runner
-        self.project = project
-        self.downloader = downloader
+
+class Board:
+    """The views of all runners' items, kept true by their events. All on the loop."""
+
+    def __init__(self, logs: ItemLogs, loaded: Loaded) -> None:
         self.logs = logs
-        self.note = ""
         self.listener: Listener | None = None
         self.items: OrderedDict[str, ItemView] = OrderedDict()
+        #: The steps of what is loaded, and of what items on the page went through.
+        self.pipelines: dict[str, Steps] = {}
+        #: Items that have begun, and how those that have ended did so.
+        self.started = 0
+        self.counts = {"completed": 0, "failed": 0, "canceled": 0}
+        self._loaded = loaded
+        self._places: dict[Pipeline, _Place] = {}
         self._finished: OrderedDict[str, None] = OrderedDict()
-        self._html: str | None = None
-        self._tasks_of: Pipeline | None = None
-        self._tasks: list[tuple[str, str]] = []
-        self._positions: dict[Task, str] = {}
-        runner.on_create_item += self._item_created
-        runner.on_pipeline_finish_item += self._item_finished
-        runner.on_status += self._status_changed
-        self._subscribed = True
+        # A runner that is not needed any more goes by itself.
+        self._runners: weakref.WeakKeyDictionary[Runner, _Watch] = weakref.WeakKeyDictionary()
+
+    def add_runner(self, project: str, runner: Runner) -> None:
+        """Show the items of this runner too; adding it twice is adding it once."""
+        if runner not in self._runners:
+            watch = self._runners[runner] = _Watch(self, project)
+            runner.on_create_item += watch.created
+            runner.on_pipeline_finish_item += watch.finished
+            runner.on_status += watch.status_changed
 
     def close(self) -> None:
-        """Let go of the runner."""
-        if self._subscribed:
-            self._subscribed = False
-            self.runner.on_create_item -= self._item_created
-            self.runner.on_pipeline_finish_item -= self._item_finished
-            self.runner.on_status -= self._status_changed
+        """Let go of the runners."""
+        for runner, watch in list(self._runners.items()):
+            runner.on_create_item -= watch.created
+            runner.on_pipeline_finish_item -= watch.finished
+            runner.on_status -= watch.status_changed
+        self._runners.clear()
 
     # -- what is asked of it -------------------------------------------------------
-    def tasks(self) -> list[tuple[str, str]]:
-        """``(position, name)`` of each step of the current pipeline."""
-        pipeline = self.runner.current_pipeline
-        if pipeline is not None and pipeline is not self._tasks_of:
-            self._tasks_of = pipeline
-            self._positions = pipeline.positions
-            self._tasks = [(self._positions.get(task, str(number)), name)
-                           for number, (task, name) in enumerate(pipeline.ui_task_list())]
-        return self._tasks
-
-    def project_html(self) -> str:
-        """The header of the project, safe to show; made so once."""
-        if self._html is None:
-            html = None if self.project is None else self.project.project_html
-            self._html = clean_html(str(html)) if html else ""
-        return self._html
-
-    def project_loaded(self, project: Project) -> None:
-        """The project is known now."""
-        self.project, self._html = project, None
-        self._all_changed()
-
-    def busy(self) -> Busy | None:
-        """What project code runs now."""
-        pipeline = self.runner.current_pipeline
-        worker = None if pipeline is None else pipeline.worker
-        return None if worker is None else worker.busy
-
     def running(self) -> list[ItemView]:
         """The items at work, in the order in which they began."""
         return [view for view in self.items.values() if view.ended is None]
 
-    # -- the runner's events ---------------------------------------------------------
-    def _item_created(self, runner: Runner, item: Item) -> None:
-        self._look_at_pipeline()
+    def waiting(self) -> list[Waiting]:
+        """Why those of the running items wait that do."""
+        return [view.waiting for view in self.running() if view.waiting is not None]
+
+    def tell(self, *sections: str) -> None:
+        """These sections have changed."""
+        if self.listener is not None:
+            self.listener.changed(*sections)
+
+    # -- pipelines -----------------------------------------------------------------
+    def look_at_pipelines(self) -> None:
+        """Take in what has been loaded, let go of what nobody needs."""
+        before = dict(self.pipelines)
+        loaded = list(self._loaded())
+        for project, version, pipeline in loaded:
+            if pipeline not in self._places:
+                self._take_in(project, version, pipeline)
+        at_work = {view.pipeline for view in self.running()}
+        wanted = {pipeline for _, _, pipeline in loaded}
+        self._places = {pipeline: place for pipeline, place in self._places.items()
+                        if pipeline in wanted or place.key in at_work}
+        shown = {view.pipeline for view in self.items.values()}
+        shown.update(place.key for place in self._places.values())
+        self.pipelines = {key: steps for key, steps in self.pipelines.items() if key in shown}
+        if self.pipelines != before:
+            self.tell("pipelines")
+
+    def _take_in(self, project: str, version: str, pipeline: Pipeline) -> None:
+        key = f"{project}@{version}"
+        positions = pipeline.positions
+        self._places[pipeline] = _Place(key, positions)
+        self.pipelines[key] = Steps(project, version, tuple(
+            (positions.get(task, str(number)), str(name))
+            for number, (task, name) in enumerate(pipeline.ui_task_list())))
+
+    def _place(self, project: str, pipeline: Pipeline) -> _Place:
+        if pipeline not in self._places:
+            self.look_at_pipelines()
+        if pipeline not in self._places:
+            # Nobody says that it is loaded, but there is an item in it.
+            self._take_in(project, "", pipeline)
+            self.tell("pipelines")
+        return self._places[pipeline]
+
+    # -- items -----------------------------------------------------------------------
+    def item_created(self, project: str, item: Item) -> None:
+        """An item has begun in a runner of ``project``."""
+        place = self._place(project, item.pipeline)
+        self.started += 1
         self.items[item.item_id] = ItemView(
-            item.item_id, item.item_number, _name(item), time.monotonic())
+            item.item_id, item.item_number, _name(item), time.monotonic(), project, place.key)
         item.on_output += self._output
         item.on_property += self._property_changed
-        item.on_task_status += self._task_changed
+        item.on_task_status += functools.partial(self._task_changed, place)
         item.on_waiting += self._waiting_changed
         self._changed(item.item_id)
+        self._numbers_changed()
+
+    def item_finished(self, item: Item) -> None:
+        """An item has ended, and its folder is gone."""
+        self.counts[item.item_state] += 1
+        self._numbers_changed()
+        if item.item_id not in self.items:
+            return  # cancelled before it began
+        self._update(item, state=item.item_state, ended=time.monotonic(), waiting=None,
+                     name=_name(item))
+        self.logs.finish(item.item_id)
+        self._finished[item.item_id] = None
+        while len(self._finished) > FINISHED_KEPT:
+            old, _ = self._finished.popitem(last=False)
+            view = self.items.pop(old)
+            self.logs.drop(old)
+            if self.listener is not None:
+                self.listener.item_gone(old)
+            if not any(other.pipeline == view.pipeline for other in self.items.values()):
+                self.look_at_pipelines()  # it was the last one that went through these
 
     def _output(self, item: Item, data: str) -> None:
         text = self.logs.append(item.item_id, data)
@@ -135,45 +199,17 @@ class Board:
         if key == "item_name":
             self._update(item, name=_name(item))
 
-    def _task_changed(self, item: Item, task: Task, new: str, old: str | None) -> None:
+    def _task_changed(
+        self, place: _Place, item: Item, task: Task, new: str, old: str | None
+    ) -> None:
         view = self.items.get(item.item_id)
-        position = self._positions.get(task)
+        position = place.positions.get(task)
         if view is not None and position is not None:
             view.statuses[position] = new
             self._changed(item.item_id)
 
     def _waiting_changed(self, item: Item, waiting: Waiting | None) -> None:
         self._update(item, waiting=waiting)
-
-    def _item_finished(self, runner: Runner, pipeline: Pipeline, item: Item) -> None:
-        self._update(item, state=item.item_state, ended=time.monotonic(), waiting=None,
-                     name=_name(item))
-        self.logs.finish(item.item_id)
-        self._finished[item.item_id] = None
-        while len(self._finished) > FINISHED_KEPT:
-            old, _ = self._finished.popitem(last=False)
-            self.items.pop(old, None)
-            self.logs.drop(old)
-            if self.listener is not None:
-                self.listener.item_gone(old)
-
-    def _status_changed(self, runner: Runner, status: str) -> None:
-        self._look_at_pipeline()
-        self.runner_changed()
-
-    def _look_at_pipeline(self) -> None:
-        if self.runner.current_pipeline is not self._tasks_of:
-            self.tasks()
-            self._all_changed()
-
-    def _all_changed(self) -> None:
-        if self.listener is not None:
-            self.listener.all_changed()
-
-    def runner_changed(self) -> None:
-        """Something about the whole has changed, not about one item."""
-        if self.listener is not None:
-            self.listener.runner_changed()
 
     def _update(self, item: Item, **values: Any) -> None:
         view = self.items.get(item.item_id)
@@ -185,6 +221,29 @@ class Board:
     def _changed(self, item_id: str) -> None:
         if self.listener is not None:
             self.listener.item_changed(item_id)
+
+    def _numbers_changed(self) -> None:
+        # How many items a project has completed may be told a little later.
+        if self.listener is not None:
+            self.listener.changed_later("projects")
+
+
+class _Watch:
+    """The handlers of one runner's events; knows whose runner it is."""
+
+    def __init__(self, board: Board, project: str) -> None:
+        self._board = board
+        self._project = project
+
+    def created(self, runner: Runner, item: Item) -> None:
+        self._board.item_created(self._project, item)
+
+    def finished(self, runner: Runner, pipeline: Pipeline, item: Item) -> None:
+        self._board.item_finished(item)
+
+    def status_changed(self, runner: Runner, status: str) -> None:
+        self._board.look_at_pipelines()
+        self._board.tell("status", "runner", "projects")
 
 
 def _name(item: Item) -> str:

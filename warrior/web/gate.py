@@ -30,10 +30,10 @@ class Access:
 
 
 class Gate:
-    """Decides about requests. ``password`` None: whoever passes Host and Origin is in."""
+    """Decides about requests. Where no password is set, whoever passes Host and Origin is in."""
 
     def __init__(
-        self, hosts: AcceptedHosts, sessions: Sessions, password: PasswordCheck | None
+        self, hosts: AcceptedHosts, sessions: Sessions, password: PasswordCheck
     ) -> None:
         self.hosts = hosts
         self.sessions = sessions
@@ -47,12 +47,13 @@ class Gate:
         if refusal is not None:
             return refusal
         session_id = self._session(request)
-        header = request.headers.get("Authorization")
-        if self.password is None:
+        # A browser goes on sending the old password after this session has changed it.
+        if not self.password.needed or self.sessions.is_logged_in(session_id):
             return self._enter(request, Access(session_id, True))
+        header = request.headers.get("Authorization")
         if header is not None:
             return self._check_credentials(request, session_id, header)
-        return self._enter(request, Access(session_id, self.sessions.is_logged_in(session_id)))
+        return self._enter(request, Access(session_id, False))
 
     # -- where it comes from -----------------------------------------------------
     def _check_sender(self, request: httputil.HTTPServerRequest) -> Refusal | None:
@@ -72,12 +73,7 @@ class Gate:
         site = headers.get("Sec-Fetch-Site", "none").strip().lower()
         if site not in ("none", "same-origin") and not _is_navigation(request):
             return Refusal(403, "A page of another site asked for this: open the console itself.")
-        length = content_length(headers)
-        if length is None:
-            return Refusal(411, "Send a Content-Length with the body.")
-        if length > MAX_BODY:
-            return Refusal(413, f"The body is too large: at most {MAX_BODY // 1024} KiB.")
-        return None
+        return check_length(headers)
 
     # -- who it is -----------------------------------------------------------------
     def _session(self, request: httputil.HTTPServerRequest) -> str | None:
@@ -93,7 +89,6 @@ class Gate:
     async def _check_credentials(
         self, request: httputil.HTTPServerRequest, session_id: str | None, header: str
     ) -> Refusal | Access:
-        assert self.password is not None
         credentials = basic_credentials(header)
         if credentials is None:
             return _unauthorized(request, "The Authorization header is malformed: send Basic "
@@ -125,6 +120,16 @@ class Gate:
     def _has_token(self, request: httputil.HTTPServerRequest, session_id: str) -> bool:
         tokens = request.headers.get_list(_TOKEN)
         return len(tokens) == 1 and self.sessions.is_token(session_id, tokens[0])
+
+
+def check_length(headers: httputil.HTTPHeaders) -> Refusal | None:
+    """Refuse a body that is too large, or of which nobody knows how long it is."""
+    length = content_length(headers)
+    if length is None:
+        return Refusal(411, "Send a Content-Length with the body.")
+    if length > MAX_BODY:
+        return Refusal(413, f"The body is too large: at most {MAX_BODY // 1024} KiB.")
+    return None
 
 
 def too_many_failures(error: TooManyFailures) -> Refusal:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from tornado.web import RequestHandler, StaticFileHandler
 
+from warrior import sentence
 from warrior.web import messages
 from warrior.web.gate import Access
 
 if TYPE_CHECKING:
-    from warrior.web.app import ConsoleParts
+    from warrior.web.program import Program
+    from warrior.web.routes import ConsoleParts
 
 #: Items that the page names before its scripts take over.
 ITEMS_WITHOUT_SCRIPT = 20
@@ -50,12 +52,12 @@ class Handler(RequestHandler):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         error = kwargs.get("exc_info", (None, None, None))[1]
-        text = getattr(error, "log_message", None) or responses.get(status_code, "Refused")
+        text = getattr(error, "sentence", "") or responses.get(status_code, "Refused")
         self.set_header("Content-Type", "text/plain; charset=UTF-8")
         if status_code == 405:
             self.set_header("Allow", ", ".join(self.allowed()))
             text = f"{self.request.method} is not for this address; use {self.allowed()[0]}."
-        elif status_code == 404:
+        elif status_code == 404 and not hasattr(error, "sentence"):
             text = "There is nothing at this address."
         self.finish(f"{text}\n")
 
@@ -82,17 +84,36 @@ class PageHandler(Handler):
         if not self.access.authenticated:
             self.finish(self.parts.render("login.html", token=token, built=self.parts.built()))
             return
-        board = self.parts.board
         self.finish(self.parts.render(
             "console.html", token=token, built=self.parts.built(),
-            title=messages.project_title(board),
-            status=messages.status_json(board, time.monotonic()),
-            counts=messages.counts_sentence(board.runner.counts),
-            items=[(messages.display_name(view.name) or f"Item {view.number}", view.state)
-                   for view in board.running()[:ITEMS_WITHOUT_SCRIPT]],
-        ))
+            **without_scripts(self.parts.program)))
 
     head = get
+
+
+def without_scripts(program: Program) -> dict[str, Any]:
+    """What the page shows of the state before its scripts take over, or where there are none."""
+    status = program.status()
+    counts = program.counts()
+    left = None if status.next_try is None else max(0, round(status.next_try - time.monotonic()))
+    projects = [project for project in program.sections["projects"]()
+                if project["order"] is not None or project["auto"] or project["state"] != "idle"]
+    running = program.board.running()
+    return {
+        "kind": program.sections["program"]()["kind"],
+        "title": program.title,
+        "status": status, "next_in": left,
+        "counts": sentence.counts_sentence(counts) if any(counts.values()) else "",
+        "projects": sorted(projects, key=_place),
+        "notices": [notice for notice in program.sections["notices"]() if notice["text"]],
+        "items": [(messages.display_name(view.name) or f"Item {view.number}", view.state)
+                  for view in running[:ITEMS_WITHOUT_SCRIPT]],
+        "more_items": max(0, len(running) - ITEMS_WITHOUT_SCRIPT),
+    }
+
+
+def _place(project: messages.Json) -> float:
+    return float("inf") if project["order"] is None else float(project["order"])
 
 
 def set_session(handler: RequestHandler, cookie: str) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import base64
 import binascii
 import concurrent.futures
-import hashlib
+import functools
 import hmac
 import ipaddress
 import secrets
@@ -18,7 +18,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-_N, _R, _P, _MAXMEM = 2**15, 8, 3, 64 * 1024 * 1024
+from warrior.scrypt import hash_password, is_record, matches
 
 #: Wrong tries from one address before it has to wait.
 FREE_FAILURES = 5
@@ -28,23 +28,6 @@ FIRST_WAIT, LONGEST_WAIT = 30.0, 3600.0
 MAX_ADDRESSES = 1000
 #: Right credentials that are remembered, so that not every request is hashed.
 MAX_REMEMBERED = 20
-
-
-def hash_password(password: str) -> str:
-    """``scrypt$SALT$HASH`` with the parameters named above. Slow: for a thread."""
-    salt = secrets.token_bytes(16)
-    return f"scrypt${salt.hex()}${_scrypt(password, salt).hex()}"
-
-
-def matches(password: str, record: str) -> bool:
-    """Whether ``record`` is of this password; takes as long either way. For a thread."""
-    _, salt, digest = record.split("$")
-    return hmac.compare_digest(_scrypt(password, bytes.fromhex(salt)).hex(), digest)
-
-
-def _scrypt(password: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(password.encode("utf-8", "surrogatepass"), salt=salt,
-                          n=_N, r=_R, p=_P, maxmem=_MAXMEM)
 
 
 def basic_credentials(header: str) -> tuple[str, str] | None:
@@ -107,21 +90,62 @@ class TooManyFailures(Exception):
         self.seconds = seconds
 
 
-class PasswordCheck:
-    """The one account of a console. ``username`` '' accepts any name."""
+class _Account:
+    """A user name ('' accepts any) with a password, plain until it was hashed."""
 
-    def __init__(self, username: str, password: str, throttle: Throttle | None = None) -> None:
-        self._username = username
-        self._plain = password
-        self._record = ""
+    def __init__(self, username: str, plain: str, record: str) -> None:
+        if record and not is_record(record):
+            raise ValueError("the password is not kept as a scrypt record")
+        self.username = username
+        self.plain = plain
+        self.record = record
+
+    def matches(self, username: str, password: str) -> bool:
+        """Slow: for a thread."""
+        if not self.record:
+            self.record, self.plain = hash_password(self.plain), ""
+        right_name = not self.username or hmac.compare_digest(
+            username.encode("utf-8", "replace"), self.username.encode("utf-8", "replace"))
+        return matches(password, self.record) and right_name
+
+
+class PasswordCheck:
+    """The one account of a console, or none.
+
+    The password is given as text, or as a record of :mod:`warrior.scrypt` (ValueError if
+    it is none); without either there is no account. ``username`` '' accepts any name.
+    """
+
+    def __init__(self, username: str = "", password: str = "", record: str = "",
+                 throttle: Throttle | None = None) -> None:
+        self._account = _account(username, password, record)
         self._throttle = throttle or Throttle()
         self._key = secrets.token_bytes(32)
         self._remembered: OrderedDict[bytes, None] = OrderedDict()
         self._looking: dict[bytes, asyncio.Future[bool]] = {}
-        self._thread = concurrent.futures.ThreadPoolExecutor(1, "password")
+        self._thread: concurrent.futures.ThreadPoolExecutor | None = None
+
+    @property
+    def needed(self) -> bool:
+        """Whether there is an account at all."""
+        return self._account is not None
+
+    def change(self, username: str, record: str) -> bool:
+        """Another account from now on, '' none; whether it differs from the one before."""
+        old = self._account
+        if (old is not None and old.record == record and old.username == username) or (
+                old is None and not record):
+            return False
+        self._account = _account(username, "", record)
+        self._remembered.clear()
+        self._looking.clear()
+        return True
 
     async def check(self, username: str, password: str, address: str) -> bool:
         """Whether these are right. Raises TooManyFailures instead of looking."""
+        account = self._account
+        if account is None:
+            return True
         wait = self._throttle.wait(address)
         if wait > 0:
             raise TooManyFailures(wait)
@@ -135,9 +159,10 @@ class PasswordCheck:
             # Counted before it is looked at: a hundred guesses at once are not one. But
             # the same words again, as a browser sends for all parts of a page, are.
             self._throttle.failed(address)
-            looking = self._looking[mark] = asyncio.ensure_future(self._look(username, password))
-            looking.add_done_callback(lambda done: self._looking.pop(mark, None))
-        right = await asyncio.shield(looking)
+            looking = self._looking[mark] = asyncio.ensure_future(
+                self._look(account, username, password))
+            looking.add_done_callback(functools.partial(self._looked, mark))
+        right = await asyncio.shield(looking) and account is self._account
         if right:
             self._throttle.succeeded(address)
             self._remembered[mark] = None
@@ -146,15 +171,19 @@ class PasswordCheck:
         return right
 
     def close(self) -> None:
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        if self._thread is not None:
+            self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def _look(self, username: str, password: str) -> bool:
+    async def _look(self, account: _Account, username: str, password: str) -> bool:
+        if self._thread is None:
+            self._thread = concurrent.futures.ThreadPoolExecutor(1, "password")
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._matches, username, password)
+        return await loop.run_in_executor(self._thread, account.matches, username, password)
 
-    def _matches(self, username: str, password: str) -> bool:
-        if not self._record:
-            self._record, self._plain = hash_password(self._plain), ""
-        right_name = not self._username or hmac.compare_digest(
-            username.encode("utf-8", "replace"), self._username.encode("utf-8", "replace"))
-        return matches(password, self._record) and right_name
+    def _looked(self, mark: bytes, looking: asyncio.Future[bool]) -> None:
+        if self._looking.get(mark) is looking:
+            del self._looking[mark]
+
+
+def _account(username: str, password: str, record: str) -> _Account | None:
+    return _Account(username, password, record) if password or record else None

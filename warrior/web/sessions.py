@@ -7,13 +7,19 @@ that have logged in. All of it ends with the process.
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
+from collections.abc import Iterator
 
 #: Browsers that are logged in at once; the longest unused one has to log in again.
 MAX_LOGGED_IN = 200
+
+#: The session for which the running code works, while it changes what all depend on.
+_acting: contextvars.ContextVar[str] = contextvars.ContextVar("acting session", default="")
 
 
 class Sessions:
@@ -56,6 +62,26 @@ class Sessions:
 
     def log_out(self, session_id: str) -> None:
         self._logged_in.pop(session_id, None)
+
+    def log_out_others(self, session_id: str) -> None:
+        """The password has changed: only this session is logged in ('' none at all)."""
+        self._logged_in.clear()
+        if session_id:
+            self._logged_in[session_id] = None
+
+    @property
+    def acting(self) -> str:
+        """The session that :meth:`acts` for now; '' if none does."""
+        return _acting.get()
+
+    @contextlib.contextmanager
+    def acts(self, session_id: str | None) -> Iterator[None]:
+        """What is done in here, and what comes of it, is done for this session."""
+        token = _acting.set(session_id or "")
+        try:
+            yield
+        finally:
+            _acting.reset(token)
 
     def is_logged_in(self, session_id: str | None) -> bool:
         if session_id is None or session_id not in self._logged_in:

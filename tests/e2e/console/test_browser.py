@@ -12,24 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 ROOT = Path(__file__).resolve().parents[3]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    assert chromium, "chromium is missing: apt-get install chromium"
-    built = subprocess.run([sys.executable, "tools/build_static.py"], cwd=ROOT, check=False,
-                           capture_output=True, text=True)
-    assert built.returncode == 0, built.stderr
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 class Server:
@@ -64,24 +49,6 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     server = Server(request.param)
     yield server
     server.kill()
-
-
-@pytest.fixture(params=[(1280, "dark"), (390, "light")], ids=["1280", "390"])
-def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
-    """A page whose console must stay silent: no error, no violation of the policy."""
-    width, scheme = request.param
-    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
-    page = context.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text)
-            if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.set_default_timeout(15_000)
-    expect.set_options(timeout=15_000)
-    yield page
-    context.close()
-    # While the server is away the browser itself notes each try.
-    assert [text for text in said if "ERR_CONNECTION" not in text] == []
 
 
 def overflow(page: Page) -> int:

@@ -53,9 +53,13 @@ def test_second_build_does_nothing(
         tool: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is built for this lock file is not built again; for another one it is."""
     tool.VENDOR.mkdir(parents=True)
-    (tool.VENDOR / "vendor.js").write_text("built")
+    for name in tool.BUILT:
+        (tool.VENDOR / name).write_text("built")
     (tool.VENDOR / "stamp").write_text(tool.stamp())
     monkeypatch.setattr(tool, "build", lambda wanted: pytest.fail("built again"))
     assert tool.main() == 0
+    (tool.VENDOR / "vendor.css").unlink()
+    assert not tool.is_built(tool.stamp())
+    (tool.VENDOR / "vendor.css").write_text("built")
     (tool.ROOT / "package.json").write_text("{}")
     assert not tool.is_built(tool.stamp())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 #: Logs that one page may have open, and items it may have in view.
@@ -18,7 +18,7 @@ class Channel(Protocol):
     def send(self, frame: str) -> None:
         """Send a message, JSON in JSON; never raises for a page that is gone."""
 
-    def close(self) -> None:
+    def close(self, reason: str) -> None:
         """End the connection in good order."""
 
     def abort(self) -> None:
@@ -29,8 +29,9 @@ class Reader:
     """Nothing piles up for a page that reads slowly: what it misses of the state is made
     good by a new snapshot, what it misses of a log by the number of lines."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, session_id: str = "") -> None:
         self.channel = channel
+        self.session_id = session_id
         #: Log lines that were not sent, by item.
         self.skipped: dict[str, int] = {}
         self.watched: set[str] = set()
@@ -48,6 +49,11 @@ class Reader:
         else:
             self.stale = True
 
+    def send_extra(self, frame: str) -> None:
+        """What is not missed if it is left out, because more of it follows."""
+        if not self.stale and self.channel.ready():
+            self.channel.send(frame)
+
     def send_log(
         self, item_id: str, frame: str, lines: int, with_gap: Callable[[int], str]
     ) -> None:
@@ -62,9 +68,10 @@ class Reader:
             del self.skipped[item_id]
             self.channel.send(with_gap(missed))
 
-    def catch_up(self, now: float, snapshot: Callable[[], str],
+    def catch_up(self, now: float, opening: Callable[[], Iterable[str]],
                  gap: Callable[[str, int], str]) -> bool:
-        """Send what is due after it was behind; whether it still is."""
+        """Send what is due after it was behind: what a new page gets, and ``gap(item,
+        lines)`` for each log. Whether it still is behind."""
         if not self.stale and not self.skipped:
             self.behind_since = None
             return False
@@ -75,7 +82,8 @@ class Reader:
         self.behind_since = None
         if self.stale:
             self.stale = False
-            self.channel.send(snapshot())
+            for frame in opening():
+                self.channel.send(frame)
         for item_id in list(self.skipped):
             if not self.channel.ready():
                 return True

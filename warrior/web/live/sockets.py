@@ -19,6 +19,7 @@ from typing import Any
 from tornado import httputil, iostream, routing, websocket
 from tornado.web import Application, HTTPError, RequestHandler
 
+from warrior.web.gate import Access
 from warrior.web.live.hub import Hub
 from warrior.web.live.reader import Reader
 
@@ -48,7 +49,8 @@ class PageConnection(SockJSConnection):  # type: ignore[misc]
         self._reader: Reader | None = None
 
     def on_open(self, request: Any) -> None:
-        self._reader = self._hub.join(self)
+        access: Access = self.session.handler.request.access
+        self._reader = self._hub.join(self, access.session_id or "")
 
     def on_message(self, message: Any) -> None:
         if self._reader is None:
@@ -77,9 +79,9 @@ class PageConnection(SockJSConnection):  # type: ignore[misc]
         if session is not None and not session.is_closed:
             session.send_jsonified(frame, stats=False)
 
-    def close(self) -> None:
+    def close(self, reason: str = "") -> None:
         if not self.session.is_closed:
-            self.session.close(3000, "The console has ended.")
+            self.session.close(3000, reason)
 
     def abort(self) -> None:
         stream = _stream(self.session.handler)

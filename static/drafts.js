@@ -1,0 +1,81 @@
+// Settings that somebody has changed on the page and not saved yet. They outlive a look at
+// another view, and whatever the server says meanwhile.
+import { batch, computed, signal } from "./vendor/vendor.js";
+import { command } from "./server.js";
+import { settings } from "./state.js";
+
+/** What was typed, by the field's name: `{ text, was }`, `was` being the value replaced. */
+export const drafts = signal({});
+/** The server's objections, by the field's name. */
+export const errors = signal({});
+/** What is said beside the Save button. */
+export const remark = signal({ text: "", tone: "" });
+export const saving = signal(false);
+
+/** The drafts whose fields there still are. */
+export const pending = computed(() => Object.entries(drafts.value).filter(
+  ([name]) => settings.value?.fields.some((field) => field.name === name)));
+
+function without(object, names) {
+  return Object.fromEntries(Object.entries(object).filter(([name]) => !names.includes(name)));
+}
+
+/** Keep what was typed into a field; what is as it was before is no change. */
+export function edit(field, text) {
+  const same = field.kind === "password" ? text === "" : text === field.value;
+  batch(() => {
+    drafts.value = same ? without(drafts.value, [field.name]) : {
+      ...drafts.value,
+      [field.name]: { text, was: drafts.value[field.name]?.was ?? field.value },
+    };
+    errors.value = without(errors.value, [field.name]);
+    remark.value = { text: "", tone: "" };
+  });
+}
+
+/** The password shall be none: an empty text, which typing nothing is not. */
+export function remove(field) {
+  batch(() => {
+    drafts.value = { ...drafts.value, [field.name]: { text: "", was: "" } };
+    errors.value = without(errors.value, [field.name]);
+  });
+}
+
+export function discard(names = Object.keys(drafts.value)) {
+  batch(() => {
+    drafts.value = without(drafts.value, names);
+    errors.value = without(errors.value, names);
+    remark.value = { text: "", tone: "" };
+  });
+}
+
+/** Send all drafts, all or nothing; whether they were taken. */
+export async function save() {
+  const sent = Object.fromEntries(pending.value);
+  const values = Object.fromEntries(
+    Object.entries(sent).map(([name, draft]) => [name, draft.text]));
+  saving.value = true;
+  try {
+    await command("/api/settings", { values });
+    batch(() => {
+      // What was typed while this went on stays.
+      drafts.value = Object.fromEntries(Object.entries(drafts.value).filter(
+        ([name, draft]) => sent[name]?.text !== draft.text));
+      errors.value = {};
+      remark.value = { text: "Saved. It counts from now on.", tone: "good" };
+    });
+    return true;
+  } catch (error) {
+    const known = error.errors ?? {};
+    const elsewhere = Object.entries(known).filter(([name]) => !(name in sent))
+      .map(([, text]) => text).join(" ");
+    batch(() => {
+      errors.value = known;
+      remark.value = { tone: "bad", text: error.errors
+        ? `Nothing was saved. ${elsewhere || "See the marked fields."}` : error.message };
+    });
+    return false;
+  } finally {
+    saving.value = false;
+  }
+}

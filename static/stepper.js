@@ -1,0 +1,60 @@
+// The number of concurrent items: what is wished for shows at once, the truth when it comes.
+import { computed, effect, signal } from "./vendor/vendor.js";
+import { html } from "./html.js";
+import { command } from "./server.js";
+import { live, program, runner } from "./state.js";
+
+/** Milliseconds after which a wish that was granted gives way to what the server says. */
+const PATIENCE = 2000;
+
+const wish = signal(null);
+const problem = signal("");
+const truth = computed(() => runner.value?.concurrent ?? 1);
+let sending = false;
+
+async function send() {
+  if (sending) return;
+  sending = true;
+  try {
+    let sent = null;
+    while (wish.value !== null && wish.value !== sent) {
+      sent = wish.value;
+      await command("/api/settings", { values: { concurrent_items: String(sent) } });
+    }
+    setTimeout(() => {
+      if (!sending) wish.value = null;
+    }, PATIENCE);
+  } catch (error) {
+    problem.value = error.message;
+    wish.value = null;
+  }
+  sending = false;
+  if (wish.value === truth.value) wish.value = null;
+}
+
+effect(() => {
+  if (wish.value !== null && wish.value === truth.value && !sending) wish.value = null;
+});
+
+export function Stepper() {
+  if (!runner.value || !program.value) return null;
+  const shown = wish.value ?? truth.value;
+  const most = program.value.max_concurrent ?? shown;
+  const step = (by) => {
+    const next = Math.min(most, Math.max(1, shown + by));
+    problem.value = "";
+    if (next === shown) return;
+    wish.value = next;
+    send();
+  };
+  // A button that has the focus is not disabled: the focus would be lost at the ends.
+  const button = (by, sign, label, end) => html`<button class="step-button" aria-label=${label}
+    disabled=${!live.value} aria-disabled=${end} onClick=${() => step(by)}>${sign}</button>`;
+  return html`<div class="stepper" role="group" aria-label="Concurrent items">
+    <span class="stepper-label" id="at-once">items at once</span>
+    ${button(-1, "\u2212", "One item fewer at once", shown <= 1)}
+    <output class="figures" aria-labelledby="at-once" data-wish=${wish.value !== null}>${shown}</output>
+    ${button(1, "+", "One item more at once", shown >= most)}
+    ${problem.value && html`<p class="answer" role="alert">${problem.value}</p>`}
+  </div>`;
+}

@@ -1,0 +1,292 @@
+"""run-warrior: the one place that makes the daemon's parts and hands them to each other.
+
+    state folder locked ─► settings, catalogue ─► page and control socket ─► signals
+      ─► leftovers removed ─► RUNNING: HQ, projects, disk watch ─► … ─► ENDED ─► all closed
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import pipeline_core
+import warrior
+from pipeline_core.waiting import Waiting
+from warrior import exits, resources
+from warrior.access import INSECURE, Access, AccessRefused, in_container, settle_access
+from warrior.background import Background
+from warrior.catalogue import Catalogue
+from warrior.checkout import Checkouts
+from warrior.commands import KILL_AFTER_IN_HASTE, Warrior
+from warrior.daemonlog import DaemonLog
+from warrior.descendants import end_descendants
+from warrior.diskwatch import DiskWatch
+from warrior.facts import Notice
+from warrior.hq import HQ
+from warrior.interrupts import Interrupts
+from warrior.lifecycle import Ending, Lifecycle, State
+from warrior.loading import Loader
+from warrior.mainloop import leave, run_to_end
+from warrior.notify import Notifier
+from warrior.overview import Overview
+from warrior.poweroff import Order, PowerOffError, give_order, refusal
+from warrior.projectrun import Tools
+from warrior.settings import Settings
+from warrior.statedir import StateDir, StateInUse, StateUnusable
+from warrior.supervisor import Supervisor
+from warrior.system import System
+
+if TYPE_CHECKING:
+    from warrior.conf import WarriorOptions
+    from warrior.web.app import Console
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that work nobody waits for gets at the end.
+PATIENCE = 3.0
+
+
+def run(options: WarriorOptions, environment: Mapping[str, str]) -> int:
+    """Run the warrior to its end; the exit status.
+
+    ``environment`` is the one that this process was started with: a restart asked for on
+    the page executes the process anew, unless systemd does that.
+    """
+    log = DaemonLog()
+    state = StateDir(options.state_dir, options.data_dir)
+    try:
+        state.lock()
+        log.keep_in(state.file("warrior.log"))
+    except (StateInUse, StateUnusable, OSError) as error:
+        logger.error("%s", error)
+        log.close()
+        return exits.BAD_CONFIGURATION if isinstance(error, StateUnusable) else exits.STATE_IN_USE
+    daemon = Daemon(options, environment, state, log)
+    status = run_to_end(daemon.main, log.close)
+    if status == exits.RESTART and not daemon.service:
+        state.release()
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], dict(environment))
+    return leave(status)
+
+
+class Daemon:
+    """The parts of one run, in the order in which they are made."""
+
+    def __init__(
+        self, options: WarriorOptions, environment: Mapping[str, str], state: StateDir,
+        log: DaemonLog,
+    ) -> None:
+        self.options = options
+        self.environment = environment
+        self.state = state
+        self.log = log
+        #: Whether systemd runs us, and so starts us again.
+        self.service = False
+        self.lifecycle = Lifecycle()
+        self._console: Console | None = None
+        #: Whether it ends because of a signal: the machine then stays as it is.
+        self._signalled = False
+
+    async def main(self) -> int:
+        """The whole run; the exit status."""
+        pipeline_core.runner_type = "Warrior"
+        pipeline_core.warrior_build = self.options.warrior_build
+        self.background = Background()
+        self.notifier = Notifier(os.environ, asyncio.get_running_loop())
+        self.service = self.notifier.service
+        self.settings = await self._open_settings()
+        try:
+            access = await self._settle_access()
+            if access is None:
+                return exits.BAD_CONFIGURATION
+            await self._make_parts(access)
+            if not self._open_page(access):
+                return exits.CANNOT_BIND
+            await self._run()
+            return await self._end()
+        finally:
+            await self._close()
+
+    # -- making the parts --------------------------------------------------------------
+    async def _open_settings(self) -> Settings:
+        options = self.options
+        fixed = [name for name in ("http_username", "http_password") if getattr(options, name)]
+        if options.http_password:
+            fixed = ["http_username", "http_password"]
+        return await Settings.open(
+            options.settings_file, max_concurrent_items=options.max_concurrent_items,
+            seeds=options.seeds, fixed=fixed)
+
+    async def _settle_access(self) -> Access | None:
+        try:
+            access = await settle_access(
+                self.options, self.settings, container=in_container(self.environment))
+        except AccessRefused as error:
+            logger.error("%s", error)
+            return None
+        if access.made:
+            # Not into the log file, which the page shows: only to whoever started us.
+            print(f"run-warrior: The page's password is: {access.made}\n"
+                  "(User name: any. Change it on the Settings page.)", file=sys.stderr, flush=True)
+        if self.options.password_on_command_line:
+            logger.warning("A password on the command line can be seen by everybody on this "
+                           "machine. Better put it into the configuration file.")
+        return access
+
+    async def _make_parts(self, access: Access) -> None:
+        options, settings = self.options, self.settings
+        self.catalogue = Catalogue(
+            self.state.file("catalogue.json"), operator=options.projects,
+            shipped_dir=resources.projects_dir() if options.shipped_projects else None,
+            hq_url=options.warrior_hq)
+        await self.catalogue.load()
+        self.hq = HQ(options.warrior_hq, settings, self.catalogue)
+        self.system = System(options.data_dir)
+        self.checkouts = Checkouts(options.state_dir, options.data_dir)
+        prefix = await asyncio.to_thread(self._prepare_items)
+        tools = Tools(
+            settings=settings, checkouts=self.checkouts, load=Loader(settings).load,
+            background=self.background, keep_data=options.keep_data, item_prefix=prefix)
+        self.supervisor = Supervisor(settings, self.catalogue, self.lifecycle, tools)
+        self.overview = Overview(
+            settings, self.catalogue, self.hq, self.lifecycle, self.supervisor)
+        self.warrior = Warrior(
+            settings, self.catalogue, self.hq, self.lifecycle, self.supervisor, self.overview,
+            facts={"build": options.warrior_build, "real_shutdown": options.real_shutdown,
+                   "max_concurrent": options.max_concurrent_items,
+                   "state_dir": options.state_dir, "data_dir": options.data_dir},
+            read_log=self.log.read)
+        self.overview.more_notices += self._lasting_notices(access)
+        settings.on_change += self._settings_changed
+        self.warrior.on_change += self._tell_manager
+        self.ended = asyncio.Event()
+        self.lifecycle.on_change += self._lifecycle_changed
+        self._settings_changed(frozenset({"concurrent_items"}))
+
+    def _prepare_items(self) -> Callable[[], str]:
+        """Remove what a crash left; a maker of prefixes for the items of this process."""
+        for path in self.state.remove_leftovers(self.options.keep_data):
+            logger.info("Removed the unfinished item that an earlier run left in %s.", path)
+        prefix = self.state.new_item_prefix()
+        numbers = iter(range(1, sys.maxsize))
+        return lambda: f"{prefix}-{next(numbers)}"
+
+    def _lasting_notices(self, access: Access) -> list[Notice]:
+        notices = []
+        if access.insecure:
+            logger.warning("%s", INSECURE)
+            notices.append(Notice("insecure", "insecure", INSECURE, tone="trouble", new=False))
+        refused = refusal(self.environment) if self.options.real_shutdown else ""
+        if refused:
+            logger.warning("%s", refused)
+            notices.append(Notice("real-shutdown", "settings", refused, tone="waiting", new=False))
+        return notices
+
+    def _open_page(self, access: Access) -> bool:
+        from warrior.web.app import ConsoleOptions, make_warrior_console
+
+        options, settings = self.options, self.settings
+        try:
+            self._console = make_warrior_console(self.warrior, self.system, ConsoleOptions(
+                address=access.address, port=options.port,
+                username=options.http_username or settings.http_username,
+                password=options.http_password, password_record=settings.password_record,
+                host_names=options.host_names, static_dir=resources.static_dir(),
+                templates_dir=resources.templates_dir()))
+            urls = self._console.listen()
+            self._console.listen_control(self.state.file("control.sock"))
+        except (OSError, resources.ResourceError) as error:
+            logger.error("The page cannot be opened. %s. Choose another --port or --address.",
+                         str(getattr(error, "strerror", None) or error).rstrip("."))
+            return False
+        logger.info("The page is at %s", urls[0])
+        return True
+
+    # -- while it runs -----------------------------------------------------------------
+    async def _run(self) -> None:
+        interrupts = Interrupts(self._stop, self._stop_now, any_second=True)
+        interrupts.install(asyncio.get_running_loop())
+        self.warrior.on_keep_running += interrupts.forget
+        self.warrior.on_keep_running += self._keep_running
+        logger.info("archive-warrior %s, state in %s.", warrior.__version__, self.options.state_dir)
+        watch = DiskWatch(self.system.free_disk, self.options.min_free_disk, self._hold)
+        await watch.look()
+        start = self.background.start
+        start(watch.run(), "Watching the disk")
+        start(self.hq.run(), "Speaking with Warrior HQ")
+        start(self.checkouts.sweep(()), "Removing old versions")
+        self.lifecycle.move(State.RUNNING)
+        self.supervisor.reconcile()
+        self.notifier.ready()
+        await self.ended.wait()
+
+    def _hold(self, why: Waiting | None) -> None:
+        self.supervisor.hold(why)
+
+    def _settings_changed(self, names: frozenset[str]) -> None:
+        if "concurrent_items" in names:
+            # Project files look for it there.
+            os.environ["CONCURRENT_ITEMS"] = str(self.settings.concurrent_items.value)
+        if names & {"http_username", "http_password"} and self._console is not None:
+            self._console.credentials_changed(
+                self.settings.http_username, self.settings.password_record)
+
+    def _lifecycle_changed(self, lifecycle: Lifecycle) -> None:
+        if lifecycle.state is State.ENDING:
+            self.notifier.stopping()
+        elif lifecycle.state is State.ENDED:
+            self.ended.set()
+
+    def _tell_manager(self, section: str) -> None:
+        if section == "status" and self.notifier.enabled:
+            self.notifier.status(self.warrior.status().text)
+
+    # -- stopping ----------------------------------------------------------------------
+    def _stop(self, why: str, advice: str = "") -> None:
+        """A signal: the items get the grace time, then they end."""
+        grace = self.options.grace_time
+        logger.info("%s %d items get %.0f seconds to finish.%s", why, self.supervisor.active(),
+                    grace, advice)
+        self._signalled = True
+        self.notifier.extend_timeout(grace + 30)
+        self.warrior.end(why, Ending.SHUT_DOWN)
+        asyncio.get_running_loop().call_later(grace, self._grace_is_over)
+
+    def _grace_is_over(self) -> None:
+        if self.lifecycle.state is State.ENDING and self._signalled:
+            self._stop_now("The grace time is over.")
+
+    def _keep_running(self) -> None:
+        self._signalled = False
+
+    def _stop_now(self, why: str, kill_after: float = KILL_AFTER_IN_HASTE) -> None:
+        logger.info("%s Stopping at once.", why)
+        self._signalled = True
+        self.warrior.end(why, Ending.SHUT_DOWN, now=True, kill_after=kill_after)
+
+    async def _end(self) -> int:
+        """What was asked to follow; the exit status."""
+        restart = self.lifecycle.ending is Ending.RESTART
+        if self.options.real_shutdown and not self._signalled:
+            try:
+                logger.info("%s", await give_order(
+                    Order.REBOOT if restart else Order.POWER_OFF, self.environment))
+                return exits.OK
+            except PowerOffError as error:
+                logger.error("%s", error)
+        return exits.RESTART if restart else exits.OK
+
+    async def _close(self) -> None:
+        if self._console is not None:
+            self._console.close()
+        await self.background.close(PATIENCE)
+        left = await asyncio.to_thread(end_descendants)
+        if left:
+            logger.info("Ended what projects had left behind: %s.", ", ".join(left))
+        self.settings.close()
+        self.notifier.close()
+        logger.info("Ended.")

@@ -1,0 +1,199 @@
+"""The operator's options: their names, what each may be, and how its text is read.
+
+The defaults and the explanations stand in warrior.conf.example, nowhere else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+import urllib.parse
+from collections.abc import Callable
+from typing import Any
+
+_HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
+_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)")
+_SECONDS = {"": 1, "s": 1, "min": 60, "h": 3600}
+_BYTES = {"": 1, "b": 1} | {
+    f"{letter}{i}b": base ** power
+    for power, letter in enumerate("kmgt", 1) for i, base in (("", 1000), ("i", 1024))}
+
+
+class NotAllowed(ValueError):
+    """The text cannot be a value; ``str()`` says what can, to stand after "must be"."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """One option. ``parse`` makes its value of text and raises NotAllowed.
+
+    ``metavar`` is '' for a flag. The value of a ``secret`` one is never repeated.
+    """
+
+    name: str
+    parse: Callable[[str], Any]
+    metavar: str = ""
+    secret: bool = False
+    is_path: bool = False
+
+    @property
+    def variable(self) -> str:
+        """Its name in the environment."""
+        return "WARRIOR_" + self.name.removeprefix("warrior_").upper()
+
+    @property
+    def switch(self) -> str:
+        """Its name on the command line."""
+        return "--" + self.name.replace("_", "-")
+
+    def refusal(self, text: str, allowed: NotAllowed) -> str:
+        """The rest of a sentence about a bad value, without the value of a secret one."""
+        return f"must be {allowed}" + ("" if self.secret else f", not {text!r}")
+
+
+def text_value(text: str) -> str:
+    return text
+
+
+def flag(text: str) -> bool:
+    word = text.lower()
+    if word in ("yes", "true", "on", "1"):
+        return True
+    if word in ("no", "false", "off", "0"):
+        return False
+    raise NotAllowed("yes or no")
+
+
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if re.fullmatch(r"\+?[0-9]{1,18}", text) and least <= int(text) <= most:
+            return int(text)
+        raise NotAllowed(f"a whole number from {least} to {most}")
+
+    return parse
+
+
+def seconds(text: str) -> float:
+    """A duration of a day at most, in seconds."""
+    value = _quantity(text, _SECONDS)
+    if value is None or value > 86400:
+        raise NotAllowed("a time of at most a day, such as 240, 4 min or 1 h")
+    return value
+
+
+def byte_count(text: str) -> int:
+    value = _quantity(text, _BYTES)
+    if value is None:
+        raise NotAllowed("a number of bytes, such as 0, 500 MB or 1 GiB")
+    return math.ceil(value)
+
+
+def _quantity(text: str, units: dict[str, int]) -> float | None:
+    match = _QUANTITY.fullmatch(text)
+    factor = units.get(match[2].lower()) if match else None
+    if match is None or factor is None or len(match[1]) > 18:
+        return None
+    return float(match[1]) * factor
+
+
+def address(text: str) -> str:
+    inner = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    if re.search(r"[\s/\[\]]", inner):
+        raise NotAllowed("an address or a name of this machine, such as 0.0.0.0, or empty")
+    return inner
+
+
+def user_name(text: str) -> str:
+    if ":" in text or not text.isprintable():
+        raise NotAllowed("a name without ':' (browsers would take it for its end)")
+    return text
+
+
+def host_names(text: str) -> tuple[str, ...]:
+    names = tuple(re.split(r"[\s,]+", text.strip(" ,\t"))) if text.strip(" ,\t") else ()
+    if not all(_HOST_NAME.fullmatch(name) for name in names):
+        raise NotAllowed("names such as warrior.example, without port or https://, "
+                         "separated by spaces")
+    return names
+
+
+def url(text: str) -> str:
+    """An http(s) address without a slash at its end, or ''."""
+    if not text:
+        return ""
+    try:
+        parts = urllib.parse.urlsplit(text)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (
+            parts.port is None or parts.port > 0)
+    except ValueError:
+        good = False
+    if not good or not text.isprintable() or " " in text:
+        raise NotAllowed("an address such as https://hq.example, or empty")
+    return text.rstrip("/")
+
+
+def build_name(text: str) -> str:
+    """Text that can stand in a User-Agent header."""
+    if len(text) > 100 or not (text.isascii() and text.isprintable()):
+        raise NotAllowed("at most 100 letters, digits and signs of ASCII")
+    return text
+
+
+def repository(text: str) -> str:
+    """What git can clone, or a folder. Options and transports that run programs are none."""
+    if not text or text.startswith("-") or not text.isprintable() \
+            or re.match(r"[A-Za-z0-9+.-]+::", text):
+        raise NotAllowed("an address that git can clone, or the path of a folder")
+    return text
+
+
+def is_url(text: str) -> bool:
+    """Whether git takes this for an address and not for a path (scheme://… or host:path)."""
+    return "://" in text or re.match(r"[^/]+:", text) is not None
+
+
+OPTIONS = (
+    Option("state_dir", text_value, "DIR", is_path=True),
+    Option("projects_dir", text_value, "DIR", is_path=True),
+    Option("data_dir", text_value, "DIR", is_path=True),
+    Option("warrior_hq", url, "URL"),
+    Option("address", address, "HOST"),
+    Option("port", whole_number(0, 65535), "PORT"),
+    Option("http_username", user_name, "U"),
+    Option("http_password", text_value, "P", secret=True),
+    Option("insecure_no_password", flag),
+    Option("host_names", host_names, "NAMES"),
+    Option("keep_data", flag),
+    Option("real_shutdown", flag),
+    Option("warrior_build", build_name, "TEXT"),
+    Option("max_concurrent_items", whole_number(1, 1000), "N"),
+    Option("grace_time", seconds, "TIME"),
+    Option("min_free_disk", byte_count, "SIZE"),
+    Option("shipped_projects", flag),
+)
+
+#: What may stand in a section [project NAME].
+PROJECT_OPTIONS = (
+    Option("repository", repository),
+    Option("title", text_value),
+    Option("description", text_value),
+)
+
+#: Variables of the environment that plant a setting which was never set -> its key.
+SEEDS = {
+    "WARRIOR_ID": "warrior_id",
+    "DOWNLOADER": "downloader",
+    "SELECTED_PROJECT": "selected_project",
+    "CONCURRENT_ITEMS": "concurrent_items",
+    "SHARED_RSYNC_THREADS": "shared:rsync_threads",
+    "HTTP_USERNAME": "http_username",
+    "HTTP_PASSWORD": "http_password",
+}
+
+#: Where the file of options is, unless --config says.
+CONFIG_VARIABLE = "WARRIOR_CONFIG"
+
+#: What Kubernetes and Docker tell a container about a service named "warrior". Not ours.
+SERVICE_LINK = re.compile(
+    r"WARRIOR_(SERVICE_HOST|SERVICE_PORT(_\w+)?|NAME|ENV_\w+|PORT_[0-9]+_(TCP|UDP)(_\w+)?)")

@@ -1,0 +1,123 @@
+"""Speaks to the warrior that runs in a state folder: HTTP over its control socket."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import pwd
+import shlex
+import socket
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+#: The socket in the state folder. Whoever can open it may command the warrior.
+SOCKET = "control.sock"
+#: Seconds within which the warrior has to answer.
+TIMEOUT = 30.0
+
+
+class NoWarrior(Exception):
+    """Nothing answers there; ``str()`` says so, and what to do."""
+
+
+class Refused(Exception):
+    """The warrior, or the system, said no; ``str()`` is its words, a line for each error."""
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=TIMEOUT)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class Client:
+    """The warrior of one state folder. Everything raises NoWarrior or Refused."""
+
+    def __init__(self, state_dir: str) -> None:
+        self.state_dir = state_dir
+
+    def get(self, address: str) -> Any:
+        """What stands at an address such as ``/api/state``: an object, or text."""
+        return self._ask("GET", address, None)
+
+    def post(self, address: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Give a command; what is answered."""
+        return self._object(self._ask("POST", address, body))
+
+    def state(self) -> dict[str, Any]:
+        """What the page shows, by section."""
+        answer = self._object(self.get("/api/state"))
+        state = answer.get("state", answer)
+        return self._object(state, "status", "runner", "projects", "items")
+
+    def _object(self, answer: Any, *members: str) -> dict[str, Any]:
+        if isinstance(answer, dict) and all(name in answer for name in members):
+            return answer
+        raise Refused(f"What answers in {self.state_dir} is no warrior of this version: restart "
+                      "it if this program has been updated.")
+
+    def _ask(self, method: str, address: str, body: Mapping[str, Any] | None) -> Any:
+        connection = _Connection(os.path.join(self.state_dir, SOCKET))
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        try:
+            with contextlib.closing(connection):
+                connection.request(
+                    method, address, None if body is None else json.dumps(body), headers)
+                answer = connection.getresponse()
+                text = answer.read().decode("utf-8", "replace")
+        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
+            raise NoWarrior(
+                f"No warrior runs in {self.state_dir}. Start it with run-warrior, or name the "
+                "folder of one that runs: --state-dir DIR.") from None
+        except PermissionError:
+            raise Refused(_owners_alone(self.state_dir)) from None
+        except TimeoutError:
+            raise NoWarrior(f"The warrior in {self.state_dir} has not answered within "
+                            f"{TIMEOUT:.0f} seconds. Its log is {self.state_dir}/warrior.log.",
+                            ) from None
+        except (OSError, http.client.HTTPException) as error:
+            why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise NoWarrior(f"The warrior in {self.state_dir} cannot be asked: {why}.") from None
+        return _content(answer.status, answer.getheader("Content-Type", ""), text)
+
+
+def of_project(name: str, what: str) -> str:
+    """The address of something of a project."""
+    return f"/api/projects/{quote(name, safe='')}/{what}"
+
+
+def _owners_alone(state_dir: str) -> str:
+    owner = "its owner"
+    with contextlib.suppress(OSError, KeyError):
+        owner = pwd.getpwuid(os.stat(state_dir).st_uid).pw_name
+    who = "sudo" if owner == "its owner" else f"sudo -u {shlex.quote(owner)}"
+    return f"Only {owner} and root may command the warrior in {state_dir}: {who} warrior-ctl …"
+
+
+def _content(status: int, kind: str, text: str) -> Any:
+    """An answer's object or text. Raises Refused with the words of any but a good one."""
+    content: Any = text
+    if kind.partition(";")[0].strip().lower() == "application/json":
+        try:
+            content = json.loads(text)
+        except (ValueError, RecursionError):
+            raise Refused(f"The warrior has answered something that is not JSON: "
+                          f"{text[:200]!r}") from None
+    if 200 <= status < 300:
+        return content
+    errors = content.get("errors") if isinstance(content, dict) else None
+    if isinstance(errors, dict) and errors:
+        raise Refused("\n".join(f"{name}: {sentence}" for name, sentence in errors.items()))
+    if isinstance(content, dict):
+        content = content.get("error", "")
+    raise Refused(str(content).strip() or f"It has answered with status {status}.")

@@ -1,0 +1,266 @@
+"""Warrior HQ: registers this warrior once, then tells what it does and asks what is on offer."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import datetime
+import http.client
+import json
+import logging
+import math
+import socket
+import time
+from typing import Any, Protocol
+
+from tornado import httpclient
+from tornado.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError
+
+import pipeline_core
+from pipeline_core.backoff import Backoff, parse_retry_after
+from pipeline_core.config import ConfigValue
+from pipeline_core.event import Event
+from pipeline_core.http import Limits, post
+from pipeline_core.waiting import Fault, Waiting
+from warrior.catalogue import Catalogue
+from warrior.hqanswer import UnexpectedAnswer, parse_answer, read_warrior_id
+
+logger = logging.getLogger(__name__)
+
+#: Bytes of an answer that are read.
+LARGEST_ANSWER = 4 << 20
+#: Seconds before a warrior that HQ does not know any more registers once more after that.
+REGISTER_AGAIN_AFTER = 3600.0
+#: Refusals that speak of the address or the rate; a new id would change nothing.
+_NOT_ABOUT_THE_ID = frozenset({401, 403, 407, 408, 420, 425, 429, 451})
+#: Errors of the way; all others are about what came back.
+_UNREACHED = (OSError, HTTPTimeoutError, HTTPStreamClosedError)
+#: The time of failing is only corrected when the clock has been set by more (seconds).
+_CLOCK_MOVED = 5.0
+
+
+class Registration(Protocol):
+    """What is needed of the settings."""
+
+    @property
+    def warrior_id(self) -> str: ...
+    @property
+    def selected(self) -> tuple[str, ...]: ...
+    @property
+    def downloader(self) -> ConfigValue: ...
+
+    async def set_warrior_id(self, text: str) -> None: ...
+
+
+class _Failed(Exception):
+    """HQ has not answered as it should; ``str()`` says why, as a part of a sentence."""
+
+    def __init__(
+        self, why: str, *, reached: bool, code: int = 0, retry_after: float | None = None
+    ) -> None:
+        super().__init__(why)
+        self.reached = reached
+        self.code = code
+        self.retry_after = retry_after
+
+
+class HQ:
+    """Asks Warrior HQ every ``interval`` seconds and hands its answers to the catalogue.
+
+    While it fails, ``trouble`` says why and ``unreachable_since`` (UTC) since when; the
+    catalogue keeps what it has. The delays between tries grow from ``first_delay`` seconds
+    to ``interval``; what HQ asks for (Retry-After) is honoured. ``on_change(hq)`` follows
+    each change of the two.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        settings: Registration,
+        catalogue: Catalogue,
+        *,
+        interval: float = 600.0,
+        deadline: float = 60.0,
+        first_delay: float = 5.0,
+        wake_pause: float = 10.0,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self.trouble: Waiting | None = None
+        self.unreachable_since: datetime.datetime | None = None
+        self.on_change = Event()
+        self._settings = settings
+        self._catalogue = catalogue
+        self._interval = interval
+        self._wake_pause = wake_pause
+        self._limits = Limits(deadline=deadline, largest_body=LARGEST_ANSWER, stay_secure=True)
+        # A delay is up to a fifth longer than it says; the longest is the interval.
+        self._backoff = Backoff(first_delay, factor=2.0, maximum=interval / 1.2)
+        self._woken = asyncio.Event()
+        self._asked_at = -math.inf
+        self._silent_until = -math.inf
+        self._failing_since: float | None = None
+        self._registered_at = -math.inf
+        #: The id as HQ gave it, also where it could not be saved.
+        self._id = ""
+
+    async def run(self) -> None:
+        """Go on until cancelled; return at once when there is no URL."""
+        while self.url:
+            self._woken.clear()
+            self._asked_at = time.monotonic()
+            await self._rest(await self._ask())
+
+    def wake(self) -> None:
+        """Ask now, because something changed or somebody wants it; never hammers HQ."""
+        self._woken.set()
+
+    async def _rest(self, delay: float) -> None:
+        """Sleep until the next try; a wake makes it sooner, but not too soon."""
+        due = time.monotonic() + delay
+        try:
+            await asyncio.wait_for(self._woken.wait(), delay)
+        except asyncio.TimeoutError:
+            return
+        due = min(due, max(self._asked_at + self._wake_pause, self._silent_until))
+        if self.trouble is not None:
+            self.trouble = dataclasses.replace(self.trouble, next_try=due)
+            self._tell()
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+
+    async def _ask(self) -> float:
+        """One try; returns the seconds to wait before the next."""
+        try:
+            await self._catalogue.apply(await self._answer())
+        except _Failed as failed:
+            return self._note_failure(str(failed), failed.reached, failed.retry_after)
+        except UnexpectedAnswer as error:
+            return self._note_failure(str(error), True)
+        except Exception:
+            # A fault of ours must not end the asking; it is shown, and tried again.
+            logger.exception("The answer of Warrior HQ could not be dealt with")
+            return self._note_failure("its answer could not be dealt with; the daemon's log "
+                                      "says more", True)
+        self._note_success()
+        return max(0.0, self._asked_at + self._interval - time.monotonic())
+
+    # -- the protocol ------------------------------------------------------------
+    async def _answer(self) -> dict[str, Any]:
+        """HQ's answer to an update; registers before where that is needed."""
+        self._id = self._id or self._settings.warrior_id
+        if not self._id:
+            await self._register()
+        try:
+            answer = await self._update()
+        except _Failed as failed:
+            if not self._is_unknown(failed.code):
+                raise
+            logger.warning("Warrior HQ does not know this warrior any more (%s); "
+                           "registering anew", failed)
+            await self._register()
+            answer = await self._update()
+        if self._settings.warrior_id != self._id:
+            await self._save_id()
+        return answer
+
+    def _is_unknown(self, code: int) -> bool:
+        """Whether HQ's refusal can mean that it has lost our id.
+
+        Registering is then tried, but not again within an hour after it worked: an HQ that
+        refuses all updates must not be filled with warriors that do not exist.
+        """
+        return (400 <= code < 500 and code not in _NOT_ABOUT_THE_ID
+                and time.monotonic() - self._registered_at > REGISTER_AGAIN_AFTER)
+
+    async def _register(self) -> None:
+        answer = await self._exchange("register", {"version": pipeline_core.__version__})
+        self._id = read_warrior_id(answer)
+        self._registered_at = time.monotonic()
+        await self._save_id()
+
+    async def _save_id(self) -> None:
+        try:
+            await self._settings.set_warrior_id(self._id)
+        except OSError as error:
+            # It is used all the same, and saved after the next answer.
+            logger.warning("The id that Warrior HQ gave cannot be saved: %s", error)
+
+    async def _update(self) -> dict[str, Any]:
+        selected = self._settings.selected
+        return await self._exchange("update", {
+            "warrior_id": self._id,
+            "lat_lng": None,
+            "downloader": self._settings.downloader.value or None,
+            "selected_project": selected[0] if selected else None,
+        })
+
+    async def _exchange(self, command: str, warrior: dict[str, Any]) -> dict[str, Any]:
+        response = await post(f"{self.url}/api/{command}.json",
+                              json.dumps({"warrior": warrior}), self._limits)
+        if response.code != 200:
+            reached = not isinstance(response.error, _UNREACHED)
+            raise _Failed(self._why(response), reached=reached, code=response.code,
+                          retry_after=parse_retry_after(response.headers.get("Retry-After")))
+        return await asyncio.to_thread(parse_answer, response.body or b"")
+
+    def _why(self, response: httpclient.HTTPResponse) -> str:
+        error = response.error
+        if response.code != 599:
+            phrase = http.client.responses.get(response.code, "")
+            return f"it answered {response.code} {phrase}".rstrip()
+        if isinstance(error, HTTPTimeoutError):
+            return f"no whole answer within {self._limits.deadline:.0f} seconds"
+        if isinstance(error, HTTPStreamClosedError):
+            return "the connection broke off"
+        if isinstance(error, socket.gaierror):
+            return "its name cannot be looked up"
+        return str(error.strerror or error) if isinstance(error, OSError) else str(error)
+
+    # -- how it stands -----------------------------------------------------------
+    def _note_failure(self, why: str, reached: bool, retry_after: float | None = None) -> float:
+        now = time.monotonic()
+        delay = self._backoff.next_delay(retry_after)
+        self._backoff.grow()
+        if retry_after is not None:
+            self._silent_until = now + retry_after
+        if self._failing_since is None:
+            self._failing_since = self._asked_at
+            logger.warning("Warrior HQ (%s) fails: %s", self.url, why)
+        # From the monotonic clock: the other may have been set since, by years at boot.
+        elapsed = datetime.timedelta(seconds=now - self._failing_since)
+        since = (_wall_clock() - elapsed).replace(microsecond=0)
+        known = self.unreachable_since
+        if known is None or abs((since - known).total_seconds()) > _CLOCK_MOVED:
+            self.unreachable_since = known = since
+        kept = ("The projects it offered last stay." if self._catalogue.hq_names
+                else "It has offered no projects yet.")
+        what = "gives no useful answer" if reached else "cannot be reached"
+        self.trouble = Waiting(f"Warrior HQ {what} since {_clock(known)}: {why}. {kept}",
+                               Fault.HQ, now + delay, "hq")
+        self._tell()
+        return delay
+
+    def _note_success(self) -> None:
+        self._backoff.reset()
+        self._silent_until = -math.inf
+        if self.trouble is not None:
+            logger.info("Warrior HQ answers again")
+            self.trouble = self.unreachable_since = self._failing_since = None
+            self._tell()
+
+    def _tell(self) -> None:
+        try:
+            self.on_change(self)
+        except Exception:
+            # The asking goes on, whatever became of the telling.
+            logger.exception("The trouble with Warrior HQ could not be told")
+
+
+def _wall_clock() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+def _clock(moment: datetime.datetime) -> str:
+    """A time of day of this machine; with the date if it is not today's."""
+    local = moment.astimezone()
+    today = local.date() == _wall_clock().astimezone().date()
+    return local.strftime("%H:%M" if today else "%-d %B, %H:%M")

@@ -1,0 +1,316 @@
+"""What the volunteer has set: checked, kept on disk, and live at once.
+
+Everything is on the loop but reading, writing and hashing, which have a thread of
+their own. A change is all or nothing: checked, written, and only then live.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from pipeline_core.config import ConfigValue
+from pipeline_core.event import Event
+from pipeline_core.worker import Worker
+from warrior import ownsettings, planting
+from warrior.confspec import SEEDS
+from warrior.fields import Field, ProjectFields, Refused
+from warrior.ownsettings import Account
+from warrior.scrypt import hash_password, is_record
+from warrior.settingsdata import ANNOUNCEMENT, ORDER, OWN, PROJECTS, SHARED, Data, first
+from warrior.settingsfile import SettingsFile
+from warrior.settingsstore import CannotWrite, SettingsStore
+
+__all__ = ["Field", "Settings", "SettingsError"]
+
+logger = logging.getLogger(__name__)
+
+
+class SettingsError(Exception):
+    """Nothing was changed. ``errors`` holds a sentence by name of the field.
+
+    The name is '' when it is not about a field: the file could not be written.
+    """
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        super().__init__(" ".join(
+            f"{name}: {sentence}" if name else sentence for name, sentence in errors.items()))
+        self.errors = dict(errors)
+
+
+class Settings:
+    """The volunteer's settings. Made by ``open``, used on the loop.
+
+    ``on_change(names)`` follows each change, with a frozenset of the fields' names, and
+    ``selected`` or ``warrior_id``. ``locked`` says that nobody can know whether
+    there was a password: the page must not open without one (see ``lock``).
+    """
+
+    def __init__(
+        self, file: SettingsFile, *, max_concurrent_items: int, fixed: Collection[str] = ()
+    ) -> None:
+        self.downloader = ownsettings.make_downloader()
+        self.concurrent_items = ownsettings.make_concurrent_items(max_concurrent_items)
+        self.warrior_id = ""
+        #: Which announcement of HQ the volunteer has read last, as a short name of it.
+        self.announcement_read = ""
+        self.selected: tuple[str, ...] = ()
+        self.locked = False
+        #: Set where the page can be reached by others: the password cannot be removed then.
+        self.password_needed = False
+        self.on_change = Event()
+        self._account = Account()
+        self._fixed = frozenset(fixed)
+        self._fields = ProjectFields(lambda name: self._changed({name}))
+        self._store = SettingsStore(file)
+
+    @classmethod
+    async def open(
+        cls, path: str, *, max_concurrent_items: int, seeds: Mapping[str, str],
+        fixed: Collection[str] = (),
+    ) -> Settings:
+        """The settings in the file, whatever it holds; never raises for its content.
+
+        ``seeds`` plant what was never set. ``fixed`` names the fields that the operator
+        has decided, such as ``http_password``.
+        """
+        settings = cls(
+            SettingsFile(path), max_concurrent_items=max_concurrent_items, fixed=fixed)
+        await settings._begin(seeds)
+        return settings
+
+    def close(self) -> None:
+        """Let the thread go; nothing can be saved afterwards."""
+        self._store.close()
+
+    @property
+    def trouble(self) -> str:
+        """A sentence for the page when the file could not be used or written, else ''."""
+        return self._store.trouble
+
+    @property
+    def http_username(self) -> str:
+        """'' when any name will do."""
+        return self._account.username
+
+    @property
+    def password_record(self) -> str:
+        """The scrypt record of the page's password; '' when there is none."""
+        return self._account.record
+
+    # -- what projects bring ---------------------------------------------------------------
+    def attach(
+        self, project: str, values: Sequence[ConfigValue], worker: Worker | None = None
+    ) -> None:
+        """Show the fields of a loaded project, and keep its values as they are set.
+
+        A value whose class the project itself defines is checked and set in ``worker``;
+        without one, its field cannot be changed.
+        """
+        self._fit(self._fields.attach(project, values, worker))
+
+    def detach(self, project: str, values: Sequence[ConfigValue] | None = None) -> None:
+        """Forget the values of one load, or all of the project; what was set is kept."""
+        self._fit(self._fields.detach(project, values))
+
+    def remembered(self, project: str) -> dict[str, str]:
+        """What was set for the project and for all, by the names that its file uses.
+
+        A key that an old file has is remembered for every project with such a value.
+        """
+        ours = (*OWN, ANNOUNCEMENT, ORDER, PROJECTS)
+        flat = {name: str(value) for name, value in self._data.items()
+                if name not in ours and isinstance(value, (str, int))
+                and not isinstance(value, bool) and value != ""}
+        own: dict[str, str] = (self._data.get(PROJECTS) or {}).get(project, {})
+        return flat | own
+
+    def fields(self) -> list[Field]:
+        """The whole form. A password never stands in it."""
+        return ownsettings.own_fields(
+            self.downloader, self.concurrent_items, self._account, self._fixed
+        ) + list(self._fields)
+
+    # -- changes ---------------------------------------------------------------------------
+    async def save(self, changes: Mapping[str, Any]) -> None:
+        """Set fields by their names, all or none. Raises SettingsError.
+
+        An empty text sets a number back to its default; an empty password changes
+        nothing, and None removes it.
+        """
+        async def save() -> None:
+            checked = await self._check(changes)
+            if not checked:
+                return
+            new: Data = {name: text or "" for name, text in checked.items()
+                         if name in OWN or name.startswith(SHARED)}
+            if checked.get("http_password"):
+                new["http_password"] = await self._store.in_thread(
+                    hash_password, checked["http_password"])
+            of_projects = {name: text for name, text in checked.items() if name not in new}
+            if of_projects:
+                new[PROJECTS] = self._projects_with(of_projects)
+            await self._write(new)
+            self._apply(new, checked)
+            self._changed(checked)
+
+        await self._store.change(save)
+
+    async def select(self, names: Sequence[str]) -> None:
+        """Choose projects, in order; 'auto' is Archive Team's choice. Raises SettingsError."""
+        try:
+            chosen = ownsettings.check_choice(names)
+        except Refused as refused:
+            raise SettingsError({ORDER: str(refused)}) from None
+
+        async def select() -> None:
+            if tuple(chosen) != self.selected:
+                await self._write({ORDER: chosen, "selected_project": (chosen or [""])[0]})
+                self.selected = tuple(chosen)
+                self._changed({"selected"})
+
+        await self._store.change(select)
+
+    async def set_warrior_id(self, text: str) -> None:
+        """Keep the id that HQ gave, if need be in memory alone. Raises SettingsError."""
+        try:
+            self.warrior_id = ownsettings.check_warrior_id(text)
+        except Refused as refused:
+            raise SettingsError({"warrior_id": str(refused)}) from None
+        await self._store.change(
+            lambda: self._store.write_if_possible({"warrior_id": text}))
+        self._changed({"warrior_id"})
+
+    async def lock(self, password: str) -> None:
+        """Ask for this password from now on, even if it cannot be written now."""
+        async def lock() -> None:
+            record = await self._store.in_thread(hash_password, password)
+            self._account = Account(self.http_username, record)
+            await self._store.write_if_possible({"http_password": record})
+            self._changed({"http_password"})
+
+        await self._store.change(lock)
+
+    async def _write(self, new: Data) -> None:
+        try:
+            await self._store.write(new)
+        except CannotWrite as error:
+            raise SettingsError({"": f"{error} Nothing was changed."}) from None
+
+    async def _check(self, changes: Mapping[str, Any]) -> dict[str, str | None]:
+        """The texts to keep; None for "back to the default". Raises SettingsError."""
+        checked: dict[str, str | None] = {}
+        errors: dict[str, str] = {}
+        for name, value in changes.items():
+            try:
+                if name == "http_password" and value == "":
+                    continue
+                checked[name] = await self._check_one(name, value)
+            except Refused as refused:
+                errors[name] = str(refused)
+        if errors:
+            raise SettingsError(errors)
+        return checked
+
+    async def _check_one(self, name: str, value: Any) -> str | None:
+        if name in self._fixed:
+            raise Refused("The operator of this warrior has set this; it cannot be changed here.")
+        if name == "http_password":
+            if value is None and self.password_needed:
+                raise Refused("This page can be reached from other machines, so it needs a "
+                              "password. Set another one instead.")
+            return None if value is None else ownsettings.check_password(value)
+        text = ownsettings.text_from(value)
+        if name == "http_username":
+            return ownsettings.check_username(text)
+        if name == "concurrent_items" and not text:
+            return None
+        for own in (self.downloader, self.concurrent_items):
+            if name == own.name:
+                if sentence := own.check_value(text):
+                    raise Refused(sentence)
+                return text if own is self.downloader else str(int(text))
+        if name in self._fields:
+            return await self._fields.check(name, text)
+        if name.startswith(SHARED) and (name in self._data or name in SEEDS.values()):
+            return text  # no project that has it runs; it is for those to come
+        raise Refused("There is no such setting now. Those of a project are there while it runs.")
+
+    def _projects_with(self, texts: Mapping[str, str | None]) -> dict[str, dict[str, str]]:
+        projects: dict[str, dict[str, str]] = copy.deepcopy(self._data.get(PROJECTS) or {})
+        for field, text in texts.items():
+            project, _, name = field.partition("/")
+            values = projects.setdefault(project, {})
+            if text is None and name in self._data:
+                # An old file has a value for it that would come back.
+                text = self._fields.default(field)
+            if text is None:
+                values.pop(name, None)
+            else:
+                values[name] = text
+        return projects
+
+    def _apply(self, new: Data, checked: Mapping[str, str | None]) -> None:
+        for name, text in checked.items():
+            if name == "http_username":
+                self._account = Account(text or "", self.password_record)
+            elif name == "http_password":
+                self._account = Account(self.http_username, new[name])
+            elif name in ("downloader", "concurrent_items"):
+                self._set_own(name, text)
+            else:
+                self._fields.set(name, text)
+
+    def _set_own(self, name: str, text: str | None) -> None:
+        value = self.downloader if name == "downloader" else self.concurrent_items
+        try:
+            value.set_value(text or value.default)
+        except Exception:
+            logger.exception("What follows the setting %s has failed", name)
+
+    # -- start -----------------------------------------------------------------------------
+    async def _begin(self, seeds: Mapping[str, str]) -> None:
+        loaded = await self._store.load()
+        if loaded.trouble:
+            logger.warning("%s", loaded.trouble)
+        data = dict(loaded.data)
+        planting.plant(data, seeds, self.downloader, self.concurrent_items)
+        password = data.get("http_password") or ""
+        if password and not is_record(password):
+            data["http_password"] = await self._store.in_thread(hash_password, password)
+        self._take(data)
+        self.locked = loaded.locked and not self.password_record
+        if data != loaded.data:
+            await self._store.write_if_possible(data)
+        elif loaded.found:
+            await self._store.confirm()
+
+    def _take(self, data: Data) -> None:
+        self.warrior_id = data.get("warrior_id") or ""
+        self._account = Account(
+            data.get("http_username") or "", data.get("http_password") or "")
+        self.selected = planting.chosen(first(data))
+        planting.set_valid(self.downloader, data.get("downloader") or "")
+        planting.set_valid(self.concurrent_items, planting.within(
+            data.get("concurrent_items") or "", self.concurrent_items))
+
+    def _fit(self, names: Sequence[str]) -> None:
+        for name in names:
+            project, _, own = name.partition("/")
+            kept = (self._data.get(name) or None if name.startswith(SHARED)
+                    else self.remembered(project).get(own))
+            self._fields.fit(name, kept)
+        if names:
+            self._changed(names)
+
+    def _changed(self, names: Collection[str]) -> None:
+        try:
+            self.on_change(frozenset(names))
+        except Exception:
+            logger.exception("What follows a changed setting has failed")
+
+    @property
+    def _data(self) -> Data:
+        return self._store.data

@@ -1,0 +1,133 @@
+"""Whole folders: removed, hashed, copied. All of it blocks: for a thread."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+
+#: A folder that is copied as a project may have so many files, and so many bytes.
+MOST_FILES = 20_000
+MOST_BYTES = 2 << 30
+
+#: What running a project leaves in its folder, and git's own; not part of a project.
+_LEFT_OUT_TOP = frozenset({"data", "STOP", ".git"})
+_LEFT_OUT = frozenset({"__pycache__"})
+
+
+class TooMuch(Exception):
+    """A folder is too large to be a project."""
+
+
+def remove_tree(path: str) -> None:
+    """Remove a folder with all that is in it, or a link, not what it leads to.
+
+    It need not be there. Raises OSError.
+    """
+    if os.path.islink(path) or not os.path.isdir(path):
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            return
+        return
+    try:
+        _remove_all(path)
+    except PermissionError:
+        # Some programs make folders that even their owner may not write to.
+        os.chmod(path, 0o700)
+        for folder, folders, _ in os.walk(path):
+            for name in folders:
+                if not os.path.islink(os.path.join(folder, name)):
+                    os.chmod(os.path.join(folder, name), 0o700)
+        _remove_all(path)
+
+
+def _remove_all(path: str) -> None:
+    # What is gone already, somebody else has removed: that is no trouble.
+    def trouble(function: object, path: str, error: BaseException) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    if sys.version_info >= (3, 12):
+        shutil.rmtree(path, onexc=trouble)
+    else:
+        shutil.rmtree(path, onerror=lambda function, path, info: trouble(function, path, info[1]))
+
+
+def digest_tree(path: str) -> str:
+    """40 hex digits that change when a file, its being executable, or a link does.
+
+    Raises OSError, TooMuch.
+    """
+    digest = hashlib.sha256()
+    top = os.path.realpath(path)
+    for name, kind, where in _members(top):
+        digest.update(os.fsencode(name) + b"\0" + kind.encode() + b"\0")
+        if kind == "link":
+            content = os.fsencode(_target(where, top))
+            digest.update(b"%d\0" % len(content) + content)
+        elif kind != "folder":
+            _digest_file(where, digest)
+    return digest.hexdigest()[:40]
+
+
+def _digest_file(path: str, digest: hashlib._Hash) -> None:
+    content = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            content.update(block)
+    digest.update(content.digest())
+
+
+def copy_tree(source: str, target: str) -> None:
+    """Copy the folder to ``target``, which must not be there, with times and modes.
+
+    Left out are the top folder's ``data`` and ``STOP`` and git's own files, and what
+    Python compiles. Links are kept, those that lead out of the folder as absolute ones.
+    Raises OSError, TooMuch.
+    """
+    os.mkdir(target, 0o700)
+    top = os.path.realpath(source)
+    for name, kind, where in _members(top):
+        to = os.path.join(target, name)
+        if kind == "folder":
+            os.mkdir(to, 0o700)
+        elif kind == "link":
+            os.symlink(_target(where, top), to)
+        else:
+            shutil.copy2(where, to)
+
+
+def _members(top: str) -> Iterator[tuple[str, str, str]]:
+    """``(path within, folder, link, file or program, path)`` in an order that stays."""
+    files = size = 0
+    waiting = [""]
+    while waiting:
+        folder = waiting.pop()
+        for name in sorted(os.listdir(os.path.join(top, folder))):
+            if name in _LEFT_OUT or (not folder and name in _LEFT_OUT_TOP):
+                continue
+            within = os.path.join(folder, name)
+            where = os.path.join(top, within)
+            status = os.lstat(where)
+            if stat.S_ISDIR(status.st_mode):
+                waiting.append(within)
+                yield within, "folder", where
+            elif stat.S_ISLNK(status.st_mode):
+                yield within, "link", where
+            elif stat.S_ISREG(status.st_mode):
+                size += status.st_size
+                yield within, "program" if status.st_mode & 0o100 else "file", where
+            files += 1
+            if files > MOST_FILES or size > MOST_BYTES:
+                raise TooMuch
+
+
+def _target(link: str, top: str) -> str:
+    """Where the link leads, so that it leads there from another place too."""
+    target = os.readlink(link)
+    reached = os.path.normpath(os.path.join(os.path.dirname(link), target))
+    return target if reached.startswith(top + os.sep) else reached

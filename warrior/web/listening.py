@@ -1,0 +1,112 @@
+"""Sockets to listen at: addresses and ports, and a path that only its owner may open."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+
+from tornado import netutil
+
+#: Programs that may wait for their turn at the control socket.
+_BACKLOG = 32
+
+
+def bind(address: str, port: int) -> list[socket.socket]:
+    """Listening sockets; '' is loopback, ``::1`` too where there is one.
+
+    Raises OSError, whose text is a sentence with address and port.
+    """
+    try:
+        sockets = netutil.bind_sockets(port, address or "127.0.0.1")
+    except (OSError, UnicodeError) as error:
+        where = f"{address or '127.0.0.1'} port {port}"
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
+            why = "another program uses it already"
+        else:
+            why = getattr(error, "strerror", None) or str(error)
+        number = getattr(error, "errno", None) or errno.EADDRNOTAVAIL
+        raise OSError(number, f"Cannot listen on {where}: {why}") from error
+    if not address:
+        # No IPv6 here, or another program has that one: 127.0.0.1 is enough.
+        with contextlib.suppress(OSError):
+            sockets += netutil.bind_sockets(sockets[0].getsockname()[1], "::1")
+    return sockets
+
+
+def urls(sockets: list[socket.socket], address: str) -> list[str]:
+    """What to type into a browser for these sockets."""
+    found = []
+    for sock in sockets:
+        host, port = sock.getsockname()[:2]
+        if not address and host == "::1":
+            continue
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)
+        found.append(f"http://{f'[{host}]' if ':' in host and host[0] != '[' else host}:{port}/")
+    return list(dict.fromkeys(found))
+
+
+class ControlSocket:
+    """A listening Unix socket at ``path``, mode 0600; :meth:`remove` takes it away again.
+
+    One that a program left behind when it died is replaced. Raises OSError, whose text
+    is a sentence, where another program listens, or where something else lies.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        try:
+            _remove_stale(path)
+            self.socket = _bind_private(path)
+            found = os.stat(path)
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise OSError(error.errno or errno.ENAMETOOLONG,
+                          f"Cannot listen at {path}: {why}") from error
+        self._identity = found.st_dev, found.st_ino
+
+    def remove(self) -> None:
+        """Remove the file, if it is still ours."""
+        with contextlib.suppress(OSError):
+            found = os.lstat(self.path)
+            if (found.st_dev, found.st_ino) == self._identity:
+                os.unlink(self.path)
+
+
+def _bind_private(path: str) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        # Not chmod afterwards: in between, anybody could connect.
+        before = os.umask(0o177)
+        try:
+            sock.bind(path)
+        finally:
+            os.umask(before)
+        sock.listen(_BACKLOG)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _remove_stale(path: str) -> None:
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise OSError(errno.EEXIST, "something else than a socket lies there; move it away")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.setblocking(False)
+        try:
+            sock.connect(path)
+        except (ConnectionRefusedError, FileNotFoundError):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+            return
+        except BlockingIOError:
+            pass  # its queue is full: somebody is there
+    raise OSError(errno.EADDRINUSE, "another program uses it already")

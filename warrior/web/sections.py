@@ -1,0 +1,197 @@
+"""The sections of what a page is told, as plain functions from objects to JSON.
+
+Moments stay moments of ``time.monotonic()`` in here; see :mod:`warrior.web.messages`.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pipeline_core
+import warrior
+from warrior.facts import AUTO, Notice, Problem, ProjectCard
+from warrior.web.board import Board
+from warrior.web.messages import Json, Since, deadline_text, until
+from warrior.web.sanitize import Cleaner, image_address, link_address
+
+if TYPE_CHECKING:
+    from pipeline_core.project import Project
+    from pipeline_core.runner import Runner
+    from pipeline_core.worker import Busy
+    from warrior.facts import WarriorFacade
+    from warrior.settings import Field, Settings
+
+#: Project code that has not returned for so many seconds is shown.
+BUSY_SHOWN_AFTER = 10.0
+
+#: States of the warrior in which no new item starts.
+_STOPPING = frozenset({"draining", "paused", "ending", "ended"})
+#: What a runner is called, as the state of the whole.
+_STATES = {"idle": "starting", "running": "running", "stopping": "draining", "stopped": "ended"}
+#: And as the state of the one project that run-pipeline has.
+_PROJECT_STATES = {"idle": "loading", "running": "running", "stopping": "draining",
+                   "stopped": "idle"}
+#: The other way round: the state of the warrior as that of a runner.
+_RUNNER_STATUS = {"starting": "idle", "running": "running", "draining": "stopping",
+                  "paused": "stopped", "ending": "stopping", "ended": "stopped"}
+
+
+# -- the program and the whole of its items ----------------------------------------------
+def program_json(kind: str, password: bool, facts: Mapping[str, Any]) -> Json:
+    """What the about page names; ``facts`` as :meth:`WarriorFacade.facts` gives them."""
+    return {
+        "kind": kind,
+        "version": warrior.__version__,
+        "api": pipeline_core.__version__,
+        "python": platform.python_version(),
+        "build": str(facts.get("build") or ""),
+        "max_concurrent": facts.get("max_concurrent"),
+        "real_shutdown": bool(facts.get("real_shutdown", False)),
+        "password": password,
+    }
+
+
+def runner_json(runner: Runner, board: Board, downloader: str) -> Json:
+    """The one runner of run-pipeline."""
+    return {
+        "status": runner.status,
+        "stopping": runner.status in ("stopping", "stopped"),
+        "active": len(board.running()),
+        "counts": dict(runner.counts),
+        "started": runner.item_count,
+        "max_items": runner.max_items,
+        "concurrent": runner.concurrent_items,
+        "downloader": downloader,
+        "state": _STATES.get(runner.status, "running"),
+        "ending": "",
+    }
+
+
+def warrior_json(facade: WarriorFacade, board: Board) -> Json:
+    """All runners of the warrior together."""
+    state = facade.state
+    return {
+        "status": _RUNNER_STATUS.get(state, "running"),
+        "stopping": state in _STOPPING,
+        "active": len(board.running()),
+        "counts": dict(board.counts),
+        "started": board.started,
+        "max_items": None,
+        "concurrent": facade.settings.concurrent_items.value,
+        "downloader": facade.settings.downloader.value or "",
+        "state": state,
+        "ending": facade.ending,
+    }
+
+
+def workers_json(busy: Iterable[tuple[str, Busy]]) -> list[Json]:
+    """Project code that has not returned for long."""
+    now = time.monotonic()
+    return [{
+        "project": project,
+        "label": one.label,
+        "item": one.item.item_id if one.item is not None else None,
+        "age": Since(one.since),
+    } for project, one in busy if now - one.since >= BUSY_SHOWN_AFTER]
+
+
+def pipelines_json(board: Board) -> Json:
+    """The steps that items go through, by the name that they know them by."""
+    return {key: {"project": steps.project, "version": steps.version,
+                  "tasks": [list(task) for task in steps.tasks]}
+            for key, steps in board.pipelines.items()}
+
+
+# -- projects --------------------------------------------------------------------------
+def pipeline_card(runner: Runner, project: Project | None, board: Board) -> ProjectCard:
+    """The one project of run-pipeline; ``project`` None: not loaded yet."""
+    return ProjectCard(
+        name="pipeline", title=project_title(project), source="file", order=0,
+        state=_PROJECT_STATES.get(runner.status, "running"), slots=runner.concurrent_items,
+        active=len(board.running()), counts=runner.counts, project=project)
+
+
+def choice_json(facade: WarriorFacade, cards: Iterable[ProjectCard], clean: Cleaner) -> Json:
+    """Archive Team's choice, which can be chosen like a project."""
+    now = facade.choice()
+    title = next((card.title for card in cards if card.name == now), now)
+    chosen = list(facade.settings.selected)
+    card = ProjectCard(
+        name=AUTO, title="Archive Team’s choice",
+        description="The project that needs help most. It changes by itself.",
+        order=chosen.index(AUTO) if AUTO in chosen else None,
+        sentence=f"Now it is {title or now}." if now else "Warrior HQ has not named one yet.")
+    return {**card_json(card, clean), "now": now}
+
+
+def card_json(card: ProjectCard, clean: Cleaner) -> Json:
+    """A project, with all HTML of strangers made safe."""
+    project = card.project
+    html = None if project is None else project.project_html
+    deadline = deadline_text(card.deadline)
+    if deadline is None and project is not None:
+        deadline = deadline_text(project.utc_deadline)
+    return {
+        "id": card.name,
+        "title": card.title or project_title(project) or card.name,
+        "html": clean(str(html)) if html else "",
+        "description": clean(card.description),
+        "source": card.source,
+        "repository": card.repository,
+        "logo": image_address(card.logo) or "",
+        "leaderboard": link_address(card.leaderboard) or "",
+        "deadline": deadline,
+        "order": card.order,
+        "auto": card.auto,
+        "state": card.state,
+        "sentence": card.sentence,
+        "slots": card.slots,
+        "active": card.active,
+        "version": card.version,
+        "counts": {"completed": 0, "failed": 0, "canceled": 0, **card.counts},
+        "problem": None if card.problem is None else _problem_json(card.problem),
+        "has_log": card.has_log,
+    }
+
+
+def project_title(project: Project | None) -> str:
+    """What the project's author calls it; '' if nothing."""
+    title = None if project is None else project.title
+    return "" if title is None else str(title)
+
+
+def _problem_json(problem: Problem) -> Json:
+    return {"reason": problem.reason, "advice": problem.advice, "traceback": problem.traceback,
+            "output": problem.output, "code": problem.code, "next_in": until(problem.next_try)}
+
+
+# -- settings and notices --------------------------------------------------------------
+def settings_json(settings: Settings) -> Json:
+    """The fields of the settings page. A password is never told, only whether there is one."""
+    return {"fields": [_field_json(field, settings) for field in settings.fields()],
+            "first_visit": not settings.downloader.value}
+
+
+def _field_json(field: Field, settings: Settings) -> Json:
+    secret = field.kind == "password"
+    is_set = bool(settings.password_record) if secret else field.value not in (None, "")
+    return {
+        "name": field.name, "group": field.group, "title": field.title,
+        "description": field.description, "kind": field.kind,
+        "value": "" if secret else _text(field.value), "is_set": is_set,
+        "default": "" if secret else _text(field.default), "min": field.min, "max": field.max,
+        "regex": field.regex or "", "editable": field.editable, "advanced": field.advanced,
+    }
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def notice_json(notice: Notice, clean: Cleaner) -> Json:
+    """Something to tell; ``html`` is '' where ``text`` counts."""
+    return {"id": notice.id, "kind": notice.kind, "tone": notice.tone, "text": notice.text,
+            "html": clean(notice.html), "new": notice.new}

@@ -57,9 +57,11 @@ function receive(message) {
 /** The socket is gone: ask why, and try again later, each time a little later. */
 async function lost() {
   socket = null;
+  const before = connection.value;
+  // One that has said goodbye needs a moment to be gone, or to start again.
+  if (before.state === "ended") tries = Math.max(tries, 2);
   const delay = Math.min(10, 1 + tries * 1.5) * (0.8 + Math.random() * 0.4);
   tries += 1;
-  const before = connection.value;
   if (before.state !== "ended") {
     const since = before.state === "offline" ? before.since : seconds();
     connection.value = { ...before, state: "offline", since, retryAt: seconds() + delay };

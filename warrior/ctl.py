@@ -199,7 +199,7 @@ def _log(client: Client, given: Any) -> tuple[Any, str]:
 def _state_dir(given: Any) -> str:
     """Where the warrior runs. Raises ConfigurationError, ResourceError."""
     if given.state_dir is not None:
-        return os.path.abspath(given.state_dir)
+        return os.path.abspath(str(given.state_dir))
     from warrior.conf import read_options
 
     arguments = [] if given.config is None else ["--config", given.config]

@@ -56,9 +56,7 @@ class Client:
 
     def state(self) -> dict[str, Any]:
         """What the page shows, by section."""
-        answer = self._object(self.get("/api/state"))
-        state = answer.get("state", answer)
-        return self._object(state, "status", "runner", "projects", "items")
+        return self._object(self.get("/api/state"), "status", "runner", "projects", "items")
 
     def _object(self, answer: Any, *members: str) -> dict[str, Any]:
         if isinstance(answer, dict) and all(name in answer for name in members):
@@ -97,11 +95,13 @@ def of_project(name: str, what: str) -> str:
 
 
 def _owners_alone(state_dir: str) -> str:
-    owner = "its owner"
+    owner = ""
     with contextlib.suppress(OSError, KeyError):
         owner = pwd.getpwuid(os.stat(state_dir).st_uid).pw_name
-    who = "sudo" if owner == "its owner" else f"sudo -u {shlex.quote(owner)}"
-    return f"Only {owner} and root may command the warrior in {state_dir}: {who} warrior-ctl …"
+    if owner in ("", "root"):
+        return f"Only root may command the warrior in {state_dir}: sudo warrior-ctl …"
+    return (f"Only {owner} and root may command the warrior in {state_dir}: "
+            f"sudo -u {shlex.quote(owner)} warrior-ctl …")
 
 
 def _content(status: int, kind: str, text: str) -> Any:

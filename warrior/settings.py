@@ -6,7 +6,6 @@ their own. A change is all or nothing: checked, written, and only then live.
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -15,10 +14,10 @@ from pipeline_core.config import ConfigValue
 from pipeline_core.event import Event
 from pipeline_core.worker import Worker
 from warrior import ownsettings, planting
-from warrior.confspec import SEEDS
 from warrior.fields import Field, ProjectFields, Refused
 from warrior.ownsettings import Account
 from warrior.scrypt import hash_password, is_record
+from warrior.settingscheck import SettingsCheck, SettingsError
 from warrior.settingsdata import ANNOUNCEMENT, ORDER, OWN, PROJECTS, SHARED, Data, first
 from warrior.settingsfile import SettingsFile
 from warrior.settingsstore import CannotWrite, SettingsStore
@@ -26,18 +25,6 @@ from warrior.settingsstore import CannotWrite, SettingsStore
 __all__ = ["Field", "Settings", "SettingsError"]
 
 logger = logging.getLogger(__name__)
-
-
-class SettingsError(Exception):
-    """Nothing was changed. ``errors`` holds a sentence by name of the field.
-
-    The name is '' when it is not about a field: the file could not be written.
-    """
-
-    def __init__(self, errors: Mapping[str, str]) -> None:
-        super().__init__(" ".join(
-            f"{name}: {sentence}" if name else sentence for name, sentence in errors.items()))
-        self.errors = dict(errors)
 
 
 class Settings:
@@ -58,12 +45,11 @@ class Settings:
         self.announcement_read = ""
         self.selected: tuple[str, ...] = ()
         self.locked = False
-        #: Set where the page can be reached by others: the password cannot be removed then.
-        self.password_needed = False
         self.on_change = Event()
         self._account = Account()
-        self._fixed = frozenset(fixed)
         self._fields = ProjectFields(lambda name: self._changed({name}))
+        self._check = SettingsCheck(
+            self.downloader, self.concurrent_items, self._fields, fixed)
         self._store = SettingsStore(file)
 
     @classmethod
@@ -89,6 +75,15 @@ class Settings:
     def trouble(self) -> str:
         """A sentence for the page when the file could not be used or written, else ''."""
         return self._store.trouble
+
+    @property
+    def password_needed(self) -> bool:
+        """Whether others can reach the page: the password cannot be removed then."""
+        return self._check.password_needed
+
+    @password_needed.setter
+    def password_needed(self, needed: bool) -> None:
+        self._check.password_needed = needed
 
     @property
     def http_username(self) -> str:
@@ -130,7 +125,7 @@ class Settings:
     def fields(self) -> list[Field]:
         """The whole form. A password never stands in it."""
         return ownsettings.own_fields(
-            self.downloader, self.concurrent_items, self._account, self._fixed
+            self.downloader, self.concurrent_items, self._account, self._check.fixed
         ) + list(self._fields)
 
     # -- changes ---------------------------------------------------------------------------
@@ -141,7 +136,7 @@ class Settings:
         nothing, and None removes it.
         """
         async def save() -> None:
-            checked = await self._check(changes)
+            checked = await self._check.check(changes, self._data)
             if not checked:
                 return
             new: Data = {name: text or "" for name, text in checked.items()
@@ -151,7 +146,7 @@ class Settings:
                     hash_password, checked["http_password"])
             of_projects = {name: text for name, text in checked.items() if name not in new}
             if of_projects:
-                new[PROJECTS] = self._projects_with(of_projects)
+                new[PROJECTS] = self._check.projects_with(of_projects, self._data)
             await self._write(new)
             self._apply(new, checked)
             self._changed(checked)
@@ -183,6 +178,12 @@ class Settings:
             lambda: self._store.write_if_possible({"warrior_id": text}))
         self._changed({"warrior_id"})
 
+    async def set_announcement_read(self, text: str) -> None:
+        """Keep which announcement has been read, if need be in memory alone."""
+        self.announcement_read = text
+        await self._store.change(
+            lambda: self._store.write_if_possible({ANNOUNCEMENT: text}))
+
     async def lock(self, password: str) -> None:
         """Ask for this password from now on, even if it cannot be written now."""
         async def lock() -> None:
@@ -198,59 +199,6 @@ class Settings:
             await self._store.write(new)
         except CannotWrite as error:
             raise SettingsError({"": f"{error} Nothing was changed."}) from None
-
-    async def _check(self, changes: Mapping[str, Any]) -> dict[str, str | None]:
-        """The texts to keep; None for "back to the default". Raises SettingsError."""
-        checked: dict[str, str | None] = {}
-        errors: dict[str, str] = {}
-        for name, value in changes.items():
-            try:
-                if name == "http_password" and value == "":
-                    continue
-                checked[name] = await self._check_one(name, value)
-            except Refused as refused:
-                errors[name] = str(refused)
-        if errors:
-            raise SettingsError(errors)
-        return checked
-
-    async def _check_one(self, name: str, value: Any) -> str | None:
-        if name in self._fixed:
-            raise Refused("The operator of this warrior has set this; it cannot be changed here.")
-        if name == "http_password":
-            if value is None and self.password_needed:
-                raise Refused("This page can be reached from other machines, so it needs a "
-                              "password. Set another one instead.")
-            return None if value is None else ownsettings.check_password(value)
-        text = ownsettings.text_from(value)
-        if name == "http_username":
-            return ownsettings.check_username(text)
-        if name == "concurrent_items" and not text:
-            return None
-        for own in (self.downloader, self.concurrent_items):
-            if name == own.name:
-                if sentence := own.check_value(text):
-                    raise Refused(sentence)
-                return text if own is self.downloader else str(int(text))
-        if name in self._fields:
-            return await self._fields.check(name, text)
-        if name.startswith(SHARED) and (name in self._data or name in SEEDS.values()):
-            return text  # no project that has it runs; it is for those to come
-        raise Refused("There is no such setting now. Those of a project are there while it runs.")
-
-    def _projects_with(self, texts: Mapping[str, str | None]) -> dict[str, dict[str, str]]:
-        projects: dict[str, dict[str, str]] = copy.deepcopy(self._data.get(PROJECTS) or {})
-        for field, text in texts.items():
-            project, _, name = field.partition("/")
-            values = projects.setdefault(project, {})
-            if text is None and name in self._data:
-                # An old file has a value for it that would come back.
-                text = self._fields.default(field)
-            if text is None:
-                values.pop(name, None)
-            else:
-                values[name] = text
-        return projects
 
     def _apply(self, new: Data, checked: Mapping[str, str | None]) -> None:
         for name, text in checked.items():
@@ -289,6 +237,7 @@ class Settings:
 
     def _take(self, data: Data) -> None:
         self.warrior_id = data.get("warrior_id") or ""
+        self.announcement_read = data.get(ANNOUNCEMENT) or ""
         self._account = Account(
             data.get("http_username") or "", data.get("http_password") or "")
         self.selected = planting.chosen(first(data))

@@ -73,6 +73,10 @@ class Parts(SimpleNamespace):
         run = self.supervisor.runs.get(name)
         return 0 if run is None else len(run.runner.active_items)
 
+    def named(self, name: str) -> int:
+        """Items of a project that are on their way (others have only just been made)."""
+        return sum("item_name" in item for item in self.runner(name).active_items)
+
     def go(self, name: str, what: str = "go") -> None:
         """Let items of a project end."""
         folder = Path(self.data_dir, name)

@@ -28,7 +28,7 @@ def test_a_chosen_project_gets_the_slots(tmp_path: Path) -> None:
         parts = await make_parts(tmp_path, {"one": works("one")})
         assert "No project is chosen" in parts.overview.status().text
         await parts.warrior.select(["one"])
-        await parts.until(lambda: parts.active("one") == 2)
+        await parts.until(lambda: parts.named("one") == 2)
         assert parts.overview.status().text == "Working on 2 items."
         await parts.warrior.select([])
         assert parts.card("one").state == "draining"
@@ -120,7 +120,7 @@ def test_new_code_takes_over_while_the_old_finishes(tmp_path: Path) -> None:
     """An update changes nothing under running items; the old version is removed after them."""
     async def test() -> None:
         parts = await make_parts(tmp_path, {"one": works("one")}, selected=["one"])
-        await parts.until(lambda: parts.active("one") == 2)
+        await parts.until(lambda: parts.named("one") == 2)
         old = parts.supervisor.runs["one"].current
         new_text = works("one") + "\nprint('newer')\n"
         (tmp_path / "sources" / "one" / "pipeline.py").write_text(new_text)
@@ -142,7 +142,7 @@ def test_a_new_version_that_does_not_load_leaves_the_old_one_running(tmp_path: P
     """The problem stands on the card of a project that goes on."""
     async def test() -> None:
         parts = await make_parts(tmp_path, {"one": works("one")}, selected=["one"])
-        await parts.until(lambda: parts.active("one") == 2)
+        await parts.until(lambda: parts.named("one") == 2)
         (tmp_path / "sources" / "one" / "pipeline.py").write_text("import nothing_of_the_kind\n")
         parts.warrior.update("one")
         await parts.until(lambda: parts.card("one").problem is not None
@@ -160,13 +160,13 @@ def test_stop_and_keep_running(tmp_path: Path) -> None:
     """A stop starts nothing new, can be taken back, and pauses when the items are done."""
     async def test() -> None:
         parts = await make_parts(tmp_path, {"one": works("one")}, selected=["one"])
-        await parts.until(lambda: parts.active("one") == 2)
+        await parts.until(lambda: parts.named("one") == 2)
         parts.warrior.stop()
         assert "Stopping: 2 items are still being finished" in parts.overview.status().text
         parts.go("one", "go-1")
         await parts.until(lambda: parts.active("one") == 1)
         parts.warrior.keep_running()
-        await parts.until(lambda: parts.active("one") == 2)
+        await parts.until(lambda: parts.named("one") == 2)
         parts.warrior.stop()
         parts.go("one")
         await parts.until(lambda: parts.warrior.state == "paused")
@@ -180,7 +180,7 @@ def test_stop_now_leaves_no_item_folder(tmp_path: Path) -> None:
     """The items end at once, their folders go, the project's own things stay."""
     async def test() -> None:
         parts = await make_parts(tmp_path, {"one": works("one")}, selected=["one"])
-        await parts.until(lambda: parts.active("one") == 2)
+        await parts.until(lambda: parts.named("one") == 2)
         own = Path(parts.data_dir, "one", "cookies.txt")
         own.write_text("mine")
         parts.warrior.stop_now()
@@ -201,7 +201,7 @@ pipeline = Pipeline(Name('Name'), LimitConcurrent(NumberConfigValue(
     min=1, max=20, default='1', name='shared:rsync_threads', title='Threads'), """) + ")"
         text = text.rstrip()
         parts = await make_parts(
-            tmp_path, {"a": text, "b": text}, selected=["a", "b"], concurrent=1)
+            tmp_path, {"a": text, "b": text}, selected=["a"], concurrent=1)
         await parts.until(lambda: parts.active("a") == 1)
         await parts.warrior.select(["b", "a"])
         await parts.warrior.save_settings({"concurrent_items": "2"})

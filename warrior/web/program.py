@@ -166,7 +166,8 @@ class WarriorProgram:
             "workers": lambda: sections.workers_json(facade.busy()),
             "projects": self._projects,
             "pipelines": lambda: sections.pipelines_json(self.board),
-            "settings": lambda: sections.settings_json(facade.settings),
+            "settings": lambda: sections.settings_json(
+                facade.settings, needs_password()),
             "notices": lambda: [sections.notice_json(n, clean) for n in facade.notices()],
         }
         for name, runner in facade.runners().items():

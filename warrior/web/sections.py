@@ -169,26 +169,23 @@ def _problem_json(problem: Problem) -> Json:
 
 
 # -- settings and notices --------------------------------------------------------------
-def settings_json(settings: Settings) -> Json:
-    """The fields of the settings page. A password is never told, only whether there is one."""
-    return {"fields": [_field_json(field, settings) for field in settings.fields()],
+def settings_json(settings: Settings, password: bool) -> Json:
+    """The fields of the settings page. A password is never told, only whether there is one,
+    be it the operator's."""
+    return {"fields": [_field_json(field, password) for field in settings.fields()],
             "first_visit": not settings.downloader.value}
 
 
-def _field_json(field: Field, settings: Settings) -> Json:
+def _field_json(field: Field, password: bool) -> Json:
     secret = field.kind == "password"
-    is_set = bool(settings.password_record) if secret else field.value not in (None, "")
     return {
         "name": field.name, "group": field.group, "title": field.title,
         "description": field.description, "kind": field.kind,
-        "value": "" if secret else _text(field.value), "is_set": is_set,
-        "default": "" if secret else _text(field.default), "min": field.min, "max": field.max,
-        "regex": field.regex or "", "editable": field.editable, "advanced": field.advanced,
+        "value": "" if secret else field.value,
+        "is_set": password if secret else field.value != "",
+        "default": "" if secret else field.default, "min": field.min, "max": field.max,
+        "regex": field.regex, "editable": field.editable, "advanced": field.advanced,
     }
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
 
 
 def notice_json(notice: Notice, clean: Cleaner) -> Json:

@@ -67,7 +67,7 @@ class Daemon:
             f"[project {name}]\nrepository = {path}\ntitle = Title of {name}\n"
             f"description = About <b>{name}</b>.\n" for name, path in self.projects.items())
         config.write_text(
-            f"[warrior]\nstate_dir = {self.folder / 'state'}\nport = 0\nwarrior_hq = {hq}\n"
+            f"[warrior]\nstate_dir = {self.folder / 'state'}\naddress = 127.0.0.1\nport = 0\nwarrior_hq = {hq}\n"
             f"shipped_projects = no\nmin_free_disk = 0\n{sections}", "utf-8")
         log = self.folder / "stderr"
         with log.open("w", encoding="utf-8") as stderr:

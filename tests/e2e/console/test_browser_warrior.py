@@ -37,7 +37,7 @@ def view(page: Page, name: str) -> None:
     page.get_by_role("navigation", name="Views").get_by_role("link", name=name).click()
 
 
-def test_first_visit_leads_to_a_completed_item(page: Page, daemon: Daemon) -> None:
+def test_first_visit_leads_to_a_completed_item(daemon: Daemon, page: Page) -> None:
     """It asks the nickname and nothing else, says what is wrong with one, leads to the
     projects; with one click more items complete."""
     daemon.add("quick")
@@ -62,7 +62,7 @@ def test_first_visit_leads_to_a_completed_item(page: Page, daemon: Daemon) -> No
     assert overflow(page) == 0
 
 
-def test_number_of_items_is_changed_at_the_top(page: Page, daemon: Daemon) -> None:
+def test_number_of_items_is_changed_at_the_top(daemon: Daemon, page: Page) -> None:
     """From 1 to 6 and no further: the figure at once, five more items soon. Back to 1: the
     items go on, and a click at the end does nothing."""
     daemon.add("slow", seconds=300)
@@ -74,14 +74,14 @@ def test_number_of_items_is_changed_at_the_top(page: Page, daemon: Daemon) -> No
     for shown in range(2, 7):
         more.click()
         assert stepper.locator("output").inner_text() == str(shown)
-    more.click()
+    more.click(force=True)
     assert stepper.locator("output").inner_text() == "6"
     expect(more).to_have_attribute("aria-disabled", "true")
     expect(page.locator(".row")).to_have_count(6)
     expect(stepper.locator("output")).to_have_attribute("data-wish", "false")
     fewer = stepper.get_by_role("button", name="One item fewer at once")
     for _ in range(6):
-        fewer.click()
+        fewer.click(force=True)
     expect(stepper.locator("output")).to_have_text("1")
     expect(page.locator(".project-facts")).to_contain_text("6 at work, 1 slot")
     page.reload()
@@ -89,7 +89,7 @@ def test_number_of_items_is_changed_at_the_top(page: Page, daemon: Daemon) -> No
     expect(page.locator(".row")).to_have_count(6)
 
 
-def test_projects_are_chosen_moved_and_dropped(page: Page, daemon: Daemon) -> None:
+def test_projects_are_chosen_moved_and_dropped(daemon: Daemon, page: Page) -> None:
     """All with the keyboard; the focus stays on the button of what was moved; names of
     projects are text, their descriptions cleaned HTML."""
     for name in ("one", "two", "three"):
@@ -119,7 +119,7 @@ def test_projects_are_chosen_moved_and_dropped(page: Page, daemon: Daemon) -> No
     expect(page.locator(".project").first).to_contain_text("Title of one")
 
 
-def test_broken_project_says_why_and_what_to_do(page: Page, daemon: Daemon) -> None:
+def test_broken_project_says_why_and_what_to_do(daemon: Daemon, page: Page) -> None:
     """The reason, the traceback and the log stand on its card, while another project works."""
     daemon.add("broken", BROKEN)
     daemon.add("fine", seconds=300)
@@ -144,7 +144,7 @@ def test_broken_project_says_why_and_what_to_do(page: Page, daemon: Daemon) -> N
     assert overflow(page) == 0
 
 
-def test_settings_are_saved_together_or_not_at_all(page: Page, daemon: Daemon) -> None:
+def test_settings_are_saved_together_or_not_at_all(daemon: Daemon, page: Page) -> None:
     """Errors stand beside their fields; what was typed stays when the server's values change
     meanwhile, and on the way to another view; fields of a chosen project appear."""
     daemon.add("plain", seconds=300, extra=SETTINGS)
@@ -175,7 +175,7 @@ def test_settings_are_saved_together_or_not_at_all(page: Page, daemon: Daemon) -
     assert overflow(page) == 0
 
 
-def test_password_is_set_and_removed(page: Page, daemon: Daemon) -> None:
+def test_password_is_set_and_removed(daemon: Daemon, page: Page) -> None:
     """It never comes back to the page; who set it stays in, others have to log in."""
     daemon.add("plain", seconds=300)
     daemon.start(DOWNLOADER="someone", SELECTED_PROJECT="plain")
@@ -200,7 +200,7 @@ def test_password_is_set_and_removed(page: Page, daemon: Daemon) -> None:
     expect(password).to_have_attribute("placeholder", "None")
 
 
-def test_stopping_gently_hard_and_for_good(page: Page, daemon: Daemon) -> None:
+def test_stopping_gently_hard_and_for_good(daemon: Daemon, page: Page) -> None:
     """Each way of the menu does what it says; the page tells the end."""
     daemon.add("slow", seconds=300)
     daemon.start(DOWNLOADER="someone", SELECTED_PROJECT="slow")
@@ -232,7 +232,7 @@ def test_stopping_gently_hard_and_for_good(page: Page, daemon: Daemon) -> None:
     assert page.locator(".controls").count() == 0
 
 
-def test_about_has_versions_help_and_the_log(page: Page, daemon: Daemon) -> None:
+def test_about_has_versions_help_and_the_log(daemon: Daemon, page: Page) -> None:
     """The log can be read again and saved; links lead to the wiki and the chat."""
     daemon.start(DOWNLOADER="someone")
     page.goto(f"{daemon.url}#about")
@@ -248,7 +248,7 @@ def test_about_has_versions_help_and_the_log(page: Page, daemon: Daemon) -> None
     assert overflow(page) == 0
 
 
-def test_announcement_is_new_until_it_is_read(page: Page, daemon: Daemon) -> None:
+def test_announcement_is_new_until_it_is_read(daemon: Daemon, page: Page) -> None:
     """HQ's words are cleaned HTML; read, they fold away; its projects and its choice are on
     offer, with their deadline."""
     entry = project("far", "https://127.0.0.1:9/far", deadline="2099-01-02T03:04:05Z",
@@ -271,7 +271,7 @@ def test_announcement_is_new_until_it_is_read(page: Page, daemon: Daemon) -> Non
         assert page.locator(".list script").count() == 0
 
 
-def test_machine_is_a_column_or_a_drawer(page: Page, daemon: Daemon) -> None:
+def test_machine_is_a_column_or_a_drawer(daemon: Daemon, page: Page) -> None:
     """Bandwidth as a chart that gets its samples, disk and memory as meters; on a narrow
     window behind a button, closed with Escape."""
     daemon.start(DOWNLOADER="someone")

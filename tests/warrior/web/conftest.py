@@ -1,4 +1,4 @@
-"""A console that really listens, around a real runner, and ways to speak with it."""
+"""Consoles that really listen, of run-pipeline and of the warrior, and ways to speak with them."""
 
 from __future__ import annotations
 
@@ -15,61 +15,51 @@ from pipeline_core.pipeline import Pipeline
 from pipeline_core.project import Project
 from pipeline_core.runner import Runner
 from pipeline_core.task import Task
+from tests.warrior.web.smallwarrior import SmallMachine, SmallWarrior
 from tests.warrior.web.talking import Answer, Page, exchange
-from warrior.web.app import Console, ConsoleOptions, make_console
+from warrior.settings import Settings
+from warrior.web.app import Console, ConsoleOptions, make_console, make_warrior_console
 
 
 class RunningConsole:
     """A console on a loop of its own in a thread; the test speaks to it over TCP."""
 
-    def __init__(self, folder: Path, tasks: list[Task], options: ConsoleOptions,
-                 concurrent: int) -> None:
-        self.loop = asyncio.new_event_loop()
-        self.called: list[str] = []
-        self.started = False
+    console: Console
+    called: list[Any]
+
+    def __init__(self, folder: Path, options: ConsoleOptions) -> None:
+        self.folder = folder
+        self.options = options
         self.pages: list[Page] = []
-        self._ready = threading.Event()
+        self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
-        self._make = (folder, tasks, options, concurrent)
         self._thread.start()
-        assert self._ready.wait(10)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
-        self.loop.call_soon(self._begin)
         self.loop.run_forever()
 
-    def _begin(self) -> None:
-        folder, tasks, options, concurrent = self._make
-        pipeline = Pipeline(*tasks)
-        pipeline.data_dir = str(folder / "data")
-        self.runner = Runner(concurrent_items=concurrent)
-        self.runner.set_current_pipeline(pipeline)
+    def build(self) -> None:
+        """Make the console and listen."""
+        async def build() -> None:
+            await self.make()
+            self.urls = self.console.listen()
+            self.port = self.console.port
 
-        def command(name: str, function: Callable[[], object]) -> Callable[[], object]:
-            def call() -> object:
-                self.called.append(name)
-                return function()
-            return call
+        asyncio.run_coroutine_threadsafe(build(), self.loop).result(10)
 
-        self.console: Console = make_console(
-            self.runner, Project("A project", "<h2>Hello</h2>"), downloader="someone",
-            stop=command("stop", self.runner.stop_gracefully),
-            stop_now=command("stop-now", self.runner.stop_now),
-            keep_running=command("keep-running", self.runner.keep_running), options=options)
-        self.urls = self.console.listen()
-        self.port = self.console.port
-        self._ready.set()
+    async def make(self) -> None:
+        raise NotImplementedError
+
+    def runners(self) -> list[Runner]:
+        raise NotImplementedError
 
     def on_loop(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call a function on the console's loop and wait for what it returns."""
         async def call() -> Any:
-            return function(*args)
+            found = function(*args)
+            return await found if asyncio.iscoroutine(found) else found
         return asyncio.run_coroutine_threadsafe(call(), self.loop).result(10)
-
-    def start(self) -> None:
-        self.started = True
-        self.on_loop(self.runner.start)
 
     def open_page(self, cookie: str = "", receive_buffer: int | None = None) -> Page:
         """A page's socket, with a session of its own unless a cookie is given."""
@@ -81,23 +71,27 @@ class RunningConsole:
         for page in self.pages:
             page.close()
         self.on_loop(self.console.close)
-        finished = threading.Event()
-
-        def stop() -> None:
-            if not self.started or self.runner.status == "stopped":
-                finished.set()
-            else:
-                self.runner.on_finish += lambda runner: finished.set()
-                self.runner.stop_now(0.1)
-
-        self.on_loop(stop)
-        assert finished.wait(20)
-        worker = self.runner.current_pipeline.worker  # type: ignore[union-attr]
-        if worker is not None:
-            self.on_loop(worker.children.close)
+        for runner in self.runners():
+            self._stop(runner)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(10)
         self.loop.close()
+
+    def _stop(self, runner: Runner) -> None:
+        finished = threading.Event()
+
+        def stop() -> None:
+            if runner.status in ("idle", "stopped"):
+                finished.set()
+            else:
+                runner.on_finish += lambda runner: finished.set()
+                runner.stop_now(0.1)
+
+        self.on_loop(stop)
+        assert finished.wait(20)
+        worker = runner.current_pipeline and runner.current_pipeline.worker
+        if worker:
+            self.on_loop(worker.children.close)
 
     # -- speaking with it ----------------------------------------------------------
     def ask(self, method: str, path: str, headers: dict[str, str] | None = None,
@@ -115,26 +109,107 @@ class RunningConsole:
         page = self.ask("GET", "/", headers)
         assert page.status == 200
         cookie = page.headers["set-cookie"].partition(";")[0]
-        token = re.search(r'name="csrf-token" content="(\w+)"', page.text)
-        assert token is not None
-        return {"Cookie": cookie, "X-CSRF-Token": token.group(1)}
+        return {"Cookie": cookie, "X-CSRF-Token": token_in(page)}
+
+    def log_in(self, password: str) -> dict[str, str]:
+        """A session that has given the password."""
+        answer = self.post("/api/login", self.session(),
+                           b'{"username": "", "password": "%s"}' % password.encode())
+        assert answer.status == 200, answer
+        cookie = answer.headers["set-cookie"].partition(";")[0]
+        return {"Cookie": cookie, "X-CSRF-Token": token_in(
+            self.ask("GET", "/", {"Cookie": cookie}))}
 
     def post(self, path: str, session: dict[str, str], body: bytes = b"{}") -> Answer:
         return self.ask("POST", path, {**session, "Content-Type": "application/json"}, body)
 
 
-MakeConsole = Callable[..., RunningConsole]
+def token_in(page: Answer) -> str:
+    """What this page's scripts send as X-CSRF-Token."""
+    found = re.search(r'name="csrf-token" content="(\w+)"', page.text)
+    assert found is not None
+    return found.group(1)
+
+
+class PipelineRunning(RunningConsole):
+    """The console of run-pipeline."""
+
+    def __init__(self, folder: Path, tasks: list[Task], options: ConsoleOptions,
+                 concurrent: int) -> None:
+        super().__init__(folder, options)
+        self.called = []
+        self._make = (tasks, concurrent)
+        self.build()
+
+    async def make(self) -> None:
+        tasks, concurrent = self._make
+        pipeline = Pipeline(*tasks)
+        pipeline.data_dir = str(self.folder / "data")
+        self.runner = Runner(concurrent_items=concurrent)
+        self.runner.set_current_pipeline(pipeline)
+
+        def command(name: str, function: Callable[[], object]) -> Callable[[], object]:
+            def call() -> object:
+                self.called.append(name)
+                return function()
+            return call
+
+        self.console = make_console(
+            self.runner, Project("A project", "<h2>Hello</h2>"), downloader="someone",
+            stop=command("stop", self.runner.stop_gracefully),
+            stop_now=command("stop-now", self.runner.stop_now),
+            keep_running=command("keep-running", self.runner.keep_running), options=self.options)
+
+    def runners(self) -> list[Runner]:
+        return [self.runner]
+
+    def start(self) -> None:
+        self.on_loop(self.runner.start)
+
+
+class WarriorRunning(RunningConsole):
+    """The console of a warrior with settings of its own, and of a machine that stands still."""
+
+    def __init__(self, folder: Path, options: ConsoleOptions) -> None:
+        super().__init__(folder, options)
+        self.machine = SmallMachine()
+        self.build()
+        self.called = self.warrior.called
+
+    async def make(self) -> None:
+        self.settings = await Settings.open(
+            str(self.folder / "settings.json"), max_concurrent_items=6,
+            seeds={"downloader": "someone"})
+        self.warrior = SmallWarrior(self.settings, self.folder)
+        self.console = make_warrior_console(self.warrior, self.machine, self.options)
+        self.settings.on_change += self._settings_changed
+
+    def _settings_changed(self, names: frozenset[str]) -> None:
+        if names & {"http_username", "http_password"}:
+            self.console.credentials_changed(
+                self.settings.http_username, self.settings.password_record)
+
+    def runners(self) -> list[Runner]:
+        return list(self.warrior.all_runners.values())
+
+    def close(self) -> None:
+        super().close()
+        self.settings.close()
+
+
+MakeConsole = Callable[..., PipelineRunning]
+MakeWarrior = Callable[..., WarriorRunning]
 
 
 @pytest.fixture
 def make_running(tmp_path: Path) -> Iterator[MakeConsole]:
-    """Makes running consoles and closes them."""
-    made: list[RunningConsole] = []
+    """Makes running consoles of run-pipeline and closes them."""
+    made: list[PipelineRunning] = []
 
     def make(tasks: list[Task] | None = None, *, concurrent: int = 1,
-             **options: Any) -> RunningConsole:
-        made.append(RunningConsole(tmp_path, tasks or [], ConsoleOptions(port=0, **options),
-                                   concurrent))
+             **options: Any) -> PipelineRunning:
+        made.append(PipelineRunning(tmp_path, tasks or [], ConsoleOptions(port=0, **options),
+                                    concurrent))
         return made[-1]
 
     yield make
@@ -143,6 +218,26 @@ def make_running(tmp_path: Path) -> Iterator[MakeConsole]:
 
 
 @pytest.fixture
-def console(make_running: MakeConsole) -> RunningConsole:
+def make_warrior(tmp_path: Path) -> Iterator[MakeWarrior]:
+    """Makes running consoles of the warrior and closes them."""
+    made: list[WarriorRunning] = []
+
+    def make(**options: Any) -> WarriorRunning:
+        made.append(WarriorRunning(tmp_path, ConsoleOptions(port=0, **options)))
+        return made[-1]
+
+    yield make
+    for console in made:
+        console.close()
+
+
+@pytest.fixture
+def console(make_running: MakeConsole) -> PipelineRunning:
     """One without a password whose runner has not been started."""
     return make_running()
+
+
+@pytest.fixture
+def warrior(make_warrior: MakeWarrior) -> WarriorRunning:
+    """The console of a warrior with a nickname, without a password and without projects."""
+    return make_warrior()

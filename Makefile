@@ -1,8 +1,6 @@
 # Two commands do all the set-up: `make run` and `make test`.
 PYTHON ?= python3
 VENV ?= .venv
-# The nickname under which `make run` works.
-NICK ?= practice-volunteer
 # How many tests run at once; they mostly wait.
 JOBS ?= 3
 
@@ -12,7 +10,7 @@ PROGRAMS := wget rsync curl git
 .PHONY: run test suite test-long test-all lint static wheel clean setup setup-test
 
 run: static
-	@$(BIN)/python tools/practice.py $(NICK)
+	@$(BIN)/python tools/practice.py
 
 test: lint suite
 

@@ -33,11 +33,12 @@ export function edit(field, text) {
   });
 }
 
-/** The password shall be none: an empty text, which typing nothing is not. */
+/** The password shall be none: null, as an empty text changes nothing. */
 export function remove(field) {
   batch(() => {
-    drafts.value = { ...drafts.value, [field.name]: { text: "", was: "" } };
+    drafts.value = { ...drafts.value, [field.name]: { text: null, was: "" } };
     errors.value = without(errors.value, [field.name]);
+    remark.value = { text: "", tone: "" };
   });
 }
 

@@ -51,7 +51,7 @@ export function Field({ field }) {
 /** A password is never told to the page: only whether there is one. */
 function Password({ field, id, described }) {
   const draft = drafts.value[field.name];
-  const removed = draft?.text === "";
+  const removed = draft?.text === null;
   return html`<div class="password">
     <input id=${id} name=${field.name} type="password" autocomplete="new-password"
       value=${draft?.text ?? ""} disabled=${removed} readonly=${!field.editable}

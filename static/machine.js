@@ -45,7 +45,9 @@ export function Machine({ drawer, close }) {
   useEffect(() => {
     if (!drawer) return undefined;
     const typed = (event) => {
-      if (event.key === "Escape") close();
+      if (event.key !== "Escape") return;
+      close();
+      document.querySelector(".views [aria-expanded]")?.focus();
     };
     addEventListener("keydown", typed);
     box.current?.querySelector("button")?.focus();

@@ -1,10 +1,10 @@
 // Small parts that several views use.
-import { useEffect, useState } from "./vendor/vendor.js";
+import { useEffect, useLayoutEffect, useState } from "./vendor/vendor.js";
 import { command } from "./server.js";
 
 /** Closes what is open on Escape, giving the focus back, and on a press elsewhere. */
 export function useDismiss(open, box, close) {
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!open) return undefined;
     const pressed = (event) => {
       if (!box.current?.contains(event.target)) close();

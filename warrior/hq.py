@@ -11,19 +11,21 @@ import logging
 import math
 import socket
 import time
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from tornado import httpclient
 from tornado.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError
 
 import pipeline_core
 from pipeline_core.backoff import Backoff, parse_retry_after
-from pipeline_core.config import ConfigValue
 from pipeline_core.event import Event
 from pipeline_core.http import Limits, post
 from pipeline_core.waiting import Fault, Waiting
 from warrior.catalogue import Catalogue
 from warrior.hqanswer import UnexpectedAnswer, parse_answer, read_warrior_id
+
+if TYPE_CHECKING:
+    from warrior.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -37,19 +39,6 @@ _NOT_ABOUT_THE_ID = frozenset({401, 403, 407, 408, 420, 425, 429, 451})
 _UNREACHED = (OSError, HTTPTimeoutError, HTTPStreamClosedError)
 #: The time of failing is only corrected when the clock has been set by more (seconds).
 _CLOCK_MOVED = 5.0
-
-
-class Registration(Protocol):
-    """What is needed of the settings."""
-
-    @property
-    def warrior_id(self) -> str: ...
-    @property
-    def selected(self) -> tuple[str, ...]: ...
-    @property
-    def downloader(self) -> ConfigValue: ...
-
-    async def set_warrior_id(self, text: str) -> None: ...
 
 
 class _Failed(Exception):
@@ -76,7 +65,7 @@ class HQ:
     def __init__(
         self,
         url: str,
-        settings: Registration,
+        settings: Settings,
         catalogue: Catalogue,
         *,
         interval: float = 600.0,
@@ -100,8 +89,6 @@ class HQ:
         self._silent_until = -math.inf
         self._failing_since: float | None = None
         self._registered_at = -math.inf
-        #: The id as HQ gave it, also where it could not be saved.
-        self._id = ""
 
     async def run(self) -> None:
         """Go on until cancelled; return at once when there is no URL."""
@@ -146,21 +133,17 @@ class HQ:
     # -- the protocol ------------------------------------------------------------
     async def _answer(self) -> dict[str, Any]:
         """HQ's answer to an update; registers before where that is needed."""
-        self._id = self._id or self._settings.warrior_id
-        if not self._id:
+        if not self._settings.warrior_id:
             await self._register()
         try:
-            answer = await self._update()
+            return await self._update()
         except _Failed as failed:
             if not self._is_unknown(failed.code):
                 raise
             logger.warning("Warrior HQ does not know this warrior any more (%s); "
                            "registering anew", failed)
-            await self._register()
-            answer = await self._update()
-        if self._settings.warrior_id != self._id:
-            await self._save_id()
-        return answer
+        await self._register()
+        return await self._update()
 
     def _is_unknown(self, code: int) -> bool:
         """Whether HQ's refusal can mean that it has lost our id.
@@ -173,21 +156,14 @@ class HQ:
 
     async def _register(self) -> None:
         answer = await self._exchange("register", {"version": pipeline_core.__version__})
-        self._id = read_warrior_id(answer)
+        warrior_id = read_warrior_id(answer)
         self._registered_at = time.monotonic()
-        await self._save_id()
-
-    async def _save_id(self) -> None:
-        try:
-            await self._settings.set_warrior_id(self._id)
-        except OSError as error:
-            # It is used all the same, and saved after the next answer.
-            logger.warning("The id that Warrior HQ gave cannot be saved: %s", error)
+        await self._settings.set_warrior_id(warrior_id)
 
     async def _update(self) -> dict[str, Any]:
         selected = self._settings.selected
         return await self._exchange("update", {
-            "warrior_id": self._id,
+            "warrior_id": self._settings.warrior_id,
             "lat_lng": None,
             "downloader": self._settings.downloader.value or None,
             "selected_project": selected[0] if selected else None,

@@ -57,9 +57,12 @@ def parse(content: bytes) -> Data:
         raise NotSettings("it does not hold settings by name")
     checked = _checked(data)
     try:
-        dump(checked)
+        # Written in our way it must be readable again.
+        too_long = len(dump(checked)) > MAX_SIZE
     except RecursionError:
-        raise NotSettings("it is not JSON of settings") from None
+        too_long = True
+    if too_long:
+        raise NotSettings("it is far too long")
     return checked
 
 

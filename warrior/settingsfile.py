@@ -107,6 +107,8 @@ class SettingsFile:
     def write(self, data: Data) -> None:
         """Put the settings there, whole, and on the disk. Raises OSError: then the old stay."""
         content = dump(data)
+        if len(content) > MAX_SIZE:
+            raise OSError(errno.EFBIG, "They have grown too long")
         os.makedirs(os.path.dirname(self.path), 0o700, exist_ok=True)
         if self._unusable:
             self._keep_aside()

@@ -90,8 +90,8 @@ class ScriptedHQ(ScriptedTracker):
         self._answer: dict[str, Any] = {"warrior": {"seesaw_version": "0.10.3"}}
         self._ids: set[str] = set()
         self._given = 0
-        self.always(REGISTER, self._register)
-        self.always(UPDATE, self._update)
+        self.behave(REGISTER)
+        self.behave(UPDATE)
         self.offer(*projects, **answer)
 
     def offer(self, *projects: dict[str, Any], **answer: Any) -> None:
@@ -99,6 +99,10 @@ class ScriptedHQ(ScriptedTracker):
         with self._state:
             self._answer = {"warrior": {"seesaw_version": "0.10.3"},
                             "projects": list(projects), **answer}
+
+    def behave(self, command: str) -> None:
+        """Answer as HQ does again, after :meth:`always` something else."""
+        self.always(command, self._register if command == REGISTER else self._update)
 
     def know(self, *ids: str) -> None:
         """Take updates of these ids, given elsewhere."""

@@ -389,6 +389,15 @@ def test_other_faults_leave_the_old_settings(tmp_path: Path) -> None:
     assert names(tmp_path) == ["settings.json", "settings.json.last-good"]
 
 
+def test_settings_that_have_grown_too_long(tmp_path: Path) -> None:
+    """They could not be read again, so they are not written."""
+    file = make(tmp_path)
+    file.write(GOOD)
+    with pytest.raises(OSError, match="They have grown too long"):
+        file.write({"x": "x" * 1024 * 1024})
+    assert make(tmp_path).read().data == GOOD
+
+
 def test_copy_that_cannot_be_written(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The settings themselves are what counts; the log says it."""
     (tmp_path / "settings.json.last-good").mkdir()

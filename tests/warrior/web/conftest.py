@@ -193,8 +193,8 @@ class WarriorRunning(RunningConsole):
         return list(self.warrior.all_runners.values())
 
     def close(self) -> None:
+        self.on_loop(self.settings.close)
         super().close()
-        self.settings.close()
 
 
 MakeConsole = Callable[..., PipelineRunning]
@@ -229,6 +229,14 @@ def make_warrior(tmp_path: Path) -> Iterator[MakeWarrior]:
     yield make
     for console in made:
         console.close()
+
+
+@pytest.fixture(params=["pipeline", "warrior"])
+def make_any(
+    request: pytest.FixtureRequest, make_running: MakeConsole, make_warrior: MakeWarrior
+) -> Callable[..., RunningConsole]:
+    """Makes consoles of both kinds, one after the other."""
+    return make_running if request.param == "pipeline" else make_warrior
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from pipeline_core.worker import Busy
 from warrior import sentence
 from warrior.facts import AUTO, Notice, ProjectCard, Status, UnknownProject
 from warrior.settings import Settings
-from warrior.web.live.machine import Machine
 
 
 class SmallWarrior:
@@ -182,6 +181,3 @@ class SmallMachine:
         self.samples.append(sample)
         self.on_sample(sample)
 
-
-def _is_machine(machine: SmallMachine) -> Machine:
-    return machine

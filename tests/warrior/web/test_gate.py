@@ -6,14 +6,15 @@ import base64
 import re
 import socket
 import time
+from collections.abc import Callable
 
 import pytest
 
-from tests.warrior.web.conftest import MakeConsole, RunningConsole
+from tests.warrior.web.conftest import MakeConsole, RunningConsole, token_in
 from tests.warrior.web.talking import Answer, exchange
-from warrior.web.app import routes
 from warrior.web.hosts import AcceptedHosts
 from warrior.web.live.sockets import TRANSPORTS
+from warrior.web.routes import routes
 
 SOCKETS = [pattern.replace("[^/.]+/([^/.]+)", "000/abcd1234") for pattern, _ in TRANSPORTS]
 UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
@@ -41,9 +42,10 @@ def is_refusal(answer: Answer, status: int) -> bool:
     ({"Origin": "null"}, 403),
 ])
 def test_every_route_is_behind_the_gate(
-        console: RunningConsole, headers: dict[str, str], status: int) -> None:
+        make_any: Callable[..., RunningConsole], headers: dict[str, str], status: int) -> None:
     """A bad Host or a foreign Origin gets nowhere, whatever the route and the method,
     though all else is right."""
+    console = make_any()
     session = console.session()
     for path in all_paths(console):
         for method in ("GET", "POST", "OPTIONS"):
@@ -53,15 +55,17 @@ def test_every_route_is_behind_the_gate(
     assert console.called == []
 
 
-def test_without_credentials_only_the_login_page_is_open(make_running: MakeConsole) -> None:
+def test_without_credentials_only_the_login_page_is_open(
+        make_any: Callable[..., RunningConsole]) -> None:
     """With a password set, each route answers 401 but those that tell nothing."""
-    console = make_running(password="secret")
+    console = make_any(password="secret")
     for path in all_paths(console):
         answer = console.ask("GET", path)
         if path in ("/", "/index.html"):
             assert answer.status == 200
             assert "Log in" in answer.text
             assert "A project" not in answer.text
+            assert "Nothing to do" not in answer.text
         elif path == "/healthz":
             assert (answer.status, answer.text) == (200, "healthy\n")
         elif path == "/api/login":
@@ -171,6 +175,41 @@ def test_commands_are_posted(console: RunningConsole) -> None:
     assert is_refusal(answer, 405)
     assert answer.headers["allow"] == "POST"
     assert console.called == []
+
+
+def commands(console: RunningConsole) -> list[str]:
+    """A path for everything that changes something; login aside."""
+    return [path for path in all_paths(console) if path.startswith("/api/")
+            and path not in ("/api/state", "/api/log", "/api/login")
+            and not path.endswith("/log")]
+
+
+def test_every_command_wants_post_a_token_and_json(
+        make_any: Callable[..., RunningConsole]) -> None:
+    """Anything else is refused by each of them, and nothing happens."""
+    console = make_any()
+    session = console.session()
+    found = commands(console)
+    assert len(found) in (4, 13)
+    for path in found:
+        assert is_refusal(console.ask("GET", path, session), 405), path
+        assert is_refusal(console.post(path, {"Cookie": session["Cookie"]}), 403), path
+        assert is_refusal(console.post(path, session, b"{"), 415), path
+        assert is_refusal(console.post(path, session, b"x" * 70_000), 413), path
+        assert is_refusal(console.ask("POST", path, {
+            **session, "Content-Type": "text/plain"}, b"{}"), 415), path
+    assert console.called == []
+
+
+def test_everything_under_api_wants_the_token(make_any: Callable[..., RunningConsole]) -> None:
+    """Reading too: a crawled page can make a program ask."""
+    console = make_any()
+    session = console.session()
+    for path in all_paths(console):
+        if path.startswith("/api/"):
+            for method in ("GET", "POST"):
+                answer = console.ask(method, path, {"Cookie": session["Cookie"]})
+                assert is_refusal(answer, 403), (method, path)
 
 
 @pytest.mark.parametrize("kind,body,status", [
@@ -339,9 +378,7 @@ def test_logging_in(make_running: MakeConsole) -> None:
     assert cookie != before["Cookie"]
     page = console.ask("GET", "/", {"Cookie": cookie})
     assert "A project" in page.text
-    token = re.search(r'csrf-token" content="(\w+)', page.text)
-    assert token is not None
-    session = {"Cookie": cookie, "X-CSRF-Token": token.group(1)}
+    session = {"Cookie": cookie, "X-CSRF-Token": token_in(page)}
     assert console.ask("GET", "/api/state", session).status == 200
     assert console.ask("GET", "/sockjs/000/abcd1234/websocket",
                        {**UPGRADE, "Cookie": cookie}).status == 101

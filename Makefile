@@ -7,7 +7,7 @@ JOBS ?= 3
 BIN := $(VENV)/bin
 PROGRAMS := wget rsync curl git
 
-.PHONY: run test suite test-long test-all lint static wheel clean setup setup-test
+.PHONY: run test suite test-long test-all lint static wheel install-service clean setup setup-test
 
 run: static
 	@$(BIN)/python tools/practice.py
@@ -35,6 +35,11 @@ static: setup
 # For machines without Node: it carries the page's libraries.
 wheel: static
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+# As root: user, program, configuration and systemd unit. OPTIONS="--user NAME ..."; see
+# tools/install_service.py --help.
+install-service: wheel
+	@$(BIN)/python tools/install_service.py $(OPTIONS)
 
 setup:
 	@PYTHON="$(PYTHON)" sh tools/programs.sh $(PROGRAMS)

@@ -14,220 +14,42 @@ user is made, and systemd is told nothing.
 
 from __future__ import annotations
 
-import argparse
-import configparser
-import contextlib
-import dataclasses
-import os
-import pwd
-import re
-import shlex
-import shutil
-import stat
-import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.dont_write_bytecode = True  # root leaves nothing in somebody's checkout
+
+import configparser  # noqa: E402
+import contextlib  # noqa: E402
+import os  # noqa: E402
+import pwd  # noqa: E402
+import re  # noqa: E402
+import shlex  # noqa: E402
+import shutil  # noqa: E402
+import subprocess  # noqa: E402
+from collections.abc import Sequence  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+from service_plan import (  # noqa: E402
+    ROOT,
+    STATE_ROOT,
+    InstallError,
+    Plan,
+    make_plan,
+    options_of,
+    parse,
+)
 
 import warrior  # noqa: E402
-from warrior import exits, resources  # noqa: E402
-from warrior.conf import ConfigurationError, WarriorOptions, read_options  # noqa: E402
+from warrior import resources  # noqa: E402
 
 TEMPLATE = ROOT / "tools" / "warrior.service.in"
-#: Where systemd makes a service's folder; see StateDirectory in systemd.exec(5).
-STATE_ROOT = "/var/lib"
-STATE_DIR = f"{STATE_ROOT}/warrior"
 PROGRAM = "/opt/archive-warrior"
 UNIT = "/etc/systemd/system/warrior.service"
 COMMAND = "/usr/local/bin/warrior-ctl"
-#: The unit hides these from the warrior, or has others in their place.
-HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
 #: Packages that project files import; they do without one that cannot be had.
 OPTIONAL = "archiveteam"
 
-_PLAIN = re.compile(r"/[\w.,:@+/-]*", re.ASCII)
 
-
-class InstallError(Exception):
-    """Why it cannot be installed, and what to do about it."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """What goes where. The paths are those of the running machine, without the prefix."""
-
-    user: str
-    config: str
-    state_dir: str
-    #: Other folders that the configuration lets the warrior write to.
-    writable: tuple[str, ...]
-    #: Whether the configuration file has to be made.
-    new_config: bool
-    wheel: Path
-    python: str
-    prefix: str
-
-    def real(self, path: str) -> Path:
-        """Where a path of the running machine lies now."""
-        return Path(self.prefix + path)
-
-
-# -- looking before anything is done -------------------------------------------------
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line; exits with 64 when it is wrong."""
-    parser = argparse.ArgumentParser(
-        prog="install_service.py", allow_abbrev=False,
-        description="Put the warrior in place as a service of systemd.")
-    add = parser.add_argument
-    add("--user", default="warrior", help="the user that it runs as (made if there is none)")
-    add("--state-dir", metavar="DIR", help=f"its state folder (default: {STATE_DIR})")
-    add("--config", metavar="FILE", default="/etc/warrior.conf", help="its configuration")
-    add("--python", metavar="FILE", help="the Python to run it with (default: one is looked for)")
-    add("--wheel", metavar="FILE", type=Path, help="what to install (default: the one in dist/)")
-    add("--prefix", metavar="DIR", default="", help="put everything below this folder")
-    parser.exit_on_error = False
-    try:
-        return parser.parse_args(arguments)
-    except argparse.ArgumentError as error:
-        parser.print_usage(sys.stderr)
-        parser.exit(exits.USAGE, f"{parser.prog}: {error}\n")
-
-
-def make_plan(given: argparse.Namespace) -> Plan:
-    """Look at everything first. Raises InstallError while nothing has been changed."""
-    prefix = os.path.abspath(given.prefix).rstrip("/") if given.prefix else ""
-    if not prefix and os.geteuid() != 0:
-        raise InstallError("this needs root. Run: sudo " + shlex.join([sys.executable, *sys.argv]))
-    if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", given.user):
-        raise InstallError(f"{given.user!r} cannot be the name of a user: small letters, digits, "
-                           "'_' and '-' are allowed.")
-    wheel = given.wheel or find_wheel()
-    config = plain_path("--config", given.config)
-    there = os.path.lexists(prefix + config)
-    wanted = None if given.state_dir is None else plain_path("--state-dir", given.state_dir)
-    if there:
-        state_dir, writable = from_config(prefix, config, wanted)
-    else:
-        state_dir, writable = wanted or STATE_DIR, ()
-    for path in (state_dir, *writable):
-        plain_path(f"{config} or --state-dir", path)
-        if is_hidden(path):
-            raise InstallError(f"{path} cannot hold what the warrior keeps: the service sees "
-                               f"nothing of {', '.join(HIDDEN)}. Choose a folder elsewhere.")
-    return Plan(
-        user=given.user, config=config, state_dir=state_dir, writable=writable,
-        new_config=not there, wheel=wheel, python=find_python(given.python), prefix=prefix)
-
-
-def plain_path(what: str, path: str) -> str:
-    """An absolute path that means the same to systemd. Raises InstallError for others."""
-    if not _PLAIN.fullmatch(path):
-        raise InstallError(f"{what}: {path!r} is no path that starts with / and has only letters, "
-                           "digits and . , : @ + - _ in it.")
-    return os.path.normpath(path)
-
-
-def is_hidden(path: str) -> bool:
-    """Whether the service cannot see this path."""
-    return any(path == hidden or path.startswith(hidden + "/") for hidden in HIDDEN)
-
-
-def find_wheel() -> Path:
-    """The wheel of this version that ``make wheel`` has made."""
-    found = sorted((ROOT / "dist").glob(f"archive_warrior-{warrior.__version__}-*.whl"))
-    if not found:
-        raise InstallError("there is no wheel of this version in dist/. Run: make wheel")
-    return found[-1]
-
-
-def from_config(
-    prefix: str, config: str, wanted: str | None
-) -> tuple[str, tuple[str, ...]]:
-    """The state folder, and others to write to, as the configuration that is there says."""
-    default = wanted or STATE_DIR
-    said = options_of(prefix + config, default)
-    if wanted is not None and said.state_dir != wanted:
-        raise InstallError(f"{config} says that the state folder is {said.state_dir}. Change it "
-                           "there, or leave --state-dir out.")
-    if options_of(prefix + config, default + "-").state_dir != said.state_dir:
-        print(f"{config} does not name the state folder, so warrior-ctl cannot find it. Put this "
-              f"into its section [warrior]:\n    state_dir = {said.state_dir}")
-    others = {said.data_dir, os.path.dirname(said.settings_file)}
-    return said.state_dir, tuple(sorted(
-        path for path in others
-        if path != said.state_dir and not path.startswith(said.state_dir + "/")))
-
-
-def options_of(path: str, state_dir: str) -> WarriorOptions:
-    """What a configuration says where systemd makes this state folder."""
-    try:
-        return read_options(["--config", path],
-                            {"STATE_DIRECTORY": state_dir, "HOME": state_dir})
-    except ConfigurationError as error:
-        raise InstallError(str(error)) from None
-
-
-# -- the Python ------------------------------------------------------------------------
-def find_python(named: str | None) -> str:
-    """A Python that the service can use: new enough, and not hidden in somebody's home."""
-    reasons = []
-    for candidate in [named] if named else list(candidates()):
-        trouble = unusable(candidate)
-        if not trouble:
-            return candidate
-        reasons.append(f"{candidate}: {trouble}")
-    raise InstallError("there is no Python that the service could use. Install one for all users "
-                       "(Debian: apt install python3), or name one with --python.\n  "
-                       + "\n  ".join(reasons))
-
-
-def candidates() -> Iterator[str]:
-    """Pythons that may do, the best first."""
-    base = getattr(sys, "_base_executable", None) or sys.executable
-    paths = [base, "/usr/bin/python3", "/usr/local/bin/python3"]
-    paths += [f"/usr/bin/python3.{minor}" for minor in range(14, 9, -1)]
-    seen = set()
-    for path in paths:
-        real = os.path.realpath(path)
-        if os.path.exists(real) and real not in seen:
-            seen.add(real)
-            yield path
-
-
-def unusable(python: str) -> str:
-    """Why the service could not use this Python; '' when it can."""
-    code = "import sys, venv; print(sys.base_prefix); print(sys.version_info >= (3, 10))"
-    try:
-        done = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True,
-                              timeout=60, check=False)
-    except (OSError, subprocess.SubprocessError) as error:
-        return str(error)
-    if done.returncode or len(done.stdout.splitlines()) != 2:
-        return (done.stderr.strip().splitlines() or ["it does not run"])[-1]
-    base, new_enough = done.stdout.splitlines()
-    if new_enough != "True":
-        return "3.10 or later is needed"
-    for path in (os.path.realpath(python), os.path.realpath(base)):
-        if is_hidden(path):
-            return f"the service sees nothing of {path}"
-        closed = closed_to_others(Path(path))
-        if closed:
-            return f"{closed} is closed to other users"
-    return ""
-
-
-def closed_to_others(path: Path) -> str:
-    """What of a path keeps other users from it; '' when nothing does."""
-    for part in (path, *path.parents):
-        if not part.stat().st_mode & stat.S_IXOTH:
-            return str(part)
-    return ""
-
-
-# -- doing it --------------------------------------------------------------------------
 def make_user(plan: Plan) -> None:
     """A user of the system that cannot log in; one that is there is taken as it is."""
     if plan.prefix:

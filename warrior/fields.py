@@ -156,6 +156,8 @@ class ProjectFields:
         wanted = kept if kept is not None else _text(
             first.value if first.default is None else first.default)
         least, most = _limits(lives)
+        if least is not None and most is not None and least > most:
+            return  # nothing suits all: each keeps its own
         if (least is not None or most is not None) and _NUMBER.fullmatch(wanted):
             low = int(wanted) if least is None else max(int(wanted), least)
             wanted = str(low if most is None else min(low, most))

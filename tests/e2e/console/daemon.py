@@ -92,9 +92,10 @@ class Daemon:
     def close(self) -> None:
         if self.process is None:
             return
-        for _ in range(2):
+        # Two of a kind that come together may arrive as one.
+        for number in (signal.SIGTERM, signal.SIGINT):
             if self.process.poll() is None:
-                self.process.send_signal(signal.SIGTERM)
+                self.process.send_signal(number)
         try:
             self.process.wait(15)
         except subprocess.TimeoutExpired:

@@ -81,7 +81,7 @@ class RunningConsole:
         finished = threading.Event()
 
         def stop() -> None:
-            if runner.status in ("idle", "stopped"):
+            if not runner._running:
                 finished.set()
             else:
                 runner.on_finish += lambda runner: finished.set()

@@ -11,12 +11,13 @@ import pytest
 
 from pipeline_core.externalprocess import ExternalProcess
 from pipeline_core.task import SimpleTask
-from tests.warrior.web.conftest import MakeConsole, RunningConsole
+from tests.warrior.web.conftest import MakeConsole, RunningConsole, WarriorRunning
 from tests.warrior.web.talking import Page
-from warrior.itemlog import ItemLogs
-from warrior.web.board import Board, ItemView
-from warrior.web.live import Hub, hub
+from warrior.web import sections
+from warrior.web.board import ItemView
+from warrior.web.live import Hub, hub, logs
 from warrior.web.live.feed import WINDOW, Feed
+from warrior.web.program import PipelineProgram
 
 LINE = "x" * 99 + "\n"
 
@@ -51,7 +52,8 @@ def test_snapshot_then_numbered_changes(make_running: MakeConsole) -> None:
             assert message["seq"] == sequence + 1
             sequence = message["seq"]
             states.update({i["number"]: i["state"] for i in message["items"]})
-            runner = message["set"]["runner"]
+            assert message["set"] or message["items"] or message["gone"]
+            runner = message["set"].get("runner", runner)
     assert states == dict.fromkeys((1, 2, 3), "completed")
     assert runner["counts"] == {"completed": 3, "failed": 0, "canceled": 0}
 
@@ -102,7 +104,7 @@ def test_flood_is_windowed_and_says_what_is_missing(make_running: MakeConsole) -
     while lines < 300_000:
         message = page.until(lambda m: m["type"] == "log", 30)
         messages += 1
-        assert len(message["text"]) <= hub.OPENING
+        assert len(message["text"]) <= logs.OPENING
         lines += (message["text"].count(LINE) + message.get("skipped", 0)
                   + message.get("before", 0))
     assert 300_000 <= lines <= 300_004
@@ -126,7 +128,7 @@ def test_page_that_never_reads_costs_no_memory_and_is_let_go(
     largest = 0
     while len(board_hub.readers) == 2:
         good.until(lambda m: m["type"] == "log", 5)
-        feeds = console.on_loop(lambda: sum(feed._size for feed in board_hub._feeds.values()))
+        feeds = console.on_loop(lambda: sum(feed._size for feed in board_hub.logs._feeds.values()))
         largest = max(largest, feeds)
     assert largest <= 2 * WINDOW + 65536
     assert len(board_hub.readers) == 1
@@ -202,21 +204,21 @@ class Sleeps(SimpleTask):
 def test_project_code_that_does_not_return_is_shown(
         make_running: MakeConsole, monkeypatch: pytest.MonkeyPatch) -> None:
     """By name and age, while the console answers; when it returns, the note goes."""
-    monkeypatch.setattr("warrior.web.messages.BUSY_SHOWN_AFTER", 0.5)
-    monkeypatch.setattr(hub, "WORKER_INTERVAL", 0.3)
+    monkeypatch.setattr(sections, "BUSY_SHOWN_AFTER", 0.5)
+    monkeypatch.setattr(hub, "LOOK_INTERVAL", 0.3)
     console = make_running([Sleeps("Sleeps")])
     console.runner.max_items = 1
     console.start()
     page = console.open_page()
     item_id = first_item(page)
-    shown = page.until(lambda m: m["type"] == "change" and m["set"]["worker"])
-    worker = shown["set"]["worker"]
-    assert (worker["label"], worker["item"]) == ("Sleeps", item_id)
+    shown = page.until(lambda m: m["type"] == "change" and m["set"].get("workers"))
+    [worker] = shown["set"]["workers"]
+    assert (worker["project"], worker["label"], worker["item"]) == ("pipeline", "Sleeps", item_id)
     assert 0.5 <= worker["age"] < 3
     before = time.monotonic()
     assert console.ask("GET", "/healthz").status == 200
     assert time.monotonic() - before < 0.5
-    page.until(lambda m: m["type"] == "change" and m["set"]["worker"] is None)
+    page.until(lambda m: m["type"] == "change" and m["set"].get("workers") == [])
 
 
 # -- without sockets --------------------------------------------------------------------
@@ -234,7 +236,7 @@ class Channel:
     def send(self, frame: str) -> None:
         self.sent.append(json.loads(json.loads(frame)))
 
-    def close(self) -> None:
+    def close(self, reason: str) -> None:
         pass
 
     def abort(self) -> None:
@@ -245,8 +247,8 @@ def test_slow_page_gets_a_snapshot_and_the_number_of_lines(console: RunningConso
     """While it is behind nothing is queued for it; then it gets the state as it is, and how
     many lines it has missed."""
     def scenario() -> list[dict[str, Any]]:
-        board = Board(console.runner, None, "", ItemLogs())
-        live = Hub(board)
+        program = PipelineProgram(console.runner, None, "", lambda: False)
+        board, live = program.board, Hub(program)
         board.items["a"] = ItemView("a", 1, "name", time.monotonic())
         channel = Channel()
         reader = live.join(channel)
@@ -263,7 +265,7 @@ def test_slow_page_gets_a_snapshot_and_the_number_of_lines(console: RunningConso
         channel.is_ready = True
         live._on_tick()
         live.leave(reader)
-        board.close()
+        program.close()
         return channel.sent[2:]
 
     snapshot, gap = console.on_loop(scenario)

@@ -14,22 +14,19 @@ user is made, and systemd is told nothing.
 
 from __future__ import annotations
 
+import configparser
+import contextlib
+import os
+import pwd
+import re
+import shlex
+import shutil
+import subprocess
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
-sys.dont_write_bytecode = True  # root leaves nothing in somebody's checkout
-
-import configparser  # noqa: E402
-import contextlib  # noqa: E402
-import os  # noqa: E402
-import pwd  # noqa: E402
-import re  # noqa: E402
-import shlex  # noqa: E402
-import shutil  # noqa: E402
-import subprocess  # noqa: E402
-from collections.abc import Sequence  # noqa: E402
-from pathlib import Path  # noqa: E402
-
-from service_plan import (  # noqa: E402
+from service_plan import (
     ROOT,
     STATE_ROOT,
     InstallError,
@@ -39,8 +36,8 @@ from service_plan import (  # noqa: E402
     parse,
 )
 
-import warrior  # noqa: E402
-from warrior import resources  # noqa: E402
+import warrior  # found by service_plan
+from warrior import resources
 
 TEMPLATE = ROOT / "tools" / "warrior.service.in"
 PROGRAM = "/opt/archive-warrior"
@@ -127,14 +124,17 @@ def use_program(plan: Plan, program: str) -> None:
 
 def make_config(plan: Plan) -> None:
     """The example as the configuration, readable for the warrior alone: for passwords."""
+    path = plan.real(plan.config)
     if not plan.new_config:
+        if not plan.prefix and not may(pwd.getpwnam(plan.user), path, 4):
+            print(f"The user {plan.user} may not read {plan.config}. Do: chgrp {plan.user} "
+                  f"{plan.config} && chmod 640 {plan.config}")
         return
     example = Path(resources.conf_example()).read_text(encoding="utf-8")
     text, count = re.subn(r"(?m)^state_dir *=.*$", lambda found: f"state_dir = {plan.state_dir}",
                           example)
     if count != 1:
         raise InstallError("warrior.conf.example has no line of its own for state_dir.")
-    path = plan.real(plan.config)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, text, 0o640, group=None if plan.prefix else pwd.getpwnam(plan.user).pw_gid)
 
@@ -149,6 +149,16 @@ def make_folders(plan: Plan) -> None:
         if not folder.exists():
             folder.mkdir(mode=0o700, parents=True)
             os.chown(folder, user.pw_uid, user.pw_gid)
+        elif not may(user, folder, 7):
+            print(f"The user {plan.user} may not write to {folder}. Do: chown -R {plan.user}: "
+                  f"{folder}")
+
+
+def may(user: pwd.struct_passwd, path: Path, wanted: int) -> bool:
+    """Whether a user has these rights (the bits of one digit of a mode) by the file's mode."""
+    facts = path.stat()
+    shift = 6 if facts.st_uid == user.pw_uid else 3 if facts.st_gid == user.pw_gid else 0
+    return facts.st_mode >> shift & wanted == wanted
 
 
 def in_state_root(state_dir: str) -> bool:

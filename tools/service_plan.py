@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
 import os
-import pwd
 import re
 import shlex
 import stat
@@ -81,7 +79,8 @@ def make_plan(given: argparse.Namespace) -> Plan:
     """Look at everything first. Raises InstallError while nothing has been changed."""
     prefix = os.path.abspath(given.prefix).rstrip("/") if given.prefix else ""
     if not prefix and os.geteuid() != 0:
-        raise InstallError("this needs root. Run: sudo " + shlex.join([sys.executable, *sys.argv]))
+        raise InstallError("this needs root. Run: sudo " + shlex.join(
+            [sys.executable, "-B", *sys.argv]))
     if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", given.user):
         raise InstallError(f"{given.user!r} cannot be the name of a user: small letters, digits, "
                            "'_' and '-' are allowed.")

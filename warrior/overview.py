@@ -168,7 +168,7 @@ class Overview:
         if old:
             return f"A new version has taken over; {sentence.items(old)} of the old one finish."
         if not active and not run.slots:
-            return "Ready: it gets slots when the projects before it have no work."
+            return "Ready: it gets slots when other projects leave some free."
         demand = run.demand()
         if demand.dry and not demand.working:
             waiting = run.waiting()

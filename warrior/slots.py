@@ -52,7 +52,11 @@ def allot(slots: int, demands: Sequence[Demand]) -> list[Allotment]:
             taken += asking - beyond
             beyond = 0
         else:
-            cap = max(0, min(free, slots - (total - demand.working)))
+            others = total - demand.working
+            cap = max(0, min(free, slots - others))
+            if not cap and not demand.working and beyond and free and others == slots:
+                # Others hold every slot: one item looks whether there is work at all.
+                cap, beyond = 1, 0
             asking, taken = max(0, cap - demand.working), free
         free = max(0, free - taken)
         result.append(Allotment(cap, asking))

@@ -26,15 +26,17 @@ gate = threading.Event()
 class Even(NumberConfigValue):
     def check_value(self, value):
         seen.append(('check', value, threading.get_ident()))
-        if value == 'raise':
-            raise RuntimeError('broken check')
-        if value == 'exit':
-            raise SystemExit(3)
         error = super().check_value(value)
         return error or (None if int(value) % 2 == 0 else 'Even numbers alone.')
     def convert_value(self, value):
         seen.append(('convert', value, threading.get_ident()))
         return int(value)
+class Touchy(StringConfigValue):
+    def check_value(self, value):
+        if value == 'raise':
+            raise RuntimeError('broken check')
+        if value == 'exit':
+            raise SystemExit(3)
 class Odd:
     def __str__(self):
         seen.append(('str', '', threading.get_ident()))
@@ -44,7 +46,7 @@ class Made(StringConfigValue):
         return Odd()
 values = [Even('even', default=2, min=0, max=10), StringConfigValue('plain', default='x'),
           Even('shared:even', default='4'), StringConfigValue('broken', regex='('),
-          Made('made', default='x')]
+          Made('made', default='x'), Touchy('touchy')]
 project = Project(title='x')
 pipeline = Pipeline(PrintItem())
 pipeline.seen, pipeline.gate, pipeline.values = seen, gate, values
@@ -110,7 +112,7 @@ def test_project_code_checks_and_converts_in_its_worker(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("text", "sentence"), [
-    ("7", "Even numbers alone."), ("12", "at most 10"), ("raise", "must be a whole number"),
+    ("7", "Even numbers alone."), ("12", "at most 10"), ("x", "must be a whole number"),
 ])
 def test_project_code_refuses(tmp_path: Path, text: str, sentence: str) -> None:
     """Its sentence stands beside the field; nothing is saved."""
@@ -118,6 +120,17 @@ def test_project_code_refuses(tmp_path: Path, text: str, sentence: str) -> None:
         errors = await refused(settings, **{"p/even": text, "p/plain": "y"})
         assert list(errors) == ["p/even"] and sentence in errors["p/even"]
         assert (value_of(loaded, "even"), value_of(loaded, "plain")) == (2, "x")
+
+    run(tmp_path, test)
+
+
+def test_project_check_that_fails(tmp_path: Path) -> None:
+    """Whatever it raises, the process goes on, and the sentence says what it was."""
+    async def test(settings: Settings, loaded: LoadedPipeline) -> None:
+        assert "broken check" in (await refused(settings, **{"p/touchy": "raise"}))["p/touchy"]
+        assert "has failed: 3" in (await refused(settings, **{"p/touchy": "exit"}))["p/touchy"]
+        await settings.save({"p/touchy": "good"})
+        await until(lambda: value_of(loaded, "touchy") == "good")
 
     run(tmp_path, test)
 
@@ -174,7 +187,7 @@ def test_without_a_worker_it_cannot_be_changed(tmp_path: Path) -> None:
         settings.attach("q", loaded.config_values)
         editable = {field.name: field.editable for field in settings.fields() if field.group}
         assert editable == {"q/even": False, "q/plain": True, "shared:even": False,
-                            "q/broken": True, "q/made": False}
+                            "q/broken": True, "q/made": False, "q/touchy": False}
         assert "cannot be changed" in (await refused(settings, **{"q/even": "8"}))["q/even"]
 
     run(tmp_path, test)

@@ -47,6 +47,12 @@ def test_when_there_is_work_again_the_slots_come_back_as_they_get_free() -> None
     assert caps(6, Demand(True, working=5), Demand(True, working=0)) == [6, 0]
 
 
+def test_a_preferred_one_that_comes_late_may_look_for_work() -> None:
+    """Others hold every slot: one item beyond the number asks, and no more than that."""
+    assert caps(2, Demand(True), Demand(True, working=2)) == [1, 0]
+    assert caps(2, Demand(True, working=1), Demand(True, working=2)) == [0, 0]
+
+
 def test_borrowers_that_only_ask_end_at_once() -> None:
     """Waiting items of the borrower may not go on asking when the first has work again."""
     assert allot(2, [Demand(True, working=1), Demand(True, asking=2, dry=True)])[1] == Allotment(0, 0)

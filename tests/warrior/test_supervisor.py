@@ -204,6 +204,7 @@ pipeline = Pipeline(Name('Name'), LimitConcurrent(NumberConfigValue(
             tmp_path, {"a": text, "b": text}, selected=["a"], concurrent=1)
         await parts.until(lambda: parts.active("a") == 1)
         await parts.warrior.select(["b", "a"])
+        await parts.until(lambda: parts.card("b").state == "running")
         await parts.warrior.save_settings({"concurrent_items": "2"})
         await parts.until(lambda: parts.active("b") == 1)
         await parts.until(lambda: len(parts.supervisor.waiting()) == 1)

@@ -1,47 +1,15 @@
-"""What the page is told, and in which words."""
+"""Encoding: names, moments, deadlines."""
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
+import datetime
+import json
 
 import pytest
 
-from pipeline_core.item import Item
-from pipeline_core.pipeline import Pipeline
-from pipeline_core.runner import Runner
-from pipeline_core.task import LimitConcurrent, SimpleTask
-from pipeline_core.waiting import Fault, Waiting
-from warrior.itemlog import ItemLogs
-from warrior.web import messages
-from warrior.web.board import FINISHED_KEPT, Board
+from warrior.web.messages import Since, Until, deadline_text, display_name, encode, frame, until
 
-
-class Work(SimpleTask):
-    pass
-
-
-@pytest.fixture
-def board(tmp_path: Path) -> Board:
-    runner = Runner(concurrent_items=3)
-    pipeline = Pipeline(Work("First"), LimitConcurrent(1, Work("Second")))
-    pipeline.data_dir = str(tmp_path)
-    runner.set_current_pipeline(pipeline)
-    runner.status = "running"
-    return Board(runner, None, "someone", ItemLogs())
-
-
-def add(board: Board, number: int, name: str = "name") -> Item:
-    pipeline = board.runner.current_pipeline
-    assert pipeline is not None
-    item = Item(pipeline, f"item-{number}", number, prepare_data_directory=False)
-    item["item_name"] = name
-    board.runner.on_create_item(board.runner, item)
-    return item
-
-
-def text(board: Board) -> str:
-    return str(messages.status_json(board, time.monotonic())["text"])
+UTC = datetime.timezone.utc
 
 
 @pytest.mark.parametrize("name,shown", [
@@ -49,79 +17,31 @@ def text(board: Board) -> str:
     ("https://x/?<b>\n", "https://x/?<b>\n"), ("\0", ""), ("x" * 600, "x" * 500 + "…")])
 def test_display_name(name: str, shown: str) -> None:
     """Of many names the first, and how many more; markup is the page's to escape."""
-    assert messages.display_name(name) == shown
+    assert display_name(name) == shown
 
 
-def test_ids_mean_something(board: Board) -> None:
-    """Items by their id, tasks by their position."""
-    item = add(board, 1)
-    pipeline = item.pipeline
-    item.set_task_status(pipeline.tasks[0], "completed")
-    item.set_task_status(pipeline.tasks[1].inner_task, "running")
-    state = messages.snapshot_json(board, time.monotonic())
-    assert state["projects"][0]["tasks"] == [["0", "First"], ["1.0", "Second"]]
-    assert state["items"][0]["id"] == "item-1"
-    assert state["items"][0]["tasks"] == {"0": "completed", "1.0": "running"}
+def test_moments_become_seconds_when_they_are_sent() -> None:
+    """To come: never below 0; gone by: since then. Equal moments are equal before that."""
+    message = {"next_in": Until(110.04), "late": Until(90.0), "age": Since(95.5), "none": until(None)}
+    assert json.loads(encode(message, 100.0)) == {
+        "next_in": 10.0, "late": 0.0, "age": 4.5, "none": None}
+    assert message == {**message, "next_in": Until(110.04)}
+    assert json.loads(json.loads(frame(message, 100.0)))["age"] == 4.5
 
 
-def test_sentence_says_what_runs_and_why_it_waits(board: Board) -> None:
-    """Working, some waiting, all waiting: with reason, whose turn, and seconds from now."""
-    assert text(board) == "Starting the next item."
-    first, second = add(board, 1), add(board, 2)
-    assert text(board) == "Working on 2 items."
-    now = time.monotonic()
-    first.set_waiting(Waiting("The tracker has no items.", Fault.TRACKER, now + 60, "no-items"))
-    assert text(board) == "Working on 1 item. 1 waits: The tracker has no items."
-    second.set_waiting(Waiting("The disk is full.", Fault.MACHINE, now + 90, "resources"))
-    status = messages.status_json(board, now)
-    assert status["text"] == "The disk is full. All 2 items wait."
-    assert status["whose"] == "this machine"
-    assert status["next_in"] == 90.0
-    assert status["tone"] == "waiting"
+def test_nothing_else_is_sent_by_mistake() -> None:
+    """An object has no meaning for a page."""
+    with pytest.raises(TypeError):
+        encode({"a": object()}, 0.0)
 
 
-def test_waiting_for_nobody_has_no_name(board: Board) -> None:
-    """A queue is nobody's fault, and no clock decides."""
-    item = add(board, 1)
-    item.set_waiting(Waiting("Waits for a free slot.", Fault.NOBODY, None, "queue"))
-    status = messages.status_json(board, time.monotonic())
-    assert (status["whose"], status["next_in"]) == ("", None)
-
-
-def test_sentence_when_stopping_and_stopped(board: Board) -> None:
-    """What is still awaited, and in the end how many items ended how."""
-    add(board, 1)
-    board.runner.status = "stopping"
-    assert text(board) == "Stopping: 1 item is still being finished, no new ones start."
-    board.runner.status = "stopped"
-    board.runner.counts.update(completed=2, failed=1, canceled=3)
-    assert text(board) == "Stopped. 2 items completed, 1 failed, 3 cancelled."
-
-
-def test_trouble_with_starting_items_is_told(board: Board) -> None:
-    """When no item can be started, the reason is the sentence."""
-    now = time.monotonic()
-    board.runner.waiting = Waiting("No folder.", Fault.MACHINE, now + 2, "resources")
-    status = messages.status_json(board, now)
-    assert (status["text"], status["whose"], status["tone"]) == (
-        "No folder.", "this machine", "trouble")
-
-
-def test_ended_items_are_kept_up_to_a_number(board: Board) -> None:
-    """The newest of them, without holding the items themselves."""
-    for number in range(FINISHED_KEPT + 50):
-        item = add(board, number)
-        item.log_output("text")
-        board.runner.on_pipeline_finish_item(board.runner, item.pipeline, item)
-    assert len(board.items) == FINISHED_KEPT
-    assert "item-49" not in board.items
-    assert board.logs.get("item-49") is None
-    assert board.logs.get("item-50") is not None
-
-
-def test_closed_board_hears_nothing(board: Board) -> None:
-    """After close() the runner knows nothing of it."""
-    board.close()
-    board.close()
-    add(board, 1)
-    assert not board.items
+@pytest.mark.parametrize("deadline,text", [
+    (datetime.datetime(2030, 1, 2, 3, 4, 5, 600), "2030-01-02T03:04:05Z"),
+    (datetime.datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC), "2030-01-02T03:04:05Z"),
+    (datetime.datetime(2030, 1, 2, 3, tzinfo=datetime.timezone(datetime.timedelta(hours=2))),
+     "2030-01-02T01:00:00Z"),
+    (datetime.datetime.max.replace(tzinfo=datetime.timezone(-datetime.timedelta(hours=2))), None),
+    (datetime.datetime.min, "0001-01-01T00:00:00Z"), (None, None), ("soon", None)])
+def test_deadlines(deadline: object, text: str | None) -> None:
+    """In UTC; one without a zone is in UTC; what is none is none."""
+    assert deadline_text(deadline) == text

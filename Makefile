@@ -41,6 +41,11 @@ wheel: static
 install-service: wheel
 	@$(BIN)/python tools/install_service.py $(OPTIONS)
 
+# The warrior as a service of systemd. Needs root for the last step, and says so otherwise.
+# Options of tools/install_service.py go into SERVICE_OPTIONS.
+install-service: wheel
+	@$(BIN)/python -B tools/install_service.py $(SERVICE_OPTIONS)
+
 setup:
 	@PYTHON="$(PYTHON)" sh tools/programs.sh $(PROGRAMS)
 	@$(PYTHON) tools/set_up.py $(VENV) archiveteam

@@ -1,5 +1,5 @@
 // One Stop button; its menu holds the gentle and the hard ways.
-import { useEffect, useRef, useState } from "./vendor/vendor.js";
+import { useLayoutEffect, useRef, useState } from "./vendor/vendor.js";
 import { html } from "./html.js";
 import { plural } from "./format.js";
 import { connection, isWarrior, live, program, runner } from "./state.js";
@@ -46,7 +46,7 @@ export function Controls() {
   const { tell, busy, problem } = useCommand();
   const box = useRef(null);
   useDismiss(open, box, () => setOpen(""));
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (open) box.current?.querySelector(".menu button")?.focus();
   }, [open]);
   const state = runner.value?.state;

@@ -1,5 +1,5 @@
 // The machine: bandwidth, disk, memory. A column, or a drawer on a narrow window.
-import { useEffect, useRef, useState } from "./vendor/vendor.js";
+import { useLayoutEffect, useRef, useState } from "./vendor/vendor.js";
 import { html } from "./html.js";
 import { rate, size } from "./format.js";
 import { Chart } from "./chart.js";
@@ -42,7 +42,7 @@ function Bandwidth() {
 
 export function Machine({ drawer, close }) {
   const box = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!drawer) return undefined;
     const typed = (event) => {
       if (event.key !== "Escape") return;

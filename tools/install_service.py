@@ -97,13 +97,10 @@ def install_optional(target: Path) -> None:
 
 def take_out_of_prefix(target: Path, prefix: str) -> None:
     """Let the commands name their Python by its path on the running machine."""
-    start = f"#!{prefix}/".encode()
     for path in (target / "bin").iterdir():
-        if path.is_symlink() or not path.is_file():
-            continue
-        content = path.read_bytes()
-        if content.startswith(start):
-            path.write_bytes(b"#!/" + content[len(start):])
+        if not path.is_symlink():
+            content = path.read_bytes()
+            path.write_bytes(content.replace((prefix + PROGRAM).encode(), PROGRAM.encode()))
 
 
 def use_program(plan: Plan, program: str) -> None:
@@ -176,11 +173,10 @@ def make_unit(plan: Plan) -> None:
         writable.insert(0, plan.state_dir)
     # With the dash, one that is not there (not mounted) does not keep it from starting.
     lines += [f"ReadWritePaths=-{path}" for path in writable]
-    text = TEMPLATE.read_text(encoding="utf-8")
-    for name, value in (("USER", plan.user), ("PROGRAM", f"{PROGRAM}/current"),
-                        ("CONFIG", plan.config), ("STATE_DIR", plan.state_dir),
-                        ("STATE", "\n".join(lines))):
-        text = text.replace(f"@{name}@", value)
+    values = {"USER": plan.user, "PROGRAM": f"{PROGRAM}/current", "CONFIG": plan.config,
+              "STATE_DIR": plan.state_dir, "STATE": "\n".join(lines)}
+    text = re.sub("@([A-Z_]+)@", lambda found: values[found[1]],
+                  TEMPLATE.read_text(encoding="utf-8"))
     path = plan.real(UNIT)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, text, 0o644)

@@ -84,7 +84,7 @@ def make_plan(given: argparse.Namespace) -> Plan:
     if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", given.user):
         raise InstallError(f"{given.user!r} cannot be the name of a user: small letters, digits, "
                            "'_' and '-' are allowed.")
-    wheel = given.wheel or find_wheel()
+    wheel = given.wheel.resolve() if given.wheel else find_wheel()
     config = plain_path("--config", given.config)
     there = os.path.lexists(prefix + config)
     wanted = None if given.state_dir is None else plain_path("--state-dir", given.state_dir)
@@ -92,11 +92,11 @@ def make_plan(given: argparse.Namespace) -> Plan:
         state_dir, writable = from_config(prefix, config, wanted)
     else:
         state_dir, writable = wanted or STATE_DIR, ()
-    for path in (state_dir, *writable):
-        plain_path(f"{config} or --state-dir", path)
+    for path in (config, state_dir, *writable):
+        plain_path(config, path)
         if is_hidden(path):
-            raise InstallError(f"{path} cannot hold what the warrior keeps: the service sees "
-                               f"nothing of {', '.join(HIDDEN)}. Choose a folder elsewhere.")
+            raise InstallError(f"{path} is not for a service: it sees nothing of "
+                               f"{', '.join(HIDDEN)}. Choose a place elsewhere.")
     return Plan(
         user=given.user, config=config, state_dir=state_dir, writable=writable,
         new_config=not there, wheel=wheel, python=find_python(given.python), prefix=prefix)

@@ -68,7 +68,10 @@ def parse(content: bytes) -> Data:
 
 def dump(data: Data) -> bytes:
     """The content of a file with these settings; ``parse`` makes the same of it."""
-    return json.dumps(data, indent=2).encode("ascii") + b"\n"
+    text = json.dumps(data, indent=2)
+    if len(text) >= MAX_SIZE:
+        text = json.dumps(data)  # what could be read has to be readable again
+    return text.encode("ascii") + b"\n"
 
 
 def _no_constant(name: str) -> NoReturn:

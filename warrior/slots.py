@@ -47,7 +47,7 @@ def allot(slots: int, demands: Sequence[Demand]) -> list[Allotment]:
             cap = 0
         elif demand.dry and any(later.can_start for later in demands[place + 1:]):
             # The last free slot is worth more to a project that may have work.
-            asking = beyond or (1 if free - demand.working > 1 else 0)
+            asking = beyond or (1 if free - demand.working > 1 and total < slots else 0)
             cap = min(free, demand.working) + asking
             taken += asking - beyond
             beyond = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -153,7 +154,7 @@ def test_answers_that_are_no_repository(
     server.body = b"<html><title>Welcome!</title></html>"
     error = trouble(server.url("project"), tmp_path)
     assert says in str(error)
-    assert error.output
+    assert error.output or status == 200  # there git has nothing to complain of
 
 
 def test_redirects_are_followed(
@@ -333,7 +334,7 @@ def test_damaged_remote(
     for damage in (repository.head, ""):
         with pytest.raises(CheckoutError) as caught:
             clone(server.url("project"), Head(repository.head, "main"), tmp_path / "clone")
-        assert "is damaged" in str(caught.value), caught.value.output
+        assert re.search("is damaged|broke off", str(caught.value)), caught.value.output
         if damage:
             spoil_object(repository.path / ".git", damage)
 

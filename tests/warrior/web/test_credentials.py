@@ -1,0 +1,118 @@
+"""A password that is set, changed and removed while the warrior runs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.warrior.web.conftest import MakeWarrior, RunningConsole, WarriorRunning
+from tests.warrior.web.talking import Page
+from warrior.scrypt import hash_password
+
+FIRST, SECOND = "the first one", "the second one"
+
+
+def may(warrior: RunningConsole, session: dict[str, str]) -> bool:
+    status = warrior.ask("GET", "/api/state", session).status
+    assert status in (200, 401)
+    return status == 200
+
+
+def set_password(warrior: WarriorRunning, session: dict[str, str], password: str | None) -> None:
+    body = json.dumps({"values": {"http_password": password}}).encode()
+    answer = warrior.post("/api/settings", session, body)
+    assert answer.status == 200, answer
+
+
+def ends(page: Page) -> None:
+    with pytest.raises(ConnectionError):
+        page.until(lambda message: False)
+
+
+def test_a_password_is_set_where_there_was_none(warrior: WarriorRunning) -> None:
+    """Who set it goes on, page and all; everybody else gets the login page."""
+    mine, other = warrior.session(), warrior.session()
+    my_page, other_page = warrior.open_page(mine["Cookie"]), warrior.open_page(other["Cookie"])
+    my_page.next()
+    set_password(warrior, mine, FIRST)
+    ends(other_page)
+    change = my_page.until(lambda m: "program" in m.get("set", {}))
+    assert change["set"]["program"]["password"] is True
+    assert may(warrior, mine)
+    assert not may(warrior, other)
+    assert 'id="app"' in warrior.ask("GET", "/", {"Cookie": mine["Cookie"]}).text
+    assert "Log in" in warrior.ask("GET", "/", {"Cookie": other["Cookie"]}).text
+    assert may(warrior, warrior.log_in(FIRST))
+
+
+def test_changing_it_logs_out_all_others(warrior: WarriorRunning) -> None:
+    """Also those who had logged in with the old one, which is not known any more."""
+    set_password(warrior, warrior.session(), FIRST)
+    mine, other = warrior.log_in(FIRST), warrior.log_in(FIRST)
+    other_page = warrior.open_page(other["Cookie"])
+    other_page.next()
+    set_password(warrior, mine, SECOND)
+    ends(other_page)
+    assert may(warrior, mine)
+    assert not may(warrior, other)
+    old = warrior.post("/api/login", warrior.session(),
+                       json.dumps({"username": "", "password": FIRST}).encode())
+    assert old.status == 401
+    assert may(warrior, warrior.log_in(SECOND))
+
+
+def test_removing_it_lets_everybody_in(warrior: WarriorRunning) -> None:
+    """The page says so; a session of before may go on."""
+    mine = warrior.session()
+    set_password(warrior, mine, FIRST)
+    set_password(warrior, mine, None)
+    assert may(warrior, warrior.session())
+    state = json.loads(warrior.ask("GET", "/api/state", mine).text)
+    assert state["program"]["password"] is False
+
+
+def test_changed_from_elsewhere_nobody_stays(make_warrior: MakeWarrior) -> None:
+    """By the operator, say; the same once more changes nothing."""
+    warrior = make_warrior(password=FIRST)
+    session = warrior.log_in(FIRST)
+    record = hash_password(SECOND)
+    warrior.on_loop(warrior.console.credentials_changed, "", record)
+    assert not may(warrior, session)
+    again = warrior.log_in(SECOND)
+    warrior.on_loop(warrior.console.credentials_changed, "", record)
+    assert may(warrior, again)
+
+
+def test_a_password_may_be_given_as_its_record(make_warrior: MakeWarrior) -> None:
+    """As the settings keep it; plain text that the operator gives wins."""
+    warrior = make_warrior(password_record=hash_password(FIRST))
+    assert may(warrior, warrior.log_in(FIRST))
+    both = make_warrior(password_record=hash_password(FIRST), password=SECOND)
+    assert may(both, both.log_in(SECOND))
+
+
+def test_what_is_no_record_never_opens_the_console(make_warrior: MakeWarrior) -> None:
+    """Not even by an error."""
+    with pytest.raises(ValueError, match="record"):
+        make_warrior(password_record="scrypt$$")
+
+
+def test_logging_out_closes_the_page(make_warrior: MakeWarrior) -> None:
+    """The one that did, and no other."""
+    warrior = make_warrior(password=FIRST)
+    mine, other = warrior.log_in(FIRST), warrior.log_in(FIRST)
+    page, other_page = warrior.open_page(mine["Cookie"]), warrior.open_page(other["Cookie"])
+    for one in (page, other_page):
+        assert one.next()["type"] == "snapshot"
+    assert warrior.post("/api/logout", mine).status == 200
+    ends(page)
+    warrior.on_loop(warrior.warrior.add_card, "one")
+    other_page.until(lambda m: "projects" in m.get("set", {}))
+
+
+def test_browser_goes_on_sending_the_old_password(make_warrior: MakeWarrior) -> None:
+    """A session that is logged in is not thrown out for what is remembered beside it."""
+    warrior = make_warrior(password=FIRST)
+    session = warrior.log_in(FIRST)
+    assert may(warrior, {**session, "Authorization": "Basic Om9sZA=="})

@@ -39,12 +39,7 @@ wheel: static
 # As root: user, program, configuration and systemd unit. OPTIONS="--user NAME ..."; see
 # tools/install_service.py --help.
 install-service: wheel
-	@$(BIN)/python tools/install_service.py $(OPTIONS)
-
-# The warrior as a service of systemd. Needs root for the last step, and says so otherwise.
-# Options of tools/install_service.py go into SERVICE_OPTIONS.
-install-service: wheel
-	@$(BIN)/python -B tools/install_service.py $(SERVICE_OPTIONS)
+	@$(BIN)/python -B tools/install_service.py $(OPTIONS)
 
 setup:
 	@PYTHON="$(PYTHON)" sh tools/programs.sh $(PROGRAMS)

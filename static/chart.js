@@ -25,7 +25,7 @@ function options(width, onPoint) {
   };
   const line = (name, colour) => ({
     label: name, stroke: () => css(colour), width: 1.5, points: { show: false },
-    fill: () => `color-mix(in srgb, ${css(colour)} 14%, transparent)`,
+    fill: () => `${css(colour)}24`, // the colours are six hexadecimal digits: these two are the rest
   });
   return {
     width, height: HEIGHT, legend: { show: false }, padding: [6, 4, 0, 0],

@@ -1,5 +1,5 @@
 // The view Settings: fields in groups, saved together.
-import { useEffect, useRef } from "./vendor/vendor.js";
+import { useEffect } from "./vendor/vendor.js";
 import { html } from "./html.js";
 import { plural } from "./format.js";
 import { discard, drafts, errors, pending, remark, save, saving } from "./drafts.js";
@@ -19,7 +19,6 @@ function grouped(fields) {
 }
 
 export function Settings() {
-  const form = useRef(null);
   const known = settings.value;
   useEffect(() => {
     // Closing the window would lose what was typed.
@@ -40,7 +39,7 @@ export function Settings() {
     input?.scrollIntoView({ block: "center" });
   };
   const changes = pending.value.length;
-  return html`<form class="settings" ref=${form} onSubmit=${submit} novalidate autocomplete="off">
+  return html`<form class="settings" onSubmit=${submit} novalidate autocomplete="off">
     <h1>Settings</h1>
     ${grouped(known.fields).map(([name, fields]) => html`<${Group} key=${name} name=${name}
       fields=${fields} />`)}

@@ -128,6 +128,9 @@ class _Collected:
             if (section.kind, section.name) == ("warrior", ""):
                 self._add(path, section, _BY_NAME, self.values)
                 self.given |= {line.name for line in section.lines}
+                if self.values["state_dir"] == self.default_state_dir:
+                    # A copy of the example says nothing: the folder of a unit still wins.
+                    self.given.discard("state_dir")
             elif section.kind == "project" and section.name:
                 self.projects.append(self._project(path, section))
             else:

@@ -71,7 +71,8 @@ _CAUSES = (
     Cause(r"corrupt|bad object|bad tree|bad pack|inflate|did not send all necessary objects"
           r"|missing (blob|tree|commit)|hash mismatch|unable to read (tree|sha1|[0-9a-f]{40})"
           r"|unable to parse commit|not our ref|index-pack failed|Could not read [0-9a-f]{40}"
-  X
+          r"|unable to find [0-9a-f]{40}|Unable to find .* under|checkout failed"
+          r"|expected 'packfile'", "git",
           "The repository at {url} is damaged.",
           "Its owner has to repair it. " + _AGAIN, perhaps_ours=True),
     Cause(r"early EOF|disconnect|hung up|Connection reset|RPC failed|transfer closed"

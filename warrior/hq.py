@@ -189,7 +189,8 @@ class HQ:
             return "the connection broke off"
         if isinstance(error, socket.gaierror):
             return "its name cannot be looked up"
-        return str(error.strerror or error) if isinstance(error, OSError) else str(error)
+        told = str(error.strerror or error) if isinstance(error, OSError) else str(error)
+        return " ".join(told[:200].split())  # it can hold what HQ sent
 
     # -- how it stands -----------------------------------------------------------
     def _note_failure(self, why: str, reached: bool, retry_after: float | None = None) -> float:

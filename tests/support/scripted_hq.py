@@ -64,6 +64,7 @@ GARBAGE: dict[str, Answer] = {
     "length of Latin-1": Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: \xb2\r\n\r\n{}"),
     "gzip": Answer(200, b"not gzip", (("Content-Encoding", "gzip"),)),
     "redirect to file": redirect("file:///etc/passwd"),
+    "redirect to a novel": redirect("gopher://h/" + "x" * 30000),
     "redirect to nowhere": redirect("http://[bad"),
     "500": Answer(500, b"<h1>Internal Server Error</h1>"), "502": Answer(502),
     "503": Answer(503), "204": Answer(204), "403": Answer(403),

@@ -287,6 +287,15 @@ def test_state_folder_of_the_unit(read: Read, tmp_path: Path) -> None:
     assert read(text="[warrior]\nstate_dir = /s\n").state_dir == "/s"
 
 
+def test_a_copy_of_the_example_does_not_stand_in_the_way(read: Read) -> None:
+    """It has the default in it, and the folder of the unit still wins, as without it."""
+    text = EXAMPLE.read_text(encoding="utf-8")
+    assert read("--projects-dir", "/p", text=text).state_dir == "/p"
+    assert read(STATE_DIRECTORY="/var/lib/warrior").state_dir == "/var/lib/warrior"
+    default = "~/.local/share/archive-warrior"
+    assert read(WARRIOR_STATE_DIR=default).state_dir.endswith("/home/.local/share/archive-warrior")
+
+
 def test_projects_folder_and_state_folder(read: Read) -> None:
     """The settings stay in the old place; the rest is where it was said."""
     options = read("--projects-dir", "/p", "--state-dir", "/s")

@@ -89,6 +89,12 @@ class Daemon:
         assert self.process is not None
         return self.process.wait(20)
 
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(20)
+
     def close(self) -> None:
         if self.process is None:
             return

@@ -290,3 +290,44 @@ def test_machine_is_a_column_or_a_drawer(daemon: Daemon, page: Page) -> None:
     if narrow:
         page.keyboard.press("Escape")
         expect(column).to_be_hidden()
+
+
+WORDS = [
+    ("size", [0], "0 B"), ("size", [1536], "1.5 KiB"), ("size", [1024 ** 2 - 1], "1.0 MiB"),
+    ("size", [41.2 * 2 ** 30], "41 GiB"), ("rate", [999], "999 B/s"), ("rate", [999_999], "1.0 MB/s"),
+    ("rate", [2_340_000], "2.3 MB/s"), ("rate", [-1], "0 B/s"),
+    ("duration", [59.9], "0:59"), ("duration", [3661], "1:01:01"), ("duration", [-5], "0:00"),
+    ("distance", [30_000], "in less than a minute"), ("distance", [90 * 60_000], "in 90 minutes"),
+    ("distance", [36 * 3_600_000], "in 36 hours"), ("distance", [-49 * 3_600_000], "2 days ago"),
+    ("distance", [95 * 86_400_000], "in 3 months"),
+    ("ordinal", [1], "1st"), ("ordinal", [2], "2nd"), ("ordinal", [3], "3rd"), ("ordinal", [11], "11th"),
+    ("plural", [1, "item"], "1 item"), ("plural", [1200, "item"], "1,200 items"),
+]
+
+
+def test_numbers_become_words(daemon: Daemon, page: Page) -> None:
+    """Sizes, rates, times and ranks as the page writes them."""
+    daemon.start(DOWNLOADER="someone")
+    page.goto(daemon.url)
+    shown = page.evaluate("""async (cases) => {
+        const format = await import("/static/format.js");
+        return cases.map(([name, values]) => format[name](...values));
+    }""", [[name, values] for name, values, _ in WORDS])
+    assert shown == [text for _, _, text in WORDS]
+
+
+def test_page_keeps_what_it_knows_while_the_warrior_is_away(daemon: Daemon, page: Page) -> None:
+    """It says since when nothing is heard, and nothing can be pressed that needs an answer."""
+    daemon.add("slow", seconds=300)
+    daemon.start(DOWNLOADER="someone", SELECTED_PROJECT="slow")
+    page.goto(daemon.url)
+    expect(page.locator(".row").first).to_be_visible()
+    daemon.kill()
+    expect(page.get_by_role("alert")).to_contain_text("The console has not answered for")
+    expect(page.locator(".row").first).to_be_visible()
+    expect(page.get_by_role("button", name="Stop…")).to_be_disabled()
+    expect(page.get_by_role("button", name="One item more at once")).to_be_disabled()
+    expect(page.get_by_role("button", name="Stop this project: Title of slow")).to_be_disabled()
+    view(page, "Projects")
+    expect(page.get_by_role("button", name="Drop: Title of slow").first).to_be_disabled()
+    assert overflow(page) == 0

@@ -27,10 +27,11 @@ export function Notices() {
 
 function Offline() {
   const { since, retryAt } = connection.value;
+  // Read out once, not with each second that passes.
   return html`<div class="banner" data-tone="trouble" role="alert">
-    <p>The console has not answered for <span class="figures">${duration(now.value - since)}</span>.
-      What you see is what it said last.
-      <span class="figures">${retryAt > now.value
+    <p>The console has not answered for <span class="figures" aria-live="off">${
+      duration(now.value - since)}</span>. What you see is what it said last.
+      <span class="figures" aria-live="off">${retryAt > now.value
         ? ` Trying again in ${duration(retryAt - now.value + 0.99)}.` : " Trying again now."}</span></p>
     <button class="button" onClick=${retry}>Try now</button></div>`;
 }

@@ -63,7 +63,9 @@ class StateDir:
                 break
             except BlockingIOError:
                 if time.monotonic() >= ends:
-                    raise StateInUse(self._who()) from None
+                    who = self._who()
+                    self.release()
+                    raise StateInUse(who) from None
                 time.sleep(0.1)
         self._lock.seek(0)
         self._lock.truncate()

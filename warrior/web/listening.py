@@ -60,19 +60,22 @@ class ControlSocket:
         try:
             _remove_stale(path)
             self.socket = _bind_private(path)
-            found = os.stat(path)
         except OSError as error:
             why = error.strerror or str(error)
             raise OSError(error.errno or errno.ENAMETOOLONG,
                           f"Cannot listen at {path}: {why}") from error
-        self._identity = found.st_dev, found.st_ino
+        self._identity = _identity(path)
 
     def remove(self) -> None:
         """Remove the file, if it is still ours."""
         with contextlib.suppress(OSError):
-            found = os.lstat(self.path)
-            if (found.st_dev, found.st_ino) == self._identity:
+            if _identity(self.path) == self._identity:
                 os.unlink(self.path)
+
+
+def _identity(path: str) -> tuple[int, int, int]:
+    found = os.lstat(path)
+    return found.st_dev, found.st_ino, found.st_mtime_ns  # the number alone is soon used again
 
 
 def _bind_private(path: str) -> socket.socket:

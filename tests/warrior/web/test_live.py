@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import time
@@ -13,6 +14,7 @@ from pipeline_core.externalprocess import ExternalProcess
 from pipeline_core.task import SimpleTask
 from tests.warrior.web.conftest import MakeConsole, RunningConsole
 from tests.warrior.web.talking import Page
+from warrior.system import Sample
 from warrior.web import sections
 from warrior.web.board import ItemView
 from warrior.web.live import Hub, hub, logs
@@ -219,6 +221,121 @@ def test_project_code_that_does_not_return_is_shown(
     assert console.ask("GET", "/healthz").status == 200
     assert time.monotonic() - before < 0.5
     page.until(lambda m: m["type"] == "change" and m["set"].get("workers") == [])
+
+
+# -- the warrior -------------------------------------------------------------------------
+def sections_of(message: dict[str, Any]) -> set[str]:
+    return set(message["set"]) if message["type"] == "change" else set()
+
+
+def test_only_changed_sections_are_sent(warrior: WarriorRunning) -> None:
+    """What is told to have changed, but looks the same, is not."""
+    small = warrior.warrior
+    page = warrior.open_page()
+    assert set(page.next()["state"]) == {
+        "program", "status", "runner", "workers", "projects", "pipelines", "settings", "notices",
+        "items"}
+    warrior.on_loop(small.on_change, "projects")
+    warrior.on_loop(small.on_change, "pipelines")
+    warrior.on_loop(small.add_card, "one")
+    change = page.until(lambda m: m["type"] == "change" and "projects" in m["set"])
+    assert "pipelines" not in change["set"]
+    assert "settings" not in change["set"]
+    assert [project["id"] for project in change["set"]["projects"]] == ["auto", "one"]
+
+
+def test_settings_that_change_are_told_everywhere(warrior: WarriorRunning) -> None:
+    """In the form, in the runner's facts, and in the order of the projects."""
+    page = warrior.open_page()
+    page.next()
+    warrior.on_loop(warrior.settings.save, {"concurrent_items": "5"})
+    change = page.until(lambda m: "settings" in sections_of(m))
+    fields = {field["name"]: field["value"] for field in change["set"]["settings"]["fields"]}
+    assert fields["concurrent_items"] == "5"
+    assert change["set"]["runner"]["concurrent"] == 5
+    warrior.on_loop(warrior.settings.select, ["auto"])
+    page.until(lambda m: "projects" in sections_of(m) and m["set"]["projects"][0]["order"] == 0)
+
+
+def test_items_of_several_projects(warrior: WarriorRunning) -> None:
+    """Each with its project and its steps, which the page knows no later than the item; their
+    code that does not return is named with its project."""
+    small = warrior.warrior
+    page = warrior.open_page()
+    state = page.next()["state"]
+    known, items = set(state["pipelines"]), {}
+
+    def start(name: str) -> None:
+        small.add_card(name)
+        small.add_runner(name, [shell("echo hello"), shell("sleep 30")]).start()
+
+    for name in ("one", "two"):
+        warrior.on_loop(start, name)
+    while {item["project"] for item in items.values()} != {"one", "two"}:
+        message = page.until(lambda m: m["type"] == "change")
+        known |= set(message["set"].get("pipelines", {}))
+        items.update({item["id"]: item for item in message["items"]})
+        assert {item["pipeline"] for item in items.values()} <= known
+    assert known == {"one@1234567", "two@1234567"}
+
+
+def test_machine_is_watched_while_a_page_is_open(warrior: WarriorRunning) -> None:
+    """What was kept at first, then one sample after the other; nobody looks, nobody measures."""
+    machine = warrior.machine
+
+    def sample(received: float) -> Sample:
+        return Sample(time.monotonic() - 1, received, 2.4, 10, 20, 30, 40, 50, 0.25)
+
+    assert machine.watchers == 0
+    warrior.on_loop(machine.sample, sample(1.0))
+    page, other = warrior.open_page(), warrior.open_page()
+    first = page.until(lambda m: m["type"] == "machine")
+    assert first["latest"] == {"received": 1, "sent": 2, "disk_free": 10, "disk_total": 20,
+                               "memory_used": 30, "memory_total": 40, "own_memory": 50, "cpu": 0.25}
+    [[ago, received, sent]] = first["samples"]
+    assert (received, sent, first["start"]) == (1, 2, True)
+    assert 1 <= ago < 5
+    other.until(lambda m: m["type"] == "machine")
+    assert machine.watchers == 1
+    warrior.on_loop(machine.sample, sample(7.0))
+    for one in (page, other):
+        assert one.until(lambda m: m["type"] == "machine")["samples"][0][1] == 7
+        one.close()
+    end = time.monotonic() + 5
+    while machine.watchers and time.monotonic() < end:
+        time.sleep(0.01)
+    assert machine.watchers == 0
+    assert len(machine.on_sample) == 0
+
+
+class Busy(SimpleTask):
+    """A step that takes a moment."""
+
+    async def process(self, item: Any) -> None:
+        item.log_output("at work")
+        await asyncio.sleep(0.2)
+
+
+def test_many_items_and_many_pages(warrior: WarriorRunning) -> None:
+    """200 items that all change, 20 pages that read: the console answers at once."""
+    small = warrior.warrior
+    for number in range(60):
+        warrior.on_loop(lambda number=number: small.add_card(
+            f"project-{number}", description=f"<b>{number}</b> " + "text " * 200))
+    runner = warrior.on_loop(lambda: small.add_runner(
+        "project-0", [Busy(f"Step {n}") for n in range(4)], concurrent_items=200))
+    pages = [warrior.open_page() for _ in range(20)]
+    warrior.on_loop(runner.start)
+    ends, slowest = time.monotonic() + 3, 0.0
+    session = warrior.session()
+    while time.monotonic() < ends:
+        before = time.monotonic()
+        assert warrior.ask("GET", "/healthz", session).status == 200
+        slowest = max(slowest, time.monotonic() - before)
+        for page in pages:
+            page.next()
+    assert slowest < 1.0
+    assert runner.counts["completed"] >= 200
 
 
 # -- without sockets --------------------------------------------------------------------

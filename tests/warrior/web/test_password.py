@@ -6,22 +6,8 @@ import asyncio
 
 import pytest
 
-from warrior.web.password import (
-    PasswordCheck,
-    Throttle,
-    TooManyFailures,
-    hash_password,
-    matches,
-)
-
-
-def test_record_tells_nothing_and_matches() -> None:
-    """Two records of one password differ, and match it alone."""
-    first, second = hash_password("secret"), hash_password("secret")
-    assert first != second
-    assert "secret" not in first
-    assert matches("secret", first)
-    assert not matches("Secret", first)
+from warrior.scrypt import hash_password
+from warrior.web.password import PasswordCheck, Throttle, TooManyFailures
 
 
 def test_wait_doubles_to_an_hour() -> None:
@@ -68,6 +54,55 @@ def test_many_at_once() -> None:
         with pytest.raises(TooManyFailures):
             await check.check("a", "secret", "x")
         assert await check.check("a", "secret", "y")
+        check.close()
+
+    asyncio.run(scenario())
+
+
+def test_without_an_account_all_is_right() -> None:
+    """Nothing is hashed, no thread is started."""
+    async def scenario() -> None:
+        check = PasswordCheck()
+        assert not check.needed
+        assert await check.check("a", "anything", "x")
+        assert check._thread is None
+        check.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_record_is_as_good_as_the_password() -> None:
+    """The name counts too, where one is given; what is no record is refused at once."""
+    async def scenario() -> None:
+        check = PasswordCheck("me", record=hash_password("secret"))
+        assert check.needed
+        assert await check.check("me", "secret", "x")
+        assert not await check.check("you", "secret", "x")
+        check.close()
+
+    asyncio.run(scenario())
+    with pytest.raises(ValueError, match="record"):
+        PasswordCheck(record="scrypt$nothing")
+
+
+def test_the_password_changes_while_it_is_looked_at() -> None:
+    """What was right before counts no longer, remembered or just being hashed."""
+    async def scenario() -> None:
+        check = PasswordCheck("", "first")
+        assert await check.check("", "first", "x")
+        looking = asyncio.ensure_future(check.check("other name", "first", "x"))
+        await asyncio.sleep(0)
+        record = hash_password("second")
+        assert check.change("", record)
+        assert not check.change("", record)
+        assert not await looking
+        assert not await check.check("", "first", "x")
+        assert await check.check("", "second", "x")
+        assert check.change("me", record)
+        assert not await check.check("", "second", "x")
+        assert check.change("", "")
+        assert not check.change("", "")
+        assert not check.needed
         check.close()
 
     asyncio.run(scenario())

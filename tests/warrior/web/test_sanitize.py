@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from warrior.web.sanitize import MAX_HTML, clean_html
+from warrior.web.sanitize import (
+    MAX_HTML,
+    MAX_REMEMBERED,
+    Cleaner,
+    clean_html,
+    image_address,
+    link_address,
+)
 
 
 def test_real_headers_stay_as_they_are() -> None:
@@ -43,3 +50,27 @@ def test_strange_classes_of_ours_are_dropped() -> None:
 def test_length_is_bounded() -> None:
     """The rest of an endless header is cut off."""
     assert len(clean_html("é" * MAX_HTML)) <= MAX_HTML
+
+
+def test_cleaner_remembers() -> None:
+    """The same text is made safe once; what it remembers is bounded."""
+    clean = Cleaner()
+    assert clean("") == ""
+    assert clean("<b>a</b><script>b</script>") == "<b>a</b>"
+    assert clean("<b>a</b><script>b</script>") is clean("<b>a</b><script>b</script>")
+    for number in range(2 * MAX_REMEMBERED):
+        clean(str(number))
+    assert len(clean._known) == MAX_REMEMBERED
+
+
+@pytest.mark.parametrize("address,picture,link", [
+    ("http://example.org/a.png", "https://example.org/a.png", "http://example.org/a.png"),
+    ("https://example.org/", "https://example.org/", "https://example.org/"),
+    ("data:image/png;base64,AA", "data:image/png;base64,AA", None),
+    ("javascript:alert(1)", None, None), ("/logo.png", None, None), ("", None, None),
+    ("//example.org/a.png", None, None), ("data:text/html,x", None, None),
+    ("file:///etc/passwd", None, None), ("https://[", None, None)])
+def test_addresses(address: str, picture: str | None, link: str | None) -> None:
+    """Pictures by https, links to the web, and nothing else."""
+    assert image_address(address) == picture
+    assert link_address(address) == link

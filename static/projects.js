@@ -39,18 +39,22 @@ function Order() {
   const list = useRef(null);
   const order = chosen();
   useLayoutEffect(() => {
-    // A moved row has lost the focus; it gets it back where it is now.
+    // A moved row has lost the focus; it gets it back where it is now, unless the reader
+    // has gone elsewhere. The answer may come before the news of the new order.
     if (!focus.current || busy) return;
-    const [name, direction] = focus.current;
+    const { name, direction, at } = focus.current;
+    const row = list.current?.children[at];
+    if (row?.dataset.name !== name) return;
     focus.current = null;
-    const row = [...list.current?.children ?? []].find((one) => one.dataset.name === name);
-    const button = row?.querySelector(`[data-move="${direction}"]:not(:disabled)`)
-      ?? row?.querySelector("[data-move]:not(:disabled)");
+    if (document.activeElement !== document.body && !row.contains(document.activeElement)) return;
+    const button = row.querySelector(`[data-move="${direction}"]:not(:disabled)`)
+      ?? row.querySelector("[data-move]:not(:disabled)");
     button?.focus();
   });
   const move = async (project, by, direction) => {
-    if (await choose(moved(project.id, by))) {
-      focus.current = [project.id, direction];
+    const wanted = moved(project.id, by);
+    if (await choose(wanted)) {
+      focus.current = { name: project.id, direction, at: wanted.indexOf(project.id) };
       setSaid(`${project.title} has been moved ${direction}.`);
     }
   };

@@ -17,7 +17,7 @@ FORBIDDEN = {
     "tracker": ("warrior", "pipeline_core", "seesaw"),
 }
 #: Only these of warrior may know the web package, or HTTP.
-WEB = {"warrior/standalone.py"}
+WEB = {"warrior/app.py", "warrior/standalone.py"}
 
 
 def modules(package: str) -> list[Path]:

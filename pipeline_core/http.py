@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from tornado import httpclient, httputil
+from tornado.iostream import IOStream
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
+from tornado.tcpclient import TCPClient
 
 import pipeline_core
 
@@ -75,7 +77,7 @@ async def post(
 ) -> httpclient.HTTPResponse:
     """POST ``body``, a JSON text. Never raises: trouble is the code 599 and ``error``."""
     request = httpclient.HTTPRequest(url)
-    client: httpclient.AsyncHTTPClient | None = None
+    client: SimpleAsyncHTTPClient | None = None
     try:
         # Made for this one request; it holds no connections.
         client = SimpleAsyncHTTPClient(force_instance=True, max_clients=1,
@@ -121,8 +123,41 @@ class _Body:
             self.data += chunk
 
 
+class _Connection(TCPClient):
+    """Connects, and can be given up at any moment."""
+
+    stream: IOStream | None = None
+    given_up = False
+
+    async def connect(self, *args: Any, **kwargs: Any) -> IOStream:
+        self.stream = await super().connect(*args, **kwargs)
+        if self.given_up:
+            self.stream.close()
+        return self.stream
+
+    def give_up(self) -> None:
+        self.given_up = True
+        if self.stream is not None:
+            self.stream.close()
+
+
+async def _fetch(
+    client: SimpleAsyncHTTPClient, request: httpclient.HTTPRequest
+) -> httpclient.HTTPResponse:
+    """One answer. When this is cancelled, the connection is closed at once."""
+    connection = client.tcp_client = _Connection(resolver=client.resolver)
+    # Not awaited itself: Tornado logs an error that comes after a cancellation.
+    fetching = client.fetch(request, raise_error=False)
+    fetching.add_done_callback(lambda future: future.cancelled() or future.exception())
+    try:
+        await asyncio.wait([fetching])
+    finally:
+        connection.give_up()
+    return fetching.result()
+
+
 async def _follow(
-    client: httpclient.AsyncHTTPClient, url: str, body: str, limits: Limits
+    client: SimpleAsyncHTTPClient, url: str, body: str, limits: Limits
 ) -> httpclient.HTTPResponse:
     ends = time.monotonic() + limits.deadline
     for _ in range(limits.most_redirects + 1):
@@ -134,7 +169,7 @@ async def _follow(
             connect_timeout=left, request_timeout=left, user_agent=user_agent(),
             headers=httputil.HTTPHeaders({"Content-Type": "application/json"}))
         try:
-            response = await client.fetch(request, raise_error=False)
+            response = await _fetch(client, request)
         except Exception:
             # Tornado hangs up on a length that it refuses, and tells only of the hanging up.
             received.check()

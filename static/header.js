@@ -33,7 +33,7 @@ function Counts() {
     ${known.max_items != null && html`<span>of at most ${count(known.max_items)}</span>`}
     ${!isWarrior.value && html`<span>${known.concurrent} at once</span>`}
     ${known.downloader && html`<span>as ${known.downloader}</span>`}
-    ${status.value?.note && html`<span class="note">${status.value.note}</span>`}
+    ${status.value?.note && html`<span class="note" title=${status.value.note}>${status.value.note}</span>`}
   </p>`;
 }
 

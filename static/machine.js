@@ -9,9 +9,9 @@ import { connection, machine } from "./state.js";
 const FULL = 0.95;
 const NEARLY = 0.85;
 
-function Meter({ name, used, total, text, more = "" }) {
+function Meter({ name, used, total, text, more = "", calm = false }) {
   const part = total > 0 ? Math.min(1, Math.max(0, used / total)) : 0;
-  const tone = part >= FULL ? "trouble" : part >= NEARLY ? "waiting" : "good";
+  const tone = calm ? "good" : part >= FULL ? "trouble" : part >= NEARLY ? "waiting" : "good";
   return html`<div class="meter-box">
     <p class="meter-name"><b>${name}</b> <span class="figures">${text}</span></p>
     <div class="meter" role="meter" aria-label=${name} aria-valuemin="0" aria-valuemax="100"
@@ -71,6 +71,6 @@ function Facts({ latest }) {
       more=${`of ${size(disk)}`} />
     <${Meter} name="Memory" used=${used} total=${memory} text=${`${size(memory - used)} free`}
       more=${`of ${size(memory)}; the warrior itself ${size(latest.own_memory)}`} />
-    <${Meter} name="Processor" used=${latest.cpu} total=${1}
+    <${Meter} name="Processor" used=${latest.cpu} total=${1} calm
       text=${`${Math.round(latest.cpu * 100)} % busy`} />`;
 }

@@ -53,10 +53,10 @@ function Order() {
   });
   const move = async (project, by, direction) => {
     const wanted = moved(project.id, by);
-    if (await choose(wanted)) {
-      focus.current = { name: project.id, direction, at: wanted.indexOf(project.id) };
-      setSaid(`${project.title} has been moved ${direction}.`);
-    }
+    const at = wanted.indexOf(project.id);
+    focus.current = { name: project.id, direction, at };
+    if (await choose(wanted)) setSaid(`${project.title} is the ${ordinal(at + 1)} now.`);
+    else focus.current = null;
   };
   const off = busy || !live.value;
   return html`<section class="order" aria-labelledby="your-order">

@@ -198,12 +198,16 @@ class Daemon:
                 host_names=options.host_names, static_dir=resources.static_dir(),
                 templates_dir=resources.templates_dir()))
             urls = self._console.listen()
-            self._console.listen_control(self.state.file("control.sock"))
         except (OSError, resources.ResourceError) as error:
             logger.error("The page cannot be opened. %s. Choose another --port or --address.",
                          str(getattr(error, "strerror", None) or error).rstrip("."))
             return False
         logger.info("The page is at %s", urls[0])
+        try:
+            self._console.listen_control(self.state.file("control.sock"))
+        except OSError as error:
+            # Such as a path that is too long for a socket; the page has all of it too.
+            logger.warning("warrior-ctl cannot be used: %s", error.strerror or error)
         return True
 
     # -- while it runs -----------------------------------------------------------------

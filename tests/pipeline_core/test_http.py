@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from pipeline_core import http
@@ -44,6 +46,30 @@ def test_limits_of_ones_own(tracker: ScriptedTracker) -> None:
     tracker.always("request", redirect(url))
     response = asyncio.run(http.post(url, "{}", http.Limits(most_redirects=0)))
     assert str(response.error) == "more than 0 redirects"
+
+
+@pytest.mark.parametrize("answer", [
+    Answer(hang=True), Answer(200, b"{}" + b" " * 10000, byte_delay=0.1)], ids=["hang", "slow"])
+def test_a_request_that_is_given_up(tracker: ScriptedTracker, answer: Answer) -> None:
+    """Its connection is closed at once, and nothing is logged, then or when the loop ends."""
+    tracker.always("request", answer)
+    connections = psutil.Process().net_connections
+
+    def ours() -> int:
+        return sum(c.raddr != () and c.raddr.port == tracker.port for c in connections())
+
+    async def main() -> None:
+        asking = asyncio.ensure_future(http.post(tracker.url + "/request", "{}"))
+        deadline = time.monotonic() + 20
+        while not tracker.requests("request"):
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.01)
+        assert ours() == 1
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        assert ours() == 0
+    asyncio.run(main())
 
 
 def test_what_began_secure_may_stay_so() -> None:

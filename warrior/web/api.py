@@ -31,6 +31,14 @@ class Refused(HTTPError):
 class CommandHandler(Handler):
     """Base of what takes a JSON object."""
 
+    def prepare(self) -> None:
+        # The gate has seen the head alone; while the body was on its way, another
+        # session may have changed the password.
+        access, password = self.access, self.parts.password
+        if (access.changes not in (None, password.changes) and password.needed
+                and not self.parts.sessions.is_logged_in(access.session_id)):
+            raise Refused(401, "The password has changed: log in again.")
+
     def json_body(self) -> dict[str, Any]:
         """The object that was sent. Raises HTTPError 415 for anything else."""
         kind = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()

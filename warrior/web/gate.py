@@ -23,10 +23,14 @@ _TOKEN = "X-CSRF-Token"
 
 @dataclasses.dataclass(frozen=True)
 class Access:
-    """What the gate found out about a request that it lets through."""
+    """What the gate found out about a request that it lets through.
+
+    ``changes`` is how often the password had changed by then; None where none is asked for.
+    """
 
     session_id: str | None
     authenticated: bool
+    changes: int | None = None
 
 
 class Gate:
@@ -49,11 +53,14 @@ class Gate:
         session_id = self._session(request)
         # A browser goes on sending the old password after this session has changed it.
         if not self.password.needed or self.sessions.is_logged_in(session_id):
-            return self._enter(request, Access(session_id, True))
+            return self._enter(request, self._access(session_id, True))
         header = request.headers.get("Authorization")
         if header is not None:
             return self._check_credentials(request, session_id, header)
-        return self._enter(request, Access(session_id, False))
+        return self._enter(request, self._access(session_id, False))
+
+    def _access(self, session_id: str | None, authenticated: bool) -> Access:
+        return Access(session_id, authenticated, self.password.changes)
 
     # -- where it comes from -----------------------------------------------------
     def _check_sender(self, request: httputil.HTTPServerRequest) -> Refusal | None:
@@ -99,7 +106,7 @@ class Gate:
             return too_many_failures(error)
         if not right:
             return _unauthorized(request, "The user name or the password is wrong.")
-        return self._enter(request, Access(session_id, True))
+        return self._enter(request, self._access(session_id, True))
 
     # -- what it may do --------------------------------------------------------------
     def _enter(self, request: httputil.HTTPServerRequest, access: Access) -> Refusal | Access:

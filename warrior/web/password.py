@@ -119,6 +119,8 @@ class PasswordCheck:
     def __init__(self, username: str = "", password: str = "", record: str = "",
                  throttle: Throttle | None = None) -> None:
         self._account = _account(username, password, record)
+        #: How often the account has changed.
+        self.changes = 0
         self._throttle = throttle or Throttle()
         self._key = secrets.token_bytes(32)
         self._remembered: OrderedDict[bytes, None] = OrderedDict()
@@ -137,6 +139,7 @@ class PasswordCheck:
                 old is None and not record):
             return False
         self._account = _account(username, "", record)
+        self.changes += 1
         self._remembered.clear()
         self._looking.clear()
         return True

@@ -123,7 +123,7 @@ def choice_json(facade: WarriorFacade, cards: Iterable[ProjectCard], clean: Clea
         name=AUTO, title="Archive Team’s choice",
         description="The project that needs help most. It changes by itself.",
         order=chosen.index(AUTO) if AUTO in chosen else None,
-        sentence=f"Now it is {title or now}." if now else "Warrior HQ has not named one yet.")
+        sentence=f"Now it is {title or now}." if now else "No project has been named yet.")
     return {**card_json(card, clean), "now": now}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import pytest
 
@@ -109,6 +110,21 @@ def test_logging_out_closes_the_page(make_warrior: MakeWarrior) -> None:
     ends(page)
     warrior.on_loop(warrior.warrior.add_card, "one")
     other_page.until(lambda m: "projects" in m.get("set", {}))
+
+
+def test_a_command_that_was_on_its_way(warrior: WarriorRunning) -> None:
+    """Its head came before the password changed, its body after: it is refused."""
+    mine, other = warrior.session(), warrior.session()
+    lines = {"Host": f"127.0.0.1:{warrior.port}", "Content-Type": "application/json",
+             "Content-Length": "2", "Connection": "close", **other}
+    head = "POST /api/stop HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in lines.items())
+    with socket.create_connection(("127.0.0.1", warrior.port), timeout=10) as sock:
+        sock.sendall(head.encode() + b"\r\n{")
+        set_password(warrior, mine, FIRST)
+        sock.sendall(b"}")
+        assert sock.recv(100).startswith(b"HTTP/1.1 401")
+    assert ("stop",) not in warrior.called
+    assert warrior.post("/api/stop", mine).status == 200
 
 
 def test_browser_goes_on_sending_the_old_password(make_warrior: MakeWarrior) -> None:

@@ -39,6 +39,10 @@ LOG_KEPT = 128 * 1024
 #: The first and the longest delay before a broken project is tried again.
 FIRST_RETRY, LONGEST_RETRY = 60.0, 3600.0
 
+#: What to do about a file that raises and does not say what would help.
+MISSING = ("If it looked for a program or module that is not here, its output below names it: "
+           "install that, then try again. Else the project's author has to correct it.")
+
 Load = Callable[["Version", Callable[[str], None]], Awaitable[LoadedPipeline]]
 
 
@@ -143,7 +147,7 @@ class ProjectCode:
                 self._fail(Problem(str(error), error.advice, "", error.output, error.code))
             except LoadError as error:
                 fine = False
-                self._fail(Problem(str(error), error.advice, error.traceback,
+                self._fail(Problem(str(error), error.advice or MISSING, error.traceback,
                                    self.log()[-4000:], "load"))
             except Exception as error:
                 # What we have not thought of must not end the looking, nor hide.

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.e2e.console.daemon import Daemon
+
 ROOT = Path(__file__).resolve().parents[3]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]
@@ -29,6 +31,14 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    """A warrior; ask for it before the page, so that it outlives it."""
+    daemon = Daemon(tmp_path)
+    yield daemon
+    daemon.close()
 
 
 @pytest.fixture(params=[(1280, "dark"), (390, "light")], ids=["1280", "390"])

@@ -3,38 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from playwright.sync_api import Page, expect
 
-import pytest
-from playwright.sync_api import Locator, Page, expect
-
-from tests.e2e.console.daemon import BROKEN, SETTINGS, Daemon
+from tests.e2e.console.daemon import BROKEN, Daemon
+from tests.e2e.console.looking import card, overflow, sentence, view
 from tests.support.scripted_hq import ScriptedHQ, project
-
-
-@pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[Daemon]:
-    daemon = Daemon(tmp_path)
-    yield daemon
-    daemon.close()
-
-
-def overflow(page: Page) -> int:
-    """Pixels by which the page is wider than the window."""
-    return int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))
-
-
-def sentence(page: Page) -> Locator:
-    return page.locator(".sentence")
-
-
-def card(page: Page, name: str) -> Locator:
-    return page.locator(".card", has=page.get_by_role("heading", name=f"Title of {name}"))
-
-
-def view(page: Page, name: str) -> None:
-    page.get_by_role("navigation", name="Views").get_by_role("link", name=name).click()
 
 
 def test_first_visit_leads_to_a_completed_item(daemon: Daemon, page: Page) -> None:
@@ -144,62 +117,6 @@ def test_broken_project_says_why_and_what_to_do(daemon: Daemon, page: Page) -> N
     assert overflow(page) == 0
 
 
-def test_settings_are_saved_together_or_not_at_all(daemon: Daemon, page: Page) -> None:
-    """Errors stand beside their fields; what was typed stays when the server's values change
-    meanwhile, and on the way to another view; fields of a chosen project appear."""
-    daemon.add("plain", seconds=300, extra=SETTINGS)
-    daemon.start(DOWNLOADER="someone", SELECTED_PROJECT="plain", CONCURRENT_ITEMS="1")
-    page.goto(f"{daemon.url}#settings")
-    threads = page.get_by_label("Rsync threads")
-    expect(threads).to_have_value("20")
-    expect(page.get_by_text("A whole number from 1 to 64.")).to_be_visible()
-    nickname = page.get_by_label("Your nickname")
-    nickname.fill("another-name")
-    threads.fill("99")
-    page.get_by_role("button", name="Save").click()
-    expect(page.locator(".field", has_text="Rsync threads").get_by_role("alert")).to_be_visible()
-    expect(threads).to_be_focused()
-    expect(page.locator(".save-bar")).to_contain_text("Nothing was saved.")
-    expect(page.locator(".aside")).to_contain_text("as someone")
-    page.get_by_role("button", name="One item more at once").click()
-    expect(page.get_by_label("Concurrent items", exact=True).last).to_have_value("2")
-    view(page, "About")
-    view(page, "Settings")
-    expect(nickname).to_have_value("another-name")
-    threads.fill("21")
-    page.get_by_role("button", name="Save").click()
-    expect(page.locator(".save-bar")).to_contain_text("Saved.")
-    expect(page.locator(".aside")).to_contain_text("as another-name")
-    page.reload()
-    expect(threads).to_have_value("21")
-    assert overflow(page) == 0
-
-
-def test_password_is_set_and_removed(daemon: Daemon, page: Page) -> None:
-    """It never comes back to the page; who set it stays in, others have to log in."""
-    daemon.add("plain", seconds=300)
-    daemon.start(DOWNLOADER="someone", SELECTED_PROJECT="plain")
-    page.goto(f"{daemon.url}#settings")
-    password = page.get_by_label("Password of this page")
-    password.fill("a long secret")
-    page.get_by_role("button", name="Save").click()
-    expect(page.locator(".save-bar")).to_contain_text("Saved.")
-    expect(page.get_by_role("button", name="Remove password")).to_be_visible()
-    expect(password).to_have_value("")
-    assert "a long secret" not in page.content()
-    assert page.context.browser is not None
-    other = page.context.browser.new_context()
-    stranger = other.new_page()
-    stranger.goto(daemon.url)
-    expect(stranger.get_by_role("heading")).to_have_text("Log in")
-    other.close()
-    page.get_by_role("button", name="Remove password").click()
-    expect(page.locator(".field", has=password)).to_contain_text("It is removed when you save.")
-    page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("button", name="Remove password")).to_be_hidden()
-    expect(password).to_have_attribute("placeholder", "None")
-
-
 def test_stopping_gently_hard_and_for_good(daemon: Daemon, page: Page) -> None:
     """Each way of the menu does what it says; the page tells the end."""
     daemon.add("slow", seconds=300)
@@ -290,30 +207,6 @@ def test_machine_is_a_column_or_a_drawer(daemon: Daemon, page: Page) -> None:
     if narrow:
         page.keyboard.press("Escape")
         expect(column).to_be_hidden()
-
-
-WORDS = [
-    ("size", [0], "0 B"), ("size", [1536], "1.5 KiB"), ("size", [1024 ** 2 - 1], "1.0 MiB"),
-    ("size", [41.2 * 2 ** 30], "41 GiB"), ("rate", [999], "999 B/s"), ("rate", [999_999], "1.0 MB/s"),
-    ("rate", [2_340_000], "2.3 MB/s"), ("rate", [-1], "0 B/s"),
-    ("duration", [59.9], "0:59"), ("duration", [3661], "1:01:01"), ("duration", [-5], "0:00"),
-    ("distance", [30_000], "in less than a minute"), ("distance", [90 * 60_000], "in 90 minutes"),
-    ("distance", [36 * 3_600_000], "in 36 hours"), ("distance", [-49 * 3_600_000], "2 days ago"),
-    ("distance", [95 * 86_400_000], "in 3 months"),
-    ("ordinal", [1], "1st"), ("ordinal", [2], "2nd"), ("ordinal", [3], "3rd"), ("ordinal", [11], "11th"),
-    ("plural", [1, "item"], "1 item"), ("plural", [1200, "item"], "1,200 items"),
-]
-
-
-def test_numbers_become_words(daemon: Daemon, page: Page) -> None:
-    """Sizes, rates, times and ranks as the page writes them."""
-    daemon.start(DOWNLOADER="someone")
-    page.goto(daemon.url)
-    shown = page.evaluate("""async (cases) => {
-        const format = await import("/static/format.js");
-        return cases.map(([name, values]) => format[name](...values));
-    }""", [[name, values] for name, values, _ in WORDS])
-    assert shown == [text for _, _, text in WORDS]
 
 
 def test_page_keeps_what_it_knows_while_the_warrior_is_away(daemon: Daemon, page: Page) -> None:

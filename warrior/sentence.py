@@ -10,7 +10,7 @@ from pipeline_core.waiting import Fault, Waiting
 from warrior.facts import Status
 
 #: Of several reasons the one is told first about which somebody can do most.
-FAULT_ORDER = (Fault.YOU, Fault.MACHINE, Fault.PROJECT, Fault.TARGET, Fault.TRACKER)
+FAULT_ORDER = (Fault.YOU, Fault.MACHINE, Fault.PROJECT, Fault.TARGET, Fault.HQ, Fault.TRACKER)
 
 
 def because(waiting: Waiting, tone: str = "waiting") -> Status:

@@ -79,11 +79,15 @@ class GatedApplication(_Application):
         super().__init__(parts, routes(parts))
         self._gate = gate
         self._sockets: Router | None = None
+        #: Whether the console has said goodbye: connections that are kept alive get no
+        #: more answers, or a page would come back to a program that is ending.
+        self.closing = False
 
     def find_handler(  # type: ignore[override]
         self, request: httputil.HTTPServerRequest, **kwargs: Any
     ) -> httputil.HTTPMessageDelegate:
-        outcome = self._gate.check(request)
+        outcome = self._gate.check(request) if not self.closing else Refusal(
+            503, "This program is ending.", {"Connection": "close"})
         if isinstance(outcome, (Refusal, Access)):
             return self._delegate(request, outcome)
         return LaterDelegate(functools.partial(self._later, request, outcome))
@@ -177,6 +181,7 @@ class Console:
         if self._closed:
             return
         self._closed = True
+        self.application.closing = True
         self._parts.hub.close(self._parts.program.farewell())
         for server in self._servers:
             server.stop()

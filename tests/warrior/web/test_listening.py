@@ -164,3 +164,18 @@ def test_another_ones_socket_is_not_removed(tmp_path: Path) -> None:
     assert path.exists()
     second.remove()
     assert not path.exists()
+
+
+def test_a_closed_console_answers_nobody(console: RunningConsole) -> None:
+    """A connection that was kept alive gets one refusal and ends: no page may come back to a
+    program that is ending."""
+    connection = http.client.HTTPConnection("127.0.0.1", console.port, timeout=10)
+    connection.request("GET", "/healthz")
+    answer = connection.getresponse()
+    assert (answer.status, answer.read()) == (200, b"healthy\n")
+    console.on_loop(console.console.close)
+    connection.request("GET", "/healthz")
+    answer = connection.getresponse()
+    assert answer.status == 503 and answer.getheader("Connection") == "close"
+    assert b"ending" in answer.read()
+    connection.close()

@@ -1,0 +1,318 @@
+"""Keeps a number of items at work until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import os
+import time
+from typing import Any
+
+from pipeline_core.backoff import Backoff
+from pipeline_core.event import Event
+from pipeline_core.item import Item
+from pipeline_core.mailbox import Mailbox
+from pipeline_core.pipeline import Pipeline
+from pipeline_core.stopfile import StopFile
+from pipeline_core.util import unique_id_str
+from pipeline_core.waiting import Fault, Waiting
+from pipeline_core.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+#: After a failed item its slot rests for so many seconds.
+REST_AFTER_FAILURE = 10.0
+
+#: The handlers of ``on_cleanup`` get so many seconds.
+CLEANUP_TIME = 10.0
+
+#: Without them: the handlers of the last item's end get so many.
+LAST_HANDLERS_TIME = 1.0
+
+
+class Runner:
+    """Makes items and sends them through the current pipeline.
+
+    ``concurrent_items`` may be set at any time. ``max_items`` counts items that were
+    started (None: no end). Touching ``stop_file`` stops gracefully; one that is there
+    at the start does not. Events: ``on_create_item(runner, item)``,
+    ``on_pipeline_start_item`` and ``on_pipeline_finish_item(runner, pipeline, item)``,
+    ``on_status(runner, status)``, ``on_finish(runner)``. The ids of items, and so the names
+    of their folders, begin with ``item_prefix``, else with a name used once.
+    """
+
+    def __init__(
+        self,
+        stop_file: str | None = None,
+        concurrent_items: int = 1,
+        max_items: int | None = None,
+        keep_data: bool = False,
+        *,
+        item_prefix: str = "",
+    ) -> None:
+        self.stop_file = None if stop_file is None else os.path.abspath(stop_file)
+        self._stop_file = (
+            None if stop_file is None else StopFile(stop_file, self.stop_gracefully))
+        self._concurrent_items = int(concurrent_items)
+        self.max_items = None if max_items is None else int(max_items)
+        self.keep_data = keep_data
+        self._item_prefix = item_prefix
+        self.item_count = 0
+        self.active_items: set[Item] = set()
+        self.current_pipeline: Pipeline | None = None
+        self.counts = {"completed": 0, "failed": 0, "canceled": 0}
+        self.status = "idle"
+        #: Why no item can be started, though there is room; None when all is well.
+        self.waiting: Waiting | None = None
+        self.on_create_item = Event()
+        self.on_pipeline_start_item = Event()
+        self.on_pipeline_finish_item = Event()
+        self.on_status = Event()
+        self.on_finish = Event()
+        self._running = False
+        self._stopping = False
+        self._resting: list[float] = []
+        self._filling = False
+        self._trouble = Backoff(2.0, factor=2.0)
+        self._disk: Mailbox | None = None
+        self._timers: set[asyncio.TimerHandle] = set()
+
+    # -- what it is told -------------------------------------------------------
+    def set_current_pipeline(self, pipeline: Pipeline | None) -> None:
+        """Send new items through this pipeline; those at work stay in theirs."""
+        self.current_pipeline = pipeline
+        if pipeline is not None:
+            pipeline.on_finish_item += self._item_finished
+            if self._running:
+                self._adopt(pipeline)
+                self._fill_soon()
+
+    @property
+    def concurrent_items(self) -> int:
+        """How many items are at work at once."""
+        return self._concurrent_items
+
+    @concurrent_items.setter
+    def concurrent_items(self, number: int) -> None:
+        self._concurrent_items = int(number)
+        self._fill_soon()
+
+    def start(self) -> None:
+        """Begin to make items; the loop of this thread must run, or be run next."""
+        if self._running:
+            return
+        self._running = True
+        self._disk = Mailbox("item folders", _this_loop())
+        if self.current_pipeline is not None:
+            self._adopt(self.current_pipeline)
+        if self._stop_file is not None:
+            self._stop_file.watch()
+        self._set_status("stopping" if self._stopping else "running")
+        self._fill_soon()
+
+    def stop_gracefully(self) -> None:
+        """No new items; those that only wait end now, the others finish."""
+        if self._stopping:
+            return
+        self._stopping = True
+        self._set_status("stopping")
+        for pipeline in self._pipelines():
+            pipeline.request_stop()
+        self._fill_soon()
+
+    def keep_running(self) -> None:
+        """Take back :meth:`stop_gracefully`."""
+        if not self._stopping or self.status == "stopped":
+            return
+        self._stopping = False
+        for pipeline in self._pipelines():
+            pipeline.cancel_stop()
+        self._set_status("running")
+        self._fill_soon()
+
+    def stop_now(self, kill_after: float = 10.0) -> None:
+        """End every item now; children get ``kill_after`` seconds between TERM and KILL."""
+        self.stop_gracefully()
+        for item in list(self.active_items):
+            item.life.hurry(kill_after)
+            if not item.life.ending:
+                item.log_output("Stopped: the item is abandoned.")
+                item.cancel()
+
+    # -- what it tells -----------------------------------------------------------
+    def is_active(self) -> bool:
+        """Whether items are at work."""
+        return bool(self.active_items)
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping
+
+    @property
+    def resting(self) -> int:
+        """How many slots rest after a failed item."""
+        now = time.monotonic()
+        return sum(until > now for until in self._resting)
+
+    @property
+    def next_item_at(self) -> float | None:
+        """When the next resting slot may start an item (monotonic); None if none rests."""
+        now = time.monotonic()
+        return min((until for until in self._resting if until > now), default=None)
+
+    def _set_status(self, status: str) -> None:
+        if status != self.status:
+            self.status = status
+            self.on_status(self, status)
+
+    def _pipelines(self) -> set[Pipeline]:
+        pipelines: set[Pipeline] = {item.pipeline for item in self.active_items}
+        if self.current_pipeline is not None:
+            pipelines.add(self.current_pipeline)
+        return pipelines
+
+    # -- starting items ----------------------------------------------------------
+    def _adopt(self, pipeline: Pipeline) -> None:
+        """Give the pipeline a worker, if its loader has not."""
+        if pipeline.worker is None:
+            name = getattr(pipeline.project, "title", None) or "pipeline"
+            pipeline.worker = Worker(f"worker of {name}", pipeline.cwd, _this_loop())
+
+    def _room(self) -> int:
+        if not self._running or self._stopping or self.current_pipeline is None:
+            return 0
+        room = self._concurrent_items - len(self.active_items) - self.resting
+        if self.max_items is not None:
+            room = min(room, self.max_items - self.item_count)
+        return max(room, 0)
+
+    def _fill_soon(self) -> None:
+        # One turn of the loop a round: items that end at once must not keep
+        # everybody else from having a turn.
+        if self._running and not self._filling:
+            self._filling = True
+            _this_loop().call_soon(self._fill)
+
+    def _fill(self) -> None:
+        self._filling = False
+        if self.waiting is None:
+            for _ in range(self._room()):
+                self._start_item()
+        if not self.active_items and (
+                self._stopping or (self.max_items is not None
+                                   and self.item_count >= self.max_items)):
+            self._finish()
+
+    def _start_item(self) -> None:
+        pipeline = self.current_pipeline
+        assert pipeline is not None and self._disk is not None
+        self.item_count += 1
+        prefix = self._item_prefix or unique_id_str()
+        item = Item(pipeline, f"{prefix}-{self.item_count}", self.item_count,
+                    keep_data=self.keep_data, prepare_data_directory=False)
+        self.active_items.add(item)
+        self._disk.call(item.prepare_data_directory,
+                        then=functools.partial(self._prepared, item))
+
+    def _prepared(self, item: Item, result: Any, error: BaseException | None) -> None:
+        if error is not None:
+            self.active_items.discard(item)
+            self.item_count -= 1
+            self._cannot_start(error)
+            return
+        self.waiting = None
+        self._trouble.reset()
+        if self._stopping and not item.finished:
+            item.cancel()  # it has not asked for anything yet
+        if item.finished:
+            self._item_finished(item.pipeline, item)
+            return
+        self.on_create_item(self, item)
+        self.on_pipeline_start_item(self, item.pipeline, item)
+        item.pipeline.enqueue(item)
+
+    def _cannot_start(self, error: BaseException) -> None:
+        if self.waiting is None:
+            delay = self._trouble.next_delay()
+            self._trouble.grow()
+            reason = f"The folder of a new item cannot be made: {error}"
+            logger.error("%s Tried again in %.0f s.", reason, delay)
+            self.waiting = Waiting(reason, Fault.MACHINE, time.monotonic() + delay, "resources")
+            self.on_status(self, self.status)
+            self._later(delay, self._try_again)
+        self._fill_soon()
+
+    def _try_again(self) -> None:
+        self.waiting = None
+        self.on_status(self, self.status)
+        self._fill_soon()
+
+    def _item_finished(self, pipeline: Pipeline, item: Item) -> None:
+        if item not in self.active_items:
+            return
+        if item.failed:
+            self._rest()
+        assert self._disk is not None
+        # Its slot is free when its folder is gone, so folders cannot pile up.
+        self._disk.call(item.clear_data_directory, then=functools.partial(self._cleared, item))
+
+    def _cleared(self, item: Item, result: Any, error: BaseException | None) -> None:
+        if error is not None:
+            item.log_output(f"Warning: the item's folder could not be removed: {error}")
+            logger.warning("The folder of %s could not be removed: %s", item, error)
+        self.active_items.discard(item)
+        self.counts[item.item_state] += 1
+        self.on_pipeline_finish_item(self, item.pipeline, item)
+        self._fill_soon()
+
+    def _rest(self) -> None:
+        now = time.monotonic()
+        self._resting = [until for until in self._resting if until > now]
+        self._resting.append(now + REST_AFTER_FAILURE)
+        self._later(REST_AFTER_FAILURE + 0.01, self._fill_soon)
+
+    # -- the end -----------------------------------------------------------------
+    def _finish(self) -> None:
+        if self.status == "stopped":
+            return
+        if not self._running:
+            return
+        self._running = False
+        self._cancel_timers()
+        if self.current_pipeline is None:
+            self._finished()
+            return
+        # A project that does not return from its clean-up must not keep us.
+        self._later(CLEANUP_TIME if len(self.current_pipeline.on_cleanup) else LAST_HANDLERS_TIME,
+                    self._finished)
+        self.current_pipeline.fire(self.current_pipeline.on_cleanup, self._finished)
+
+    def _finished(self) -> None:
+        if self.status == "stopped":
+            return
+        self._cancel_timers()
+        if self._disk is not None:
+            self._disk.close()
+        self._set_status("stopped")
+        self.on_finish(self)
+
+    def _cancel_timers(self) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        if self._stop_file is not None:
+            self._stop_file.close()
+
+    def _later(self, delay: float, callback: Any) -> None:
+        handle: asyncio.TimerHandle
+
+        def fire() -> None:
+            self._timers.discard(handle)
+            callback()
+
+        handle = _this_loop().call_later(delay, fire)
+        self._timers.add(handle)
+
+
+def _this_loop() -> asyncio.AbstractEventLoop:
+    return asyncio.get_running_loop()

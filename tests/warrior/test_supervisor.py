@@ -101,6 +101,7 @@ def test_a_project_that_cannot_run_says_so_while_another_runs(tmp_path: Path) ->
         parts = await make_parts(tmp_path, {"broken": broken, "two": works("two")},
                                  selected=["broken", "two"])
         await parts.until(lambda: parts.active("two") == 2)
+        await parts.until(lambda: parts.card("broken").state == "broken")
         card = parts.card("broken")
         assert card.state == "broken" and card.problem is not None
         assert "No usable Wget+At found." in card.problem.reason

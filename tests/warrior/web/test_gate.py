@@ -153,7 +153,7 @@ def test_commands_need_the_token_of_their_session(console: RunningConsole, path:
     assert is_refusal(console.post(
         path, {"Cookie": f"{mine['Cookie']}; X-CSRF-Token={token}"}), 403)
     assert is_refusal(console.post(path, cookie, b'{"X-CSRF-Token": "%s"}' % token.encode()), 403)
-    forged = re.sub(r"=\w", "=!", mine["Cookie"], count=1)
+    forged = re.sub(r"=.", "=!", mine["Cookie"], count=1)
     assert is_refusal(console.post(path, {**mine, "Cookie": forged}), 403)
     assert console.called == []
     assert console.post(path, mine).status == 200

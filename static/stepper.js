@@ -11,17 +11,19 @@ const wish = signal(null);
 const problem = signal("");
 const truth = computed(() => runner.value?.concurrent ?? 1);
 let sending = false;
+let givesWay = 0;
 
 async function send() {
   if (sending) return;
   sending = true;
+  clearTimeout(givesWay); // it was set for an earlier wish
   try {
     let sent = null;
     while (wish.value !== null && wish.value !== sent) {
       sent = wish.value;
       await command("/api/settings", { values: { concurrent_items: String(sent) } });
     }
-    setTimeout(() => {
+    givesWay = setTimeout(() => {
       if (!sending) wish.value = null;
     }, PATIENCE);
   } catch (error) {

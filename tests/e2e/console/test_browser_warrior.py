@@ -47,9 +47,9 @@ def test_number_of_items_is_changed_at_the_top(daemon: Daemon, page: Page) -> No
     more = stepper.get_by_role("button", name="One item more at once")
     for shown in range(2, 7):
         more.click()
-        assert stepper.locator("output").inner_text() == str(shown)
+        expect(stepper.locator("output")).to_have_text(str(shown))
     more.click(force=True)
-    assert stepper.locator("output").inner_text() == "6"
+    expect(stepper.locator("output")).to_have_text("6")
     expect(more).to_have_attribute("aria-disabled", "true")
     expect(page.locator(".row")).to_have_count(6)
     expect(stepper.locator("output")).to_have_attribute("data-wish", "false")

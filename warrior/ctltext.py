@@ -73,6 +73,13 @@ def settings_text(settings: Json) -> str:
     return "\n".join(_aligned(rows))
 
 
+def keys_text(keys: Sequence[Json]) -> str:
+    """The API keys, and when each was made."""
+    rows = [[one_line(key["name"]), f"made {one_line(key.get('made') or 'some day')}"]
+            for key in keys]
+    return "\n".join(_aligned(rows)) or "There is no API key. Make one: warrior-ctl make-key NAME"
+
+
 def chosen_text(projects: Iterable[Json]) -> str:
     """The order, in a sentence."""
     chosen = sorted((one for one in projects if one.get("order") is not None),

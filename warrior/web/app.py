@@ -23,10 +23,12 @@ from warrior.web.headers import (
     SecurityHeaders,
 )
 from warrior.web.hosts import AcceptedHosts
+from warrior.web.keys import Digests, KeyCheck
 from warrior.web.listening import ControlSocket, bind, urls
 from warrior.web.live import Hub
 from warrior.web.password import PasswordCheck
 from warrior.web.program import PipelineProgram, Program, WarriorProgram
+from warrior.web.proxy import LOOPBACK, Proxies, PublicAddress
 from warrior.web.routes import Commands, ConsoleParts, control_routes, routes
 from warrior.web.sessions import Sessions
 
@@ -48,7 +50,9 @@ class ConsoleOptions:
     ``username`` '' any name; the folders '' are those of a checkout.
 
     ``password`` is plain text; where it is '', ``password_record`` counts, a scrypt
-    record. Without either, whoever reaches the console may do all.
+    record. Without either, whoever reaches the console may do all. ``api_keys`` gives the
+    digests of the keys that count, by name. ``public_url`` is where a reverse proxy shows
+    the console; ``proxy_addresses`` are believed about who asks, () those of this machine.
     """
 
     address: str = ""
@@ -57,6 +61,9 @@ class ConsoleOptions:
     password: str = ""
     password_record: str = ""
     host_names: tuple[str, ...] = ()
+    api_keys: Digests = dict
+    public_url: str = ""
+    proxy_addresses: tuple[str, ...] = ()
     static_dir: str = ""
     templates_dir: str = ""
 
@@ -147,8 +154,7 @@ class Console:
         self._control: ControlSocket | None = None
         self._closed = False
         self.port = options.port
-        self.application = GatedApplication(
-            parts, Gate(AcceptedHosts(options.host_names), parts.sessions, parts.password))
+        self.application = GatedApplication(parts, _gate(parts, options))
 
     def listen(self) -> list[str]:
         """Bind and serve; the URLs to show. OSError names address and port."""
@@ -259,4 +265,14 @@ def _parts(
         program=program, hub=Hub(program, machine), sessions=Sessions(), password=password,
         commands=commands, facade=facade,
         static_dir=options.static_dir or os.path.join(root, "static"),
-        templates=pages.Templates(options.templates_dir or os.path.join(root, "templates")))
+        templates=pages.Templates(options.templates_dir or os.path.join(root, "templates")),
+        public=PublicAddress.of(options.public_url) if options.public_url else None)
+
+
+def _gate(parts: ConsoleParts, options: ConsoleOptions) -> Gate:
+    names, proxies = options.host_names, None
+    if parts.public is not None:
+        names = (*names, parts.public.host)
+        proxies = Proxies(options.proxy_addresses or LOOPBACK)
+    return Gate(AcceptedHosts(names), parts.sessions, parts.password,
+                KeyCheck(options.api_keys), parts.public, proxies)

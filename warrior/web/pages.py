@@ -118,8 +118,11 @@ def _place(project: messages.Json) -> float:
 
 def set_session(handler: RequestHandler, cookie: str) -> None:
     """Give the browser a session; no script and no other site gets at it."""
-    name = handler.parts.sessions.cookie_name  # type: ignore[attr-defined]
-    handler.set_cookie(name, cookie, path="/", httponly=True, samesite="Strict")
+    parts: ConsoleParts = handler.parts  # type: ignore[attr-defined]
+    public = parts.public
+    handler.set_cookie(
+        parts.sessions.cookie_name, cookie, path=(public.prefix if public else "") or "/",
+        secure=public is not None and public.secure, httponly=True, samesite="Strict")
 
 
 class HealthHandler(Handler):

@@ -111,6 +111,10 @@ class RunningConsole:
         cookie = page.headers["set-cookie"].partition(";")[0]
         return {"Cookie": cookie, "X-CSRF-Token": token_in(page)}
 
+    def session_token(self, headers: dict[str, str]) -> dict[str, str]:
+        """The token of a session whose cookie is in the headers."""
+        return {"X-CSRF-Token": token_in(self.ask("GET", "/", headers))}
+
     def log_in(self, password: str) -> dict[str, str]:
         """A session that has given the password."""
         answer = self.post("/api/login", self.session(),

@@ -114,7 +114,9 @@ def duration(seconds: float) -> str:
 def _sentence(state: Json) -> str:
     status = state["status"]
     lines = [one_line(status.get("text") or "")]
-    turn = [f"It is the turn of {one_line(status['whose'])}."] if status.get("whose") else []
+    whose = one_line(status.get("whose") or "")
+    turn = [] if not whose else ["It is your turn." if whose == "you" else
+                                 f"It is up to {whose}."]
     if status.get("next_in") is not None:
         turn.append(f"Next try {soon(status['next_in'])}.")
     lines += [" ".join(turn), one_line(status.get("note") or "")]

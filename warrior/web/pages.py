@@ -74,13 +74,16 @@ class PageHandler(Handler):
     def get(self) -> None:
         session = self.parts.sessions
         session_id = self.access.session_id
+        self.set_header("Content-Type", "text/html; charset=UTF-8")
+        self.set_header("Cache-Control", "no-store")
+        if session_id is None and self._comes_from_elsewhere():
+            self.finish(self.parts.render("arriving.html"))
+            return
         if session_id is None:
             cookie = session.new()
             session_id = cookie.partition(".")[0]
             set_session(self, cookie)
         token = session.token(session_id)
-        self.set_header("Content-Type", "text/html; charset=UTF-8")
-        self.set_header("Cache-Control", "no-store")
         if not self.access.authenticated:
             self.finish(self.parts.render("login.html", token=token, built=self.parts.built()))
             return
@@ -89,6 +92,12 @@ class PageHandler(Handler):
             **without_scripts(self.parts.program)))
 
     head = get
+
+    def _comes_from_elsewhere(self) -> bool:
+        """Whether a link of another site led here: the browser then keeps its cookie back, and
+        a new one would log out whoever is logged in. Asked from here, it sends it."""
+        return self.request.headers.get("Sec-Fetch-Site", "none").strip().lower() in (
+            "cross-site", "same-site")
 
 
 def without_scripts(program: Program) -> dict[str, Any]:

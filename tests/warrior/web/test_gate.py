@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.warrior.web.conftest import MakeConsole, RunningConsole, token_in
-from tests.warrior.web.talking import Answer, exchange
+from tests.warrior.web.conftest import MakeConsole, RunningConsole
+from tests.warrior.web.talking import Answer, exchange, token_in
 from warrior.web.hosts import AcceptedHosts
 from warrior.web.live.sockets import TRANSPORTS
 from warrior.web.routes import routes

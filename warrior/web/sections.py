@@ -51,6 +51,8 @@ def program_json(kind: str, password: bool, facts: Mapping[str, Any]) -> Json:
         "max_concurrent": facts.get("max_concurrent"),
         "real_shutdown": bool(facts.get("real_shutdown", False)),
         "password": password,
+        "state_dir": str(facts.get("state_dir") or ""),
+        "data_dir": str(facts.get("data_dir") or ""),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import functools
 import os
@@ -14,6 +15,7 @@ from tornado.routing import Router
 from tornado.web import Application
 
 from warrior.web import pages
+from warrior.web.connections import BoundedServer
 from warrior.web.gate import Access, Gate, check_length
 from warrior.web.headers import (
     MAX_DISCARDED,
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 
 #: Seconds within which a body has to arrive, and a connection has to ask for something.
 BODY_TIMEOUT, IDLE_TIMEOUT = 10.0, 120.0
+#: Logs that may be on their way at once.
+LARGE_ANSWERS = 4
 #: The largest message a page may send.
 MAX_MESSAGE = 64 * 1024
 
@@ -170,7 +174,10 @@ class Console:
         Raises OSError; its text is a sentence.
         """
         self._control = ControlSocket(path)
-        self._serve(ControlApplication(self._parts)).add_socket(self._control.socket)
+        # With turns of its own: slow readers elsewhere do not hold it up.
+        parts = dataclasses.replace(
+            self._parts, large_answers=asyncio.Semaphore(LARGE_ANSWERS))
+        self._serve(ControlApplication(parts)).add_socket(self._control.socket)
 
     def credentials_changed(self, username: str, record: str) -> None:
         """Another account from now on; ``record`` '' is none. All sessions but the one that
@@ -197,9 +204,9 @@ class Console:
         self._parts.password.close()
 
     def _serve(self, application: Application) -> HTTPServer:
-        server = HTTPServer(
+        server = BoundedServer(
             application, max_body_size=MAX_DISCARDED, body_timeout=BODY_TIMEOUT,
-            idle_connection_timeout=IDLE_TIMEOUT, max_header_size=32 * 1024)
+            idle_connection_timeout=IDLE_TIMEOUT)
         self._servers.append(server)
         return server
 
@@ -265,6 +272,7 @@ def _parts(
         program=program, hub=Hub(program, machine), sessions=Sessions(), password=password,
         commands=commands, facade=facade,
         static_dir=options.static_dir or os.path.join(root, "static"),
+        large_answers=asyncio.Semaphore(LARGE_ANSWERS),
         templates=pages.Templates(options.templates_dir or os.path.join(root, "templates")),
         public=PublicAddress.of(options.public_url) if options.public_url else None)
 

@@ -14,7 +14,7 @@ from tornado import httputil
 from warrior.web.headers import MAX_BODY, Refusal, content_length
 from warrior.web.hosts import AcceptedHosts, host_name
 from warrior.web.keys import KeyCheck, bearer_key
-from warrior.web.password import PasswordCheck, TooManyFailures, basic_credentials
+from warrior.web.password import PasswordCheck, TooBusy, TooManyFailures, basic_credentials
 from warrior.web.proxy import Proxies, PublicAddress
 from warrior.web.sessions import Sessions
 
@@ -179,6 +179,9 @@ def check_length(headers: httputil.HTTPHeaders) -> Refusal | None:
 def too_many_failures(error: TooManyFailures) -> Refusal:
     """What somebody reads who has guessed too often."""
     seconds = int(error.seconds) + 1
+    if isinstance(error, TooBusy):
+        return Refusal(429, "Too many passwords are being checked at once: try again in "
+                            f"{seconds} s.", {"Retry-After": str(seconds)})
     return Refusal(429, f"Too many wrong passwords or keys from this address: try again in "
                         f"{seconds} s.",
                    {"Retry-After": str(seconds)})

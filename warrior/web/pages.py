@@ -54,9 +54,14 @@ class Handler(RequestHandler):
         error = kwargs.get("exc_info", (None, None, None))[1]
         text = getattr(error, "sentence", "") or responses.get(status_code, "Refused")
         self.set_header("Content-Type", "text/plain; charset=UTF-8")
+        allowed = self.allowed()
+        if status_code == 405 and not allowed:
+            # An odd method, at an address where there is nothing anyway.
+            status_code = 404
+            self.set_status(status_code)
         if status_code == 405:
-            self.set_header("Allow", ", ".join(self.allowed()))
-            text = f"{self.request.method} is not for this address; use {self.allowed()[0]}."
+            self.set_header("Allow", ", ".join(allowed))
+            text = f"This method is not for this address; use {allowed[0]}."
         elif status_code == 404 and not hasattr(error, "sentence"):
             text = "There is nothing at this address."
         self.finish(f"{text}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,8 @@ class ConsoleParts:
     facade: WarriorFacade | None
     static_dir: str
     templates: pages.Templates
+    #: A turn for each large answer on its way.
+    large_answers: asyncio.Semaphore
     #: Where a reverse proxy shows the console; None without one.
     public: PublicAddress | None = None
 

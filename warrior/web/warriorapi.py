@@ -90,11 +90,11 @@ class ProjectCommand(WarriorCommand):
 class ProjectLogHandler(TextHandler):
     """``GET /api/projects/NAME/log``: what fetching, installing and loading it printed."""
 
-    def get(self, name: str) -> None:
+    async def get(self, name: str) -> None:
         facade = self.parts.facade
         assert facade is not None
         try:
-            self.finish_text(facade.project_log(name))
+            await self.finish_text(lambda: facade.project_log(name))
         except UnknownProject as error:
             raise Refused(404, str(error)) from error
 
@@ -106,7 +106,7 @@ class DaemonLogHandler(TextHandler):
         facade = self.parts.facade
         assert facade is not None
         try:
-            self.finish_text(await facade.daemon_log())
+            await self.finish_text(facade.daemon_log)
         except OSError as error:
             raise Refused(500, f"The log cannot be read: {error.strerror or error}.") from error
 

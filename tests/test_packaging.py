@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 NOT_COPIED = shutil.ignore_patterns(
-    ".*", "__pycache__", "build", "dist", "*.egg-info", "data", "tracker-data", "tests",
+    ".git*", ".ci", ".venv*", ".hypothesis", ".*_cache", "__pycache__", "build", "dist", "*.egg-info", "data", "tracker-data", "tests",
     "node_modules", "STOP")
 
 
@@ -89,6 +89,15 @@ def test_the_example_comes_along(installed: Path, tmp_path: Path) -> None:
     assert path.is_relative_to(installed) and not path.is_symlink()
     assert path.read_bytes() == (ROOT / "warrior.conf.example").read_bytes()
     assert "(default: 8001)" in run(installed / "bin" / "run-warrior", "--help", cwd=tmp_path)
+
+
+def test_the_settings_of_curl_come_along(installed: Path, tmp_path: Path) -> None:
+    """Without them curl would read those of the user."""
+    code = ("from pipeline_core.externalprocess import CurlUpload\n"
+            "print(CurlUpload('http://h/', 'x').env['CURL_HOME'])")
+    folder = Path(run(installed / "bin" / "python", "-c", code, cwd=tmp_path).strip())
+    assert folder.is_relative_to(installed)
+    assert "proto-redir" in (folder / ".curlrc").read_text()
 
 
 @pytest.fixture

@@ -190,3 +190,15 @@ def test_log_messages_are_lines(pipe: tuple[int, int]) -> None:
     text = read_all(pipe[0]).decode()
     assert text.startswith("careful: wet\nand this\nTraceback")
     assert text.endswith("ValueError: broken\n")
+
+
+def test_log_messages_command_no_terminal(pipe: tuple[int, int]) -> None:
+    """Control characters that strangers send are shown as such; lines and letters stay."""
+    handler = WriterHandler(StdoutWriter(pipe[1]))
+    log = logging.Logger("of this test")
+    log.addHandler(handler)
+    log.warning("refused: %s", "/\x1b[2J\x9b2J\r\x7f\0 \tb\u00e4r\nnext")
+    handler.close()
+    os.close(pipe[1])
+    assert read_all(pipe[0]).decode() == (
+        "refused: /\\x1b[2J\\x9b2J\\x0d\\x7f\\x00 \tb\u00e4r\nnext\n")

@@ -28,6 +28,8 @@ SECURITY_HEADERS: Mapping[str, str] = {
 
 #: The largest body that a command may have.
 MAX_BODY = 64 * 1024
+#: Characters of a path that are logged: a foreign page must not fill the log.
+LOGGED = 200
 #: A refused body is read up to this size, so that the sender can read our answer.
 MAX_DISCARDED = 1024 * 1024
 
@@ -98,7 +100,7 @@ class RefusalDelegate(httputil.HTTPMessageDelegate):
         self._answered = True
         refusal, request = self._refusal, self._request
         logger.info("refused with %d: %s %s from %s: %s", refusal.status, request.method,
-                    request.path, request.remote_ip, refusal.text)
+                    request.path[:LOGGED], request.remote_ip, refusal.text)
         body = (refusal.text + "\n").encode("utf-8")
         headers = httputil.HTTPHeaders({
             **SECURITY_HEADERS, "Cache-Control": "no-store",

@@ -125,9 +125,14 @@ _odd_header = _basic | st.sampled_from([
     "X-HTTP-Method-Override: POST", "Accept-Encoding: gzip", "Accept-Language: " + "x" * 200,
     "Accept-Language: \xff;q=x", "X: " + "x" * 40000, "no colon here", " folded: x", ": empty",
     "A\0: b", "A: b\0c", "A : b", "A: b\rC: d", "A: \x1b[2J"])
+_hosts = st.sampled_from([
+    "evil.example", "localhost", "LOCALHOST:1", "x.localhost", "localhost.", "[::1]", "[::1", "127.1",
+    "2130706433", "0.0.0.0", "a@127.0.0.1", "127.0.0.1:x", "127.0.0.1:99999999", "127.0.0.1, x",
+    "[::ffff:7f00:1]", "[fe80::1%25x]", "\xff", "\u0663", "a" * 300, "."])
 #: Up to three things that are wrong, often none.
 _faults = st.lists(st.one_of(
     st.tuples(st.just("add"), _odd_header), st.tuples(st.just("add"), _odd_header),
+    st.tuples(st.just("host"), _hosts),
     st.tuples(st.just("drop"), st.sampled_from(
         ["Host", "Cookie", "X-CSRF-Token", "Content-Type", "Content-Length"])),
     st.tuples(st.just("method"), st.sampled_from(_METHODS)),
@@ -158,8 +163,9 @@ class Request:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it ends as it says that it does, so that an answer must come."""
-        return not any(kind == "cut" or what.startswith((
+        """Whether it ends as it says that it does and asks for what is there already, so that
+        an answer must come at once."""
+        return "/xhr" not in self.route and not any(kind == "cut" or what.startswith((
             "Content-Length", "Transfer-Encoding", "Expect", "X: "))
             for kind, what in self.faults)
 
@@ -187,6 +193,8 @@ class Request:
                 lines.append(what)
             elif kind == "drop":
                 headers.pop(what, None)
+            elif kind == "host":
+                headers["Host"] = what
             elif kind == "longer":
                 path += "a" * int(what)
             elif kind == "query":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import itertools
 import os
 import re
 import socket
@@ -63,6 +64,14 @@ class Target:
             received = exchange(sock, data, **how)
         self.seen.update(statuses(received))
         return received
+
+    def post(self, path: str, body: bytes = b"", **how: Any) -> bytes:
+        """As a page does; what comes back."""
+        headers = {"Host": self.host, **self.session, "Content-Length": str(len(body)),
+                   "Connection": "close"}
+        head = f"POST {path} HTTP/1.1\r\n" + "".join(
+            f"{name}: {value}\r\n" for name, value in headers.items())
+        return self.exchange(head.encode() + b"\r\n" + body, **how)
 
     def is_well(self) -> None:
         """It lives, it answers, and it has met nothing that it did not expect."""
@@ -175,21 +184,14 @@ def fire_polls(target: Target, count: int, start: int = 0) -> None:
     """What a page without a websocket sends: it opens, says something, and looks again."""
     item = target.item().encode()
 
-    def post(path: str, body: bytes) -> bytes:
-        headers = {"Host": target.host, **target.session, "Content-Length": str(len(body)),
-                   "Connection": "close"}
-        head = f"POST {path} HTTP/1.1\r\n" + "".join(
-            f"{name}: {value}\r\n" for name, value in headers.items())
-        return target.exchange(head.encode() + b"\r\n" + body)
-
     @given(oddities.packs)
     def poll(pack: tuple[bytes, int]) -> None:
         path = f"/sockjs/000/{os.urandom(4).hex()}"
         # There is room for so many pages, and those before are still missed for a while.
-        until(lambda: post(f"{path}/xhr", b"").endswith(b"o\n"), "a page")
+        until(lambda: target.post(f"{path}/xhr", b"").endswith(b"o\n"), "a page")
         body = (pack[0] * pack[1]).replace(b"ITEM", item)
-        assert statuses(post(f"{path}/xhr_send", body))[0] in (204, 400, 413)
-        assert statuses(post(f"{path}/xhr", b"")) == [200]
+        assert statuses(target.post(f"{path}/xhr_send", body))[0] in (204, 400, 413)
+        assert statuses(target.post(f"{path}/xhr", b"")) == [200]
 
     fire(poll, count, start)
 
@@ -200,7 +202,7 @@ def test_some(target: Target) -> None:
     fire_messages(target, 40)
     fire_polls(target, 15)
     target.is_well()
-    assert {200, 204, 400, 403, 404, 405} <= target.seen.keys()
+    assert {200, 204, 400, 404} <= target.seen.keys() and target.seen.keys() & {401, 403}
     assert target.seen[200] > target.sent / 10
 
 
@@ -215,7 +217,7 @@ def test_ten_thousand(target: Target) -> None:
         target.is_well()
         assert target.sent - before >= 2500
     until(lambda: target.command.memory() < memory + 8, "memory that does not grow")
-    assert {200, 204, 400, 401, 403, 404, 405, 411, 413, 415, 421, 429} <= target.seen.keys()
+    assert {101, 200, 204, 400, 401, 403, 404, 405, 411, 413, 415, 421, 429} <= target.seen.keys()
     assert target.seen[200] > target.sent / 10
 
 
@@ -235,20 +237,33 @@ AMBIGUOUS = (
     "Content-Length: 99999999999999999999")
 
 
-@pytest.mark.parametrize("head", AMBIGUOUS)
-def test_no_request_hides_in_another(target: Target, head: str) -> None:
+def test_no_request_hides_in_another(target: Target) -> None:
     """What lies in a body is not answered, nor anything behind a doubtful one."""
     hidden = f"GET /healthz HTTP/1.1\r\nHost: {target.host}\r\n\r\n"
     headers = {"Host": target.host, "Content-Type": "application/json", **target.session}
     start = "POST /api/keep-running HTTP/1.1\r\n" + "".join(
         f"{name}: {value}\r\n" for name, value in headers.items())
-    for body in (hidden, f"0\r\n\r\n{hidden}", f"2\r\n{{}}\r\n0\r\n\r\n{hidden}"):
-        answers = target.exchange(
-            (start + head.format(all=len(body)) + "\r\n\r\n" + body).encode("latin1"),
-            wanted=2, patience=5.0)
-        assert len(statuses(answers)) <= 1, answers
-        assert all(400 <= status < 500 for status in statuses(answers)), answers
-        assert b"healthy" not in answers
+    bodies = (hidden, f"0\r\n\r\n{hidden}", f"2\r\n{{}}\r\n0\r\n\r\n{hidden}")
+    for head, body in itertools.product(AMBIGUOUS, bodies):
+        request = start + head.format(all=len(body)) + "\r\n\r\n" + body
+        answers = target.exchange(request.encode("latin1"), wanted=2, patience=5.0)
+        assert len(statuses(answers)) <= 1, (head, answers)
+        assert all(400 <= status < 500 for status in statuses(answers)), (head, answers)
+        assert b"healthy" not in answers, (head, answers)
+    target.is_well()
+
+
+def test_what_once_went_wrong(target: Target) -> None:
+    """A NUL in the name of a file; a page that goes over to another transport, and to another
+    address; control characters in a path, which the log shows as such."""
+    head = f" HTTP/1.1\r\nHost: {target.host}\r\nConnection: close\r\n\r\n".encode()
+    assert statuses(target.exchange(b"GET /static/%00" + head)) == [404]
+    assert statuses(target.exchange(b"POST /api/stop/\x9b2J" + head))[0] in (401, 403)
+    page = f"/sockjs/000/{os.urandom(4).hex()}"
+    until(lambda: target.post(f"{page}/xhr").endswith(b"o\n"), "a page")
+    target.sent = 16 * (target.sent // 16) + 15  # the next one comes from another address
+    assert statuses(target.post(f"{page}/xhr")) == [200]
+    assert statuses(target.post(f"{page}/xhr_streaming", patience=5.0)) == [200]
     target.is_well()
 
 

@@ -45,7 +45,7 @@ BODY_TIMEOUT, IDLE_TIMEOUT = 10.0, 120.0
 #: Logs that may be on their way at once.
 LARGE_ANSWERS = 4
 #: The largest message a page may send.
-MAX_MESSAGE = 64 * 1024
+MAX_MESSAGE = 32 * 1024
 
 
 @dataclasses.dataclass(frozen=True)

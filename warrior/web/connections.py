@@ -14,7 +14,7 @@ import ipaddress
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tornado import httputil, iostream
@@ -29,15 +29,17 @@ logger = logging.getLogger(__name__)
 HERE = "here"
 
 #: Connections at once; a browser has six, and a socket for each page.
-MAX_CONNECTIONS = 64
+MAX_CONNECTIONS = 48
 #: Of these, what one neighbour may have before his are the first to go: a browser or two.
 SHARE = 16
 #: Within so many seconds, so many bytes of an answer have to be read.
 UNREAD, LEAST_READ = 30.0, 16 * 1024
 #: Seconds between two looks for such answers, while there are connections.
 LOOK_INTERVAL = 5.0
+#: Bytes of unfinished bodies that are held at most, all together.
+MAX_BODIES = 1280 * 1024
 #: Bytes of a request that are held at most: its head, one piece of its body, a message.
-MAX_HEAD, PIECE, MAX_BUFFERED = 16 * 1024, 16 * 1024, 256 * 1024
+MAX_HEAD, PIECE, MAX_BUFFERED = 16 * 1024, 8 * 1024, 256 * 1024
 
 
 @dataclasses.dataclass(eq=False)
@@ -49,6 +51,7 @@ class Client:
     neighbour: str
     since: float
     working: bool = False
+    body: int = 0
     written: int = -1
     written_at: float = 0.0
 
@@ -83,7 +86,7 @@ class BoundedServer(HTTPServer):
 
     def handle_stream(self, stream: iostream.IOStream, address: Any) -> None:
         if len(self._clients) >= MAX_CONNECTIONS:
-            self._make_room()
+            self._sacrifice(self._clients)
         before = set(self._connections)
         stream = ConsoleStream.instead_of(stream)
         super().handle_stream(stream, address)
@@ -99,8 +102,8 @@ class BoundedServer(HTTPServer):
         client = self._clients.get(server_conn)
         if client is None:
             return delegate  # its first request: it is silent since just now
-        client.since, client.working = time.monotonic(), False
-        return _Noting(delegate, client)
+        client.since, client.working, client.body = time.monotonic(), False, 0
+        return _Noting(delegate, client, self._check_bodies)
 
     def on_close(self, server_conn: object) -> None:
         super().on_close(server_conn)
@@ -109,7 +112,13 @@ class BoundedServer(HTTPServer):
             self._look.cancel()
             self._look = None
 
-    def _make_room(self) -> None:
+    def _check_bodies(self) -> None:
+        """Make room where too much of requests that are not complete is held."""
+        while sum(client.body for client in self._clients.values()) > MAX_BODIES:
+            self._sacrifice({connection: client for connection, client in self._clients.items()
+                             if client.body})
+
+    def _sacrifice(self, among: dict[object, Client]) -> None:
         """Close the connection that is missed least: of whoever has more than his share, else of
         another machine, a silent one, the oldest."""
         held = Counter(client.neighbour for client in self._clients.values())
@@ -118,7 +127,7 @@ class BoundedServer(HTTPServer):
             over = max(0, held[client.neighbour] - SHARE)
             return -over, client.neighbour == HERE, client.is_busy(), client.since
 
-        connection, client = min(self._clients.items(), key=lambda pair: worth(pair[1]))
+        connection, client = min(among.items(), key=lambda pair: worth(pair[1]))
         logger.info("There are %d connections: one from %s is closed.", len(self._clients),
                     client.neighbour)
         del self._clients[connection]  # it has still to be told
@@ -150,9 +159,11 @@ class BoundedServer(HTTPServer):
 class _Noting(httputil.HTTPMessageDelegate):
     """Notes when a request has come, and when all of it has."""
 
-    def __init__(self, delegate: httputil.HTTPMessageDelegate, client: Client) -> None:
+    def __init__(self, delegate: httputil.HTTPMessageDelegate, client: Client,
+                 more_came: Callable[[], None]) -> None:
         self._delegate = delegate
         self._client = client
+        self._more_came = more_came
 
     def headers_received(
         self,
@@ -163,10 +174,12 @@ class _Noting(httputil.HTTPMessageDelegate):
         return self._delegate.headers_received(start_line, headers)
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        self._client.body += len(chunk)
+        self._more_came()
         return self._delegate.data_received(chunk)
 
     def finish(self) -> None:
-        self._client.working = True
+        self._client.working, self._client.body = True, 0
         self._delegate.finish()
 
     def on_connection_close(self) -> None:

@@ -114,8 +114,8 @@ def websocket_frames(crowd: Crowd) -> None:
         struct.pack(">BBQ", 0x81, 0xFF, 65_000) + mask + b"x" * 64_999,
         (struct.pack(">BBH", 0x01, 0xFE, 30_000) + mask + b"x" * 30_000) + (
             struct.pack(">BBH", 0x00, 0xFE, 30_000) + mask + b"x" * 30_000) * 30,
-        (struct.pack(">BB", 0x89, 0x80 | 125) + mask + b"p" * 125) * 40_000)
-    for number in range(60):
+        (struct.pack(">BB", 0x89, 0x80 | 125) + mask + b"p" * 125) * 10_000)
+    for number in range(40):
         crowd.connect(opening.replace(b"{}", b"ws%d" % number) + shapes[number % len(shapes)])
 
 

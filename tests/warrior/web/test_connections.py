@@ -5,24 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from pipeline_core.externalprocess import ExternalProcess
 from tests.warrior.web.conftest import MakeConsole, RunningConsole
+from tests.warrior.web.longlog import until, with_a_long_log
 from tests.warrior.web.talking import exchange
 from warrior.web.connections import HERE, MAX_CONNECTIONS, SHARE, neighbour
-from warrior.web.live.logs import MAX_UNREAD, SHORT_OPENING
 from warrior.web.live.sockets import MAX_PAGES, PAGES_EACH
-
-
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def is_closed(sock: socket.socket) -> bool:
@@ -201,21 +192,6 @@ def test_polling_pages_that_are_given_up_count_until_they_are_forgotten(
     until(lambda: open_another(next(numbers)) == 200)
 
 
-def with_a_long_log(make_running: MakeConsole) -> tuple[RunningConsole, str]:
-    """A console with an item whose log is as long as logs get; the item's id."""
-    console = make_running([ExternalProcess("Talk", [
-        "sh", "-c", "yes 'a line of some length, again and again' | head -c 3000000; sleep 100"],
-        env={"PATH": os.environ["PATH"]})])
-    console.start()
-    board = console.console._parts.program.board
-
-    def lengths() -> list[int]:
-        return [len(log.text()) for log in map(board.logs.get, board.items) if log is not None]
-
-    until(lambda: max(console.on_loop(lengths), default=0) > 200_000)
-    return console, next(iter(board.items))
-
-
 @pytest.mark.parametrize("unread", [0.3])
 def test_answers_that_nobody_reads_are_given_up(
         make_running: MakeConsole, monkeypatch: pytest.MonkeyPatch, unread: float) -> None:
@@ -235,40 +211,6 @@ def test_answers_that_nobody_reads_are_given_up(
         answer = console.ask("GET", f"/api/items/{item_id}/log", session)
     assert answer.status == 200
     assert len(answer.text) > 200_000
-
-
-def test_a_page_that_opens_logs_without_reading(make_running: MakeConsole) -> None:
-    """It gets what there is when it reads, once; one that goes on asking is closed."""
-    console, item_id = with_a_long_log(make_running)
-    session = console.session()
-    page = console.open_page(session["Cookie"], receive_buffer=4096)
-    for _ in range(50):
-        page.say(type="watch", item=item_id)
-        page.say(type="unwatch", item=item_id)
-    page.say(type="watch", item=item_id)
-
-    page.sock.settimeout(20)
-    found = page.until(lambda message: message["type"] == "log" and message.get("start"))
-    assert len(found["text"]) > 100_000
-    page.close()
-    readers = console.console._parts.hub.readers
-    until(lambda: not readers)
-    greedy = console.open_page(session["Cookie"], receive_buffer=4096)
-    until(lambda: readers)
-    (reader,) = readers
-
-    def is_full() -> bool:
-        """Whether the system holds no more for it, after one more log."""
-        greedy.say(type="watch", item=item_id)
-        greedy.say(type="unwatch", item=item_id)
-        return not any(console.on_loop(reader.channel.ready) for _ in range(50))
-
-    until(is_full)
-    with pytest.raises(ConnectionError):
-        for number in range(5000):
-            greedy.say(type="watch", item=f"none-{number}")
-        while True:
-            greedy._recv()
 
 
 def test_an_answer_read_byte_by_byte_is_given_up(
@@ -293,36 +235,3 @@ def test_an_answer_read_byte_by_byte_is_given_up(
 
         reads_on()
         until(lambda: held(console) == 0 or not reads_on())
-
-
-def test_pings_of_a_page_that_does_not_read(console: RunningConsole) -> None:
-    """Their answers do not pile up: it is let go."""
-    page = console.open_page(receive_buffer=4096)
-    pings = (b"\x89\xfd" + b"\0\0\0\0" + b"p" * 125) * 500
-    end = time.monotonic() + 60
-    with pytest.raises(OSError):
-        while time.monotonic() < end:
-            page.sock.sendall(pings)
-    assert time.monotonic() < end
-    until(lambda: not console.console._parts.hub.readers)
-
-
-def test_logs_that_are_opened_and_not_read_are_shorter(make_running: MakeConsole) -> None:
-    """All pages together have a bounded number of characters on their way; each gets at least
-    the end of the log."""
-    console, item_id = with_a_long_log(make_running)
-    cookie = console.session()["Cookie"]
-    hub = console.console._parts.hub
-    pages = [console.open_page(cookie, receive_buffer=4096) for _ in range(PAGES_EACH)]
-    for page in pages:
-        page.say(type="watch", item=item_id)
-
-    def all_have_begun() -> bool:
-        return [len(reader.watched) - len(reader.unopened) for reader in hub.readers
-                ] == [1] * PAGES_EACH
-
-    until(lambda: console.on_loop(all_have_begun))
-    assert console.on_loop(hub._unread) < 2 * MAX_UNREAD
-    for page in pages[::6]:
-        found = page.until(lambda message: message["type"] == "log" and message.get("start"))
-        assert len(found["text"]) > SHORT_OPENING // 2

@@ -1,0 +1,79 @@
+"""Pages that ask for much and read nothing, against a console that really listens."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.warrior.web.conftest import MakeConsole, RunningConsole
+from tests.warrior.web.longlog import until, with_a_long_log
+from warrior.web.live.logs import MAX_UNREAD, SHORT_OPENING
+from warrior.web.live.sockets import PAGES_EACH
+
+
+def test_a_page_that_opens_logs_without_reading(make_running: MakeConsole) -> None:
+    """It gets what there is when it reads, once; one that goes on asking is closed."""
+    console, item_id = with_a_long_log(make_running)
+    session = console.session()
+    page = console.open_page(session["Cookie"], receive_buffer=4096)
+    for _ in range(50):
+        page.say(type="watch", item=item_id)
+        page.say(type="unwatch", item=item_id)
+    page.say(type="watch", item=item_id)
+
+    page.sock.settimeout(20)
+    found = page.until(lambda message: message["type"] == "log" and message.get("start"))
+    assert len(found["text"]) > 100_000
+    page.close()
+    readers = console.console._parts.hub.readers
+    until(lambda: not readers)
+    greedy = console.open_page(session["Cookie"], receive_buffer=4096)
+    until(lambda: readers)
+    (reader,) = readers
+
+    def is_full() -> bool:
+        """Whether the system holds no more for it, after one more log."""
+        greedy.say(type="watch", item=item_id)
+        greedy.say(type="unwatch", item=item_id)
+        return not any(console.on_loop(reader.channel.ready) for _ in range(50))
+
+    until(is_full)
+    with pytest.raises(ConnectionError):
+        for number in range(5000):
+            greedy.say(type="watch", item=f"none-{number}")
+        while True:
+            greedy._recv()
+
+
+def test_pings_of_a_page_that_does_not_read(console: RunningConsole) -> None:
+    """Their answers do not pile up: it is let go."""
+    page = console.open_page(receive_buffer=4096)
+    pings = (b"\x89\xfd" + b"\0\0\0\0" + b"p" * 125) * 500
+    end = time.monotonic() + 60
+    with pytest.raises(OSError):
+        while time.monotonic() < end:
+            page.sock.sendall(pings)
+    assert time.monotonic() < end
+    until(lambda: not console.console._parts.hub.readers)
+
+
+def test_logs_that_are_opened_and_not_read_are_shorter(make_running: MakeConsole) -> None:
+    """All pages together have a bounded number of characters on their way; each gets at least
+    the end of the log."""
+    console, item_id = with_a_long_log(make_running)
+    cookie = console.session()["Cookie"]
+    hub = console.console._parts.hub
+    pages = [console.open_page(cookie, receive_buffer=4096) for _ in range(PAGES_EACH)]
+    for page in pages:
+        page.say(type="watch", item=item_id)
+
+    def all_have_begun() -> bool:
+        return [len(reader.watched) - len(reader.unopened) for reader in hub.readers
+                ] == [1] * PAGES_EACH
+
+    until(lambda: console.on_loop(all_have_begun))
+    assert console.on_loop(hub._unread) < 2 * MAX_UNREAD
+    for page in pages[::6]:
+        found = page.until(lambda message: message["type"] == "log" and message.get("start"))
+        assert len(found["text"]) > SHORT_OPENING // 2

@@ -10,9 +10,13 @@ from typing import Any, TypeVar
 from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, stream_request_body
 
+from tracker.admission import admit
 from tracker.errors import TrackerError
 from tracker.handlers import Handler, Refusal
 from tracker.names import check_project
+from tracker.store import Store
+from tracker.targets import Target
+from tracker.targettable import kept_targets
 from tracker.uploads import Upload
 
 T = TypeVar("T")
@@ -67,8 +71,13 @@ class UploadHandler(Handler):
         """Start the upload, or say why not."""
         self.refuse_pages()
         project = check_project(self.path_args[0])
-        await self.parts.writer.run(lambda store: store.counts(project))
-        if self.parts.targets.for_project(project):
+        address = self.address
+
+        def find(store: Store) -> tuple[list[Target], list[Target]]:
+            admit(store.connection, project, None, address)
+            return kept_targets(store, project)
+
+        if self.parts.targets.of(project, *await self.parts.writer.run(find)):
             raise Refusal(403, f"Uploads of {project} go to another target: ask for it first.")
         if "Content-Range" in self.request.headers:
             raise Refusal(400, "Send the whole file: parts of one are not taken.")

@@ -176,7 +176,7 @@ def run_tracker(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str
     def run(*arguments: str, given: str | bytes = "") -> subprocess.CompletedProcess[str]:
         given = given.encode() if isinstance(given, str) else given
         command = [*COMMAND, "--data-dir", str(tmp_path / "data"), *arguments]
-        ended = subprocess.run(command, input=given, capture_output=True, timeout=60, check=False)
+        ended = subprocess.run(command, input=given, capture_output=True, timeout=240, check=False)
         out, err = ended.stdout.decode(), ended.stderr.decode()
         return subprocess.CompletedProcess(command, ended.returncode, out, err)
 

@@ -1,0 +1,111 @@
+"""Items by HTTP: a body of lines, queued as it comes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from tornado.web import stream_request_body
+
+from tracker.adding import Lines
+from tracker.admin.gate import AdminHandler
+from tracker.errors import TrackerError
+from tracker.handlers import Refusal
+from tracker.names import MAX_NAME_BYTES, check_project
+from tracker.queues import Queue, queue_of
+
+MAX_BODY_BYTES = 1 << 32
+"""Longest body of lines; it is never in memory as a whole."""
+
+CHUNK = 5000
+"""Items in one transaction."""
+
+SMALL_BYTES = 1 << 20
+
+
+@stream_request_body
+class ItemsHandler(AdminHandler):
+    """``POST /_admin/projects/PROJECT/items``: one item a line of the body.
+
+    The query's ``queue`` or ``for`` names the queue. Bad lines are left out and told.
+    """
+
+    STREAMS = True
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._lines = Lines()
+        self._rest = bytearray()
+        self._names: list[str] = []
+        self._queue = Queue()
+        self._new = self._known = 0
+        self._refusal: TrackerError | Refusal | None = None
+
+    async def prepare(self) -> None:  # type: ignore[override]  # tornado takes both kinds
+        """Check the key, the project's name and the queue before the body is sent."""
+        length = self.request.headers.get("Content-Length", "")
+        try:
+            await super().prepare()
+            if self.request.method == "POST":
+                self._begin()
+        except (TrackerError, Refusal) as error:
+            # A small body is let come first: its sender listens when all of it is sent.
+            if not length.isdigit() or int(length) > SMALL_BYTES:
+                raise
+            self._refusal = error
+
+    def _begin(self) -> None:
+        """Read what stands in the address, and give the body its limit."""
+        asked = self.asked("queue", "for")
+        self._queue = queue_of(asked.get("queue"), asked.get("for"))
+        check_project(self.path_args[0])
+        connection: Any = self.request.connection
+        connection.set_max_body_size(MAX_BODY_BYTES)
+
+    async def data_received(self, chunk: bytes) -> None:
+        """Queue the whole lines that came; the next come only when these are durable."""
+        if self._finished or self._refusal is not None:
+            return
+        *whole, rest = chunk.split(b"\n")
+        for line in whole:
+            self._take(bytes(self._rest) + line)
+            self._rest.clear()
+        if len(self._rest) <= MAX_NAME_BYTES + 16:  # a longer line is bad, whatever else it has
+            self._rest += rest
+        try:
+            while len(self._names) >= CHUNK:
+                await self._add()
+        except TrackerError as error:
+            # Raised from here it would only close the connection, and say nothing.
+            self._handle_request_exception(error)
+
+    async def post(self, project: str) -> None:
+        """Queue the last ones; answer how many were new, known and bad."""
+        self.unread = False
+        if self._refusal is not None:
+            raise self._refusal
+        if self._rest:
+            self._take(bytes(self._rest))
+        await self._add()
+        self.json(
+            {
+                "project": project,
+                "new": self._new,
+                "known": self._known,
+                "bad_count": self._lines.bad_count,
+                "bad": [asdict(bad) for bad in self._lines.bad],
+            }
+        )
+
+    def _take(self, line: bytes) -> None:
+        name = self._lines.name(line)
+        if name is not None:
+            self._names.append(name)
+
+    async def _add(self) -> None:
+        """Queue a chunk of the names read, and make the project where there is none."""
+        names, self._names = self._names[:CHUNK], self._names[CHUNK:]
+        project, queue = self.path_args[0], self._queue
+        added = await self.work(lambda store: store.add(project, names, queue))
+        self._new += added.new
+        self._known += added.known

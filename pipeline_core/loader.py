@@ -8,6 +8,7 @@ import importlib
 import logging
 import os
 import re
+import traceback
 import types
 import warnings
 from collections.abc import Callable, Mapping
@@ -212,6 +213,9 @@ _PYTHON_2_SYNTAX = re.compile(
 def _explain(error: BaseException, path: str, needs: Needs) -> LoadError:
     text = format_failure(error)
     if isinstance(error, SyntaxError):
+        if error.filename == path:
+            # No code of the project has run: all frames are ours, and say nothing.
+            text = "".join(traceback.format_exception_only(error))
         if _is_python_2(error):
             return LoadError(
                 f"{path} is written for Python 2 and cannot run on Python 3 "

@@ -24,12 +24,12 @@ from tracker.practice.handler import SiteHandler
 from tracker.practice.items import stock
 from tracker.protocol import CommandHandler, StatusHandler
 from tracker.reader import Reader
+from tracker.schema import DATABASE
 from tracker.targets import UploadTargets
 from tracker.uploadhandler import UploadHandler
 from tracker.uploads import UploadFolder
 from tracker.writer import Writer
 
-DATABASE = "tracker.sqlite3"
 UPLOADS = "uploads"
 MAX_BODY_BYTES = 1 << 20
 """Longest body but for handlers that take it as it comes, and have limits of their own."""

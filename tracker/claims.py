@@ -65,7 +65,7 @@ class Claims:
         return self._store.connection.execute(
             f"SELECT {columns} FROM items WHERE project_id = ? AND state = 'out' "
             "AND (? IS NULL OR claimed_at <= ?) AND (? IS NULL OR downloader = ?) "
-            "AND (? IS NULL OR name GLOB ?) ORDER BY claimed_at, id LIMIT ?",
+            "AND (? IS NULL OR name GLOB ?) ORDER BY claimed_at, position LIMIT ?",
             (
                 self._store.project_id(project),
                 *(latest, latest),

@@ -36,7 +36,7 @@ def export_chunk(store: Store, project: str, after: int, since: float = 0.0) -> 
     lines = []
     for report_id, at, downloader, size, stats in rows:
         items = store.connection.execute(
-            "SELECT name FROM items WHERE report_id = ? ORDER BY id", (report_id,)
+            "SELECT name FROM items WHERE report_id = ? ORDER BY position", (report_id,)
         )
         told = {
             "time": stamp(at),

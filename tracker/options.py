@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from tracker.app import DATABASE
 from tracker.errors import BadValue
+from tracker.schema import DATABASE
 from tracker.stamps import age, moment
 from tracker.store import Store
 

@@ -13,6 +13,9 @@ from pathlib import Path
 from tracker.errors import FolderUnusable, NewerDatabase
 from tracker.tables import STEPS
 
+DATABASE = "tracker.sqlite3"
+"""The file's name in the data folder."""
+
 APPLICATION_ID = 0x41547472  # "ATtr": tells our file from another program's
 VERSION = len(STEPS)
 BUSY_SECONDS = 20.0

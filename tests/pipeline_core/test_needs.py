@@ -306,6 +306,13 @@ def test_needs_that_cannot_be_found_out_hinder_nothing(
     assert "needs could not be found out" in caplog.text
 
 
+def test_a_slip_in_the_file_is_told_without_frames_of_ours(tmp_path: Path) -> None:
+    """Its line is all that helps."""
+    _, error = load(write(tmp_path, "print 'x'"))
+    assert error is not None and "loader.py" not in error.traceback
+    assert 'pipeline.py", line 10' in error.traceback and "print 'x'" in error.traceback
+
+
 # -- what is old, and words ------------------------------------------------------------------
 
 def test_old_ways(tmp_path: Path) -> None:

@@ -53,6 +53,15 @@ class Client:
         except ValueError:
             return status, text.decode()
 
+    def headers(self, path: str, data: Any) -> tuple[int, dict[str, str]]:
+        """POST *data* as JSON; return the status and the headers of the answer."""
+        self.connection.request(
+            "POST", path, json.dumps(data).encode(), {"Content-Type": "application/json"}
+        )
+        answer = self.connection.getresponse()
+        answer.read()
+        return answer.status, dict(answer.getheaders())
+
     def request(self, project: str, downloader: str = "SOMEONE", multi: int = 0) -> list[str]:
         """Claim items; [] when none waits."""
         part = f"/multi={multi}" if multi else ""

@@ -74,15 +74,20 @@ def test_an_older_copy_is_replaced_only_by_a_whole_one(
     target = tmp_path / "copies" / "copy"
     back_up(database, target)
     before = target.read_bytes()
+
+    def fail(_path: Path) -> None:
+        raise OSError(28, "No space")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(backup, "_sync", fail)
+        with pytest.raises(BackupFailed, match="No space"):
+            back_up(database, target)
+    assert target.read_bytes() == before
     damaged = sqlite3.connect(database)
     damaged.execute("UPDATE projects SET todo = todo + 1")
     damaged.commit()
     damaged.close()
     with pytest.raises(BackupFailed, match="3 items where 4"):
-        back_up(database, target)
-    assert target.read_bytes() == before
-    monkeypatch.setattr(backup, "_sync", lambda path: (_ for _ in ()).throw(OSError(28, "No space")))
-    with pytest.raises(BackupFailed, match="No space"):
         back_up(database, target)
     assert target.read_bytes() == before
     assert list(target.parent.iterdir()) == [target]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tracker.app import DATABASE
 from tracker.backup import back_up, default_path
 from tracker.options import EX_OK, Commands, as_json, command
 from tracker.output import print_json, size
+from tracker.schema import DATABASE
 
 
 def register(commands: Commands) -> None:
@@ -32,5 +32,5 @@ def _backup(options: argparse.Namespace) -> int:
         told = {"file": str(made.path), "bytes": made.size}
         print_json({**told, "projects": made.projects, "items": made.items})
     else:
-        print(f"{made.path}: {made.items} items of {made.projects} projects, {size(made.size)}")
+        print(f"{made.path}: projects: {made.projects}, items: {made.items}, {size(made.size)}")
     return EX_OK

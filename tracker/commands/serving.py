@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-from tracker.app import Settings
 from tracker.errors import BadValue
 from tracker.faults import help_text, parse
 from tracker.options import EX_OK, Commands, command, number, size
 from tracker.practice.items import DEFAULT_ITEMS
-from tracker.serve import serve
 from tracker.targets import UploadTargets
+
+if TYPE_CHECKING:
+    from tracker.app import Settings
 
 MOST_PRACTICE_ITEMS = 10_000_000
 
@@ -26,6 +28,9 @@ def run(options: argparse.Namespace) -> int:
     if options.faults == "help":
         print(help_text(), end="")
         return EX_OK
+    # Here, so that no other command has to load a web server first.
+    from tracker.serve import serve
+
     serve(_settings(options))
     return EX_OK
 
@@ -69,6 +74,8 @@ def serve_options(parser: argparse.ArgumentParser, first: bool = False) -> None:
 def _settings(options: argparse.Namespace) -> Settings:
     if options.practice_items is not None and not options.practice:
         raise BadValue("--practice-items is for --practice: give both.")
+    from tracker.app import Settings
+
     waiting = DEFAULT_ITEMS if options.practice_items is None else options.practice_items
     return Settings(
         data_dir=options.data_dir,

@@ -44,10 +44,11 @@ function facts(pairs) {
 }
 
 function Versions() {
-  const { kind, version, api, python, build } = program.value;
+  const { kind, version, api, python, build, state_dir: state, data_dir: data } = program.value;
   return facts([
     ["Program", kind === "warrior" ? "Warrior" : "One pipeline (run-pipeline)"],
     ["Version", version], ["API level", api], ["Python", python], ["Build", build],
+    ["Settings, code and log", state], ["Downloads", data],
   ]);
 }
 

@@ -6,6 +6,7 @@ import { left } from "./clock.js";
 import { Controls } from "./controls.js";
 import { countdown, upTo } from "./items.js";
 import { href, route, views } from "./route.js";
+import { prefix } from "./server.js";
 import { connection, isWarrior, machine, projects, runner, settings, status } from "./state.js";
 import { Stepper } from "./stepper.js";
 
@@ -58,7 +59,7 @@ export function Header() {
     : connection.value.state === "offline" ? "offline" : status.value?.tone ?? "waiting";
   const first = settings.value?.first_visit;
   return html`<header class="top" ref=${box}>
-    <div class="brand"><img class="mark" src="/static/mark.svg" alt="" width="36" height="36" />
+    <div class="brand"><img class="mark" src=${`${prefix}/static/mark.svg`} alt="" width="36" height="36" />
       <p class="brand-name">${pageTitle()}</p></div>
     <div class="status" data-tone=${tone} ref=${sentence}>
       <${Sentence} />${!first && html`<${Counts} />`}</div>

@@ -2,9 +2,12 @@
 
 const token = document.querySelector('meta[name="csrf-token"]')?.content ?? "";
 
+/** What stands before each path where a reverse proxy shows the console below a path of its own. */
+export const prefix = document.querySelector('meta[name="prefix"]')?.content ?? "";
+
 /** Whether the server that answers now knows this page's session, and lets it in. */
 export async function isKnown() {
-  const answer = await fetch("/", { cache: "no-store" });
+  const answer = await fetch(`${prefix}/`, { cache: "no-store" });
   const text = await answer.text();
   return answer.ok && text.includes(token) && text.includes('id="app"');
 }
@@ -30,7 +33,7 @@ async function refusal(answer) {
 export async function ask(path, options = {}) {
   let answer;
   try {
-    answer = await fetch(path, {
+    answer = await fetch(prefix + path, {
       ...options,
       headers: { "X-CSRF-Token": token, ...options.headers },
     });

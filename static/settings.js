@@ -4,6 +4,7 @@ import { html } from "./html.js";
 import { plural } from "./format.js";
 import { discard, drafts, errors, pending, remark, save, saving } from "./drafts.js";
 import { Field, fieldId } from "./fields.js";
+import { Keys } from "./keys.js";
 import { byName } from "./project.js";
 import { live, settings } from "./state.js";
 
@@ -39,7 +40,7 @@ export function Settings() {
     input?.scrollIntoView({ block: "center" });
   };
   const changes = pending.value.length;
-  return html`<form class="settings" onSubmit=${submit} novalidate autocomplete="off">
+  return html`<div class="settings"><form onSubmit=${submit} novalidate autocomplete="off">
     <h1>Settings</h1>
     ${grouped(known.fields).map(([name, fields]) => html`<${Group} key=${name} name=${name}
       fields=${fields} />`)}
@@ -51,7 +52,7 @@ export function Settings() {
       <p role="status" data-tone=${remark.value.tone}>${remark.value.text || (changes
         ? `${plural(changes, "change")} not saved yet.` : "What you save counts at once.")}</p>
     </div>
-  </form>`;
+  </form><${Keys} /></div>`;
 }
 
 function Group({ name, fields }) {

@@ -1,6 +1,6 @@
 // The one socket: connects, keeps trying, hands messages on.
 import { SockJS } from "./vendor/vendor.js";
-import { isKnown } from "./server.js";
+import { isKnown, prefix } from "./server.js";
 import {
   applyChange, applyLines, applyMachine, applySnapshot, connection, seconds,
 } from "./state.js";
@@ -16,7 +16,7 @@ let viewed = [];
 
 export function connect() {
   clearTimeout(timer);
-  const opened = new SockJS("/sockjs", null, { transports: TRANSPORTS });
+  const opened = new SockJS(`${prefix}/sockjs`, null, { transports: TRANSPORTS });
   socket = opened;
   opened.onopen = () => {
     tries = 0;

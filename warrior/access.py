@@ -56,7 +56,7 @@ async def settle_access(
     see it else, and the images that exist expect it.
     """
     address = options.address or ("0.0.0.0" if container else "")
-    exposed = not is_loopback(address)
+    exposed = not is_loopback(address) or bool(options.public_url)
     settings.password_needed = exposed and not options.insecure_no_password
     has_password = bool(options.http_password or settings.password_record)
     if has_password:
@@ -66,8 +66,10 @@ async def settle_access(
         await settings.lock(made)
         return Access(address, made=made)
     if settings.password_needed:
+        option = "public_url" if options.public_url else "address"
         raise AccessRefused(
-            f"At {address} anybody could command this warrior. Set a password (http_password in "
-            "its configuration, or the environment variable WARRIOR_HTTP_PASSWORD), leave the "
-            "address out, or say --insecure-no-password if you mean it.")
+            f"At {options.public_url or address} anybody could command this warrior. Set a "
+            "password (http_password in its configuration, or the environment variable "
+            f"WARRIOR_HTTP_PASSWORD), leave the {option} out, or say --insecure-no-password if "
+            "you mean it.")
     return Access(address, insecure=exposed)

@@ -195,7 +195,10 @@ class Daemon:
                 address=access.address, port=options.port,
                 username=options.http_username or settings.http_username,
                 password=options.http_password, password_record=settings.password_record,
-                host_names=options.host_names, static_dir=resources.static_dir(),
+                host_names=options.host_names, public_url=options.public_url,
+                proxy_addresses=options.proxy_addresses,
+                api_keys=lambda: {name: key.digest for name, key in settings.keys.items()},
+                static_dir=resources.static_dir(),
                 templates_dir=resources.templates_dir()))
             urls = self._console.listen()
         except (OSError, resources.ResourceError) as error:
@@ -203,6 +206,8 @@ class Daemon:
                          str(getattr(error, "strerror", None) or error).rstrip("."))
             return False
         logger.info("The page is at %s", urls[0])
+        if options.public_url:
+            logger.info("A proxy shows it at %s/", options.public_url)
         try:
             self._console.listen_control(self.state.file("control.sock"))
         except OSError as error:

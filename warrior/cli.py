@@ -10,16 +10,19 @@ import os
 import re
 import sys
 from collections.abc import Callable, MutableMapping
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pipeline_core
 import warrior
-from warrior import exits
+from warrior import confspec, exits
 from warrior.access import is_loopback
 from warrior.entry import NAME_RULE, is_project_name
 
 #: Seconds that --check gives a file to load, and seconds between two looks of --auto-update.
 LOAD_TIME, UPDATE_INTERVAL = 300, 1800
+
+#: A key that somebody thought up may be guessed.
+SHORTEST_KEY = 20
 
 _NICKNAME = re.compile(r"[-_a-zA-Z0-9]{3,30}")
 
@@ -52,6 +55,11 @@ class PipelineOptions:
     #: Whether everybody who reaches the address may command it.
     insecure: bool
     context_values: dict[str, str]
+    #: Where a reverse proxy shows the page, '' without one; who is believed to be that proxy.
+    public_url: str = ""
+    proxy_addresses: tuple[str, ...] = ()
+    #: What a script may send as a Bearer key; '' for none.
+    api_key: str = dataclasses.field(default="", repr=False)
     #: The name of a project folder to write; '' for none.
     new: str = ""
     #: Whether the file is only examined, and told of as JSON; seconds that loading may take.
@@ -80,6 +88,16 @@ def _number(least: int, most: int | None = None) -> Callable[[str], int]:
         return number
 
     return parse
+
+
+def _checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    def check(text: str) -> Any:
+        try:
+            return parse(text)
+        except confspec.NotAllowed as allowed:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {allowed}") from None
+
+    return check
 
 
 def _context_value(text: str) -> tuple[str, str]:
@@ -117,6 +135,10 @@ def _parser() -> _Parser:
     add("--http-password", metavar="P",
         help="the page's password; others on this machine can see it here, so better "
              "put it into the environment variable HTTP_PASSWORD")
+    add("--public-url", metavar="URL", type=_checked(confspec.public_url), default="",
+        help="where a reverse proxy shows the page; it then needs a password")
+    add("--proxy-addresses", metavar="ADDRESSES", type=_checked(confspec.networks), default=(),
+        help="the proxies that are believed about who asks (default: one on this machine)")
     add("--insecure-no-password", action="store_true",
         help="let everybody who reaches the address command this program")
     add("--context-value", metavar="N=TEXT", type=_context_value, action="append", default=[],
@@ -176,8 +198,8 @@ def parse_pipeline_options(
 ) -> PipelineOptions:
     """Exits with 64, or 78, and a sentence when something is wrong.
 
-    HTTP_USERNAME and HTTP_PASSWORD are taken out of the environment, so that no
-    program that a project starts inherits them.
+    HTTP_USERNAME, HTTP_PASSWORD and HTTP_API_KEY are taken out of the environment, so that
+    no program that a project starts inherits them.
     """
     parser = _parser()
     before, after = _split_at_dashes(arguments)
@@ -186,16 +208,24 @@ def parse_pipeline_options(
         parser.error("--json goes with --check")
     pipeline, downloader = _words(
         parser, rest, after, check=given.check, new=given.new is not None)
-    username, password = (environment.pop(name, "") for name in ("HTTP_USERNAME", "HTTP_PASSWORD"))
+    username, password, api_key = (environment.pop(name, "") for name in (
+        "HTTP_USERNAME", "HTTP_PASSWORD", "HTTP_API_KEY"))
+    if api_key and len(api_key) < SHORTEST_KEY:
+        parser.exit(exits.BAD_CONFIGURATION, (
+            f"run-pipeline: HTTP_API_KEY in the environment is too easily guessed: take at least "
+            f"{SHORTEST_KEY} random characters, or leave it out.\n"))
     on_command_line = bool(given.http_password)
     password = password if given.http_password is None else given.http_password
     web_server = not (given.disable_web_server or given.check or given.new is not None)
-    insecure = web_server and not password and not is_loopback(given.address)
+    insecure = web_server and not password and (
+        not is_loopback(given.address) or bool(given.public_url))
     if insecure and not given.insecure_no_password:
+        option = "--public-url" if given.public_url else "--address"
         parser.exit(exits.BAD_CONFIGURATION, (
-            f"run-pipeline: at {given.address} anybody could command this program. Set a "
-            "password (the environment variable HTTP_PASSWORD, or --http-password), leave "
-            "--address out, or say --insecure-no-password if you mean it.\n"))
+            f"run-pipeline: at {given.public_url or given.address} anybody could command this "
+            "program. Set a password (the environment variable HTTP_PASSWORD, or "
+            f"--http-password), leave {option} out, or say --insecure-no-password if you mean "
+            "it.\n"))
     return PipelineOptions(
         pipeline=pipeline, downloader=downloader, concurrent=given.concurrent,
         max_items=given.max_items, stop_file=given.stop_file, web_server=web_server,
@@ -204,7 +234,8 @@ def parse_pipeline_options(
         http_password=password, password_on_command_line=on_command_line, insecure=insecure,
         context_values=dict(given.context_value), new=_new_name(parser, given.new),
         check=given.check, as_json=given.json, load_time=given.load_time,
-        update_interval=given.update_interval if given.auto_update else None)
+        update_interval=given.update_interval if given.auto_update else None,
+        public_url=given.public_url, proxy_addresses=given.proxy_addresses, api_key=api_key)
 
 
 def _new_name(parser: _Parser, name: str | None) -> str:

@@ -62,6 +62,10 @@ class WarriorOptions:
     http_password: str = dataclasses.field(repr=False)
     insecure_no_password: bool
     host_names: tuple[str, ...]
+    #: Where a reverse proxy shows the page; '' without one.
+    public_url: str
+    #: Of proxies that are believed about who asks; () are those of this machine.
+    proxy_addresses: tuple[str, ...]
     password_on_command_line: bool
     keep_data: bool
     real_shutdown: bool
@@ -87,7 +91,7 @@ def read_options(
     are taken out of the environment, so that no program that a project starts inherits them.
     """
     variables = dict(environment)
-    for name in ("HTTP_USERNAME", "HTTP_PASSWORD", "WARRIOR_HTTP_USERNAME",
+    for name in ("HTTP_USERNAME", "HTTP_PASSWORD", "HTTP_API_KEY", "WARRIOR_HTTP_USERNAME",
                  "WARRIOR_HTTP_PASSWORD"):
         environment.pop(name, None)
     collected = _Collected(variables)

@@ -6,6 +6,7 @@ The defaults and the explanations stand in warrior.conf.example, nowhere else.
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import math
 import re
 import urllib.parse
@@ -133,6 +134,31 @@ def url(text: str) -> str:
     return text.rstrip("/")
 
 
+def public_url(text: str) -> str:
+    """Where a reverse proxy shows the page, without a slash at its end, or ''."""
+    allowed = NotAllowed("an address such as https://warrior.example or "
+                         "https://home.example/warrior, or empty")
+    try:
+        checked = url(text)
+    except NotAllowed:
+        raise allowed from None
+    parts = urllib.parse.urlsplit(checked)
+    plain = re.fullmatch(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*", parts.path)
+    if "@" in parts.netloc or "?" in text or "#" in text or not plain:
+        raise allowed
+    return checked
+
+
+def networks(text: str) -> tuple[str, ...]:
+    """Addresses and networks, each as ``ipaddress`` writes it."""
+    try:
+        return tuple(str(ipaddress.ip_network(word, strict=False))
+                     for word in re.split(r"[\s,]+", text.strip(" ,\t")) if word)
+    except ValueError:
+        raise NotAllowed("addresses or networks such as 192.0.2.7 or 10.0.0.0/8, separated by "
+                         "spaces") from None
+
+
 def build_name(text: str) -> str:
     """Text that can stand in a User-Agent header."""
     if len(text) > 100 or not (text.isascii() and text.isprintable()):
@@ -164,6 +190,8 @@ OPTIONS = (
     Option("http_password", text_value, "P", secret=True),
     Option("insecure_no_password", flag),
     Option("host_names", host_names, "NAMES"),
+    Option("public_url", public_url, "URL"),
+    Option("proxy_addresses", networks, "ADDRESSES"),
     Option("keep_data", flag),
     Option("real_shutdown", flag),
     Option("warrior_build", build_name, "TEXT"),

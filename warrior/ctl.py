@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 import warrior
 from warrior import ctltext, exits
@@ -81,6 +82,11 @@ def _parser() -> _Parser:
             ("update", "look for new code of a project now", _update),
             ("install-anyway", "go on although the project's installer failed", _install_anyway)):
         command(name, words, function).add_argument("project", metavar="PROJECT")
+    command("keys", "the API keys of scripts", _keys)
+    command("make-key", "make an API key; it is printed once", _make_key).add_argument(
+        "name", metavar="NAME", help="what the key is for")
+    command("revoke-key", "let an API key count no longer", _revoke_key).add_argument(
+        "name", metavar="NAME")
     command("log", "the warrior's log, or what a project's code printed", _log).add_argument(
         "project", metavar="PROJECT", nargs="?")
     return parser
@@ -187,6 +193,21 @@ def _install_anyway(client: Client, given: Any) -> tuple[Any, str]:
 def _of_project(client: Client, name: str, what: str, words: str) -> tuple[Any, str]:
     answer = client.post(of_project(name, what), {})
     return answer, f"{ctltext.one_line(name)} {words} See: warrior-ctl projects"
+
+
+def _keys(client: Client, given: Any) -> tuple[Any, str]:
+    keys = client.get("/api/keys").get("keys", [])
+    return keys, ctltext.keys_text(keys)
+
+
+def _make_key(client: Client, given: Any) -> tuple[Any, str]:
+    answer = client.post("/api/keys", {"name": given.name})
+    return answer, str(answer.get("key", ""))
+
+
+def _revoke_key(client: Client, given: Any) -> tuple[Any, str]:
+    answer = client.post(f"/api/keys/{quote(given.name, safe='')}/revoke", {})
+    return answer, f"{ctltext.one_line(given.name)} counts no longer."
 
 
 def _log(client: Client, given: Any) -> tuple[Any, str]:

@@ -73,6 +73,13 @@ def settings_text(settings: Json) -> str:
     return "\n".join(_aligned(rows))
 
 
+def keys_text(keys: Sequence[Json]) -> str:
+    """The API keys, and when each was made."""
+    rows = [[one_line(key["name"]), f"made {one_line(key.get('made') or 'some day')}"]
+            for key in keys]
+    return "\n".join(_aligned(rows)) or "There is no API key. Make one: warrior-ctl make-key NAME"
+
+
 def chosen_text(projects: Iterable[Json]) -> str:
     """The order, in a sentence."""
     chosen = sorted((one for one in projects if one.get("order") is not None),
@@ -107,7 +114,9 @@ def duration(seconds: float) -> str:
 def _sentence(state: Json) -> str:
     status = state["status"]
     lines = [one_line(status.get("text") or "")]
-    turn = [f"It is the turn of {one_line(status['whose'])}."] if status.get("whose") else []
+    whose = one_line(status.get("whose") or "")
+    turn = [] if not whose else ["It is your turn." if whose == "you" else
+                                 f"It is up to {whose}."]
     if status.get("next_in") is not None:
         turn.append(f"Next try {soon(status['next_in'])}.")
     lines += [" ".join(turn), one_line(status.get("note") or "")]

@@ -13,12 +13,22 @@ from typing import Any
 from pipeline_core.config import ConfigValue
 from pipeline_core.event import Event
 from pipeline_core.worker import Worker
-from warrior import ownsettings, planting
+from warrior import apikeys, ownsettings, planting
+from warrior.apikeys import ApiKey
 from warrior.fields import Field, ProjectFields, Refused
 from warrior.ownsettings import Account
 from warrior.scrypt import hash_password, is_record
 from warrior.settingscheck import SettingsCheck, SettingsError
-from warrior.settingsdata import ANNOUNCEMENT, ORDER, OWN, PROJECTS, SHARED, Data, first
+from warrior.settingsdata import (
+    ANNOUNCEMENT,
+    API_KEYS,
+    ORDER,
+    OWN,
+    PROJECTS,
+    SHARED,
+    Data,
+    first,
+)
 from warrior.settingsfile import SettingsFile
 from warrior.settingsstore import CannotWrite, SettingsStore
 
@@ -47,6 +57,8 @@ class Settings:
         self.locked = False
         self.on_change = Event()
         self._account = Account()
+        #: The keys that scripts may send, by name.
+        self.keys: dict[str, ApiKey] = {}
         self._fields = ProjectFields(lambda name: self._changed({name}))
         self._check = SettingsCheck(
             self.downloader, self.concurrent_items, self._fields, fixed)
@@ -115,7 +127,7 @@ class Settings:
 
         A key that an old file has is remembered for every project with such a value.
         """
-        ours = (*OWN, ANNOUNCEMENT, ORDER, PROJECTS)
+        ours = (*OWN, ANNOUNCEMENT, ORDER, PROJECTS, API_KEYS)
         flat = {name: str(value) for name, value in self._data.items()
                 if name not in ours and isinstance(value, (str, int))
                 and not isinstance(value, bool) and value != ""}
@@ -184,6 +196,32 @@ class Settings:
         await self._store.change(
             lambda: self._store.write_if_possible({ANNOUNCEMENT: text}))
 
+    async def make_key(self, name: str) -> str:
+        """A new API key of this name, as it has to be sent. Raises SettingsError."""
+        key, kept = apikeys.new_key()
+
+        async def make() -> None:
+            if trouble := self._check.key_name(name, self.keys):
+                raise SettingsError({"name": trouble})
+            await self._write_keys({**self.keys, name: kept})
+
+        await self._store.change(make)
+        return key
+
+    async def revoke_key(self, name: str) -> None:
+        """This key counts no longer; nothing for one that there is not. Raises SettingsError."""
+        async def revoke() -> None:
+            if name in self.keys:
+                await self._write_keys({other: key for other, key in self.keys.items()
+                                        if other != name})
+
+        await self._store.change(revoke)
+
+    async def _write_keys(self, keys: dict[str, ApiKey]) -> None:
+        await self._write({API_KEYS: apikeys.to_data(keys)})
+        self.keys = keys
+        self._changed({API_KEYS})
+
     async def lock(self, password: str) -> None:
         """Ask for this password from now on, even if it cannot be written now."""
         async def lock() -> None:
@@ -238,6 +276,7 @@ class Settings:
     def _take(self, data: Data) -> None:
         self.warrior_id = data.get("warrior_id") or ""
         self.announcement_read = data.get(ANNOUNCEMENT) or ""
+        self.keys = apikeys.from_data(data.get(API_KEYS) or {})
         self._account = Account(
             data.get("http_username") or "", data.get("http_password") or "")
         self.selected = planting.chosen(first(data))

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from pipeline_core.config import NumberConfigValue, StringConfigValue
-from warrior import ownsettings
+from warrior import apikeys, ownsettings
 from warrior.confspec import SEEDS
 from warrior.fields import ProjectFields, Refused
 from warrior.settingsdata import PROJECTS, SHARED, Data
@@ -79,6 +79,16 @@ class SettingsCheck:
             raise Refused("This page can be reached from other machines, so it needs a password. "
                           "Set another one instead.")
         return None
+
+    def key_name(self, name: str, keys: Collection[str]) -> str:
+        """Why no API key of this name can be made beside ``keys``; '' when it can."""
+        if not apikeys.is_name(name):
+            return apikeys.NAME_RULE
+        if name in keys:
+            return f"There is a key {name} already. Revoke it first, or take another name."
+        if len(keys) >= apikeys.MAX_KEYS:
+            return f"There are {apikeys.MAX_KEYS} keys already. Revoke one first."
+        return ""
 
     def _own_text(self, name: str, text: str) -> str | None:
         value = self._own[name]

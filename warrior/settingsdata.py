@@ -2,14 +2,16 @@
 
 The file is one flat JSON object. The keys of the old warrior keep their names and
 meaning; unset ones are ``""`` or null, numbers may be strings. New are ``projects``, the
-volunteer's order, ``project_settings`` and ``announcement_read``. Keys that nobody here
-knows are kept as they are.
+volunteer's order, ``project_settings``, ``announcement_read`` and ``api_keys``. Keys that
+nobody here knows are kept as they are.
 """
 
 from __future__ import annotations
 
 import json
 from typing import Any, NoReturn
+
+from warrior import apikeys
 
 #: A settings file is never longer, in bytes.
 MAX_SIZE = 1024 * 1024
@@ -26,6 +28,9 @@ ORDER, PROJECTS = "projects", "project_settings"
 
 #: Which announcement has been read.
 ANNOUNCEMENT = "announcement_read"
+
+#: What is kept of the API keys, by their names.
+API_KEYS = "api_keys"
 
 Data = dict[str, Any]
 
@@ -91,6 +96,11 @@ def _checked(data: Data) -> Data:
     projects = data.get(PROJECTS)
     if projects is not None:
         checked[PROJECTS] = _checked_projects(projects)
+    if data.get(API_KEYS) is not None:
+        try:
+            apikeys.from_data(data[API_KEYS])
+        except ValueError as error:
+            raise NotSettings(f"{API_KEYS} must hold keys, and {error}") from None
     return checked
 
 

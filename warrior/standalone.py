@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import warrior
 from pipeline_core.loader import LoadedPipeline, LoadError, load_pipeline
 from pipeline_core.runner import Runner
-from warrior import exits, resources
+from warrior import apikeys, exits, resources
 from warrior.autoupdate import AutoUpdate
 from warrior.descendants import end_descendants
 from warrior.interrupts import Interrupts
@@ -165,7 +165,9 @@ class Standalone:
                 stop_now=self._stop_now_from_page, keep_running=self.keep_running,
                 options=ConsoleOptions(
                     address=options.address, port=options.port, username=options.http_username,
-                    password=options.http_password, static_dir=resources.static_dir(),
+                    password=options.http_password, public_url=options.public_url,
+                    proxy_addresses=options.proxy_addresses,
+                    api_keys=self._api_keys, static_dir=resources.static_dir(),
                     templates_dir=resources.templates_dir()))
             urls = self.console.listen()
         except (OSError, resources.ResourceError) as error:
@@ -174,10 +176,16 @@ class Standalone:
                           .rstrip("."))
             return False
         logging.info("The page is at %s", urls[0])
+        if options.public_url:
+            logging.info("A proxy shows it at %s/", options.public_url)
         if options.insecure:
             logging.warning(_INSECURE)
         self._show_note("")
         return True
+
+    def _api_keys(self) -> dict[str, str]:
+        key = self.options.api_key
+        return {"HTTP_API_KEY": apikeys.digest(key)} if key else {}
 
     async def _load(self) -> LoadedPipeline | None:
         """The loaded pipeline; None when it cannot be loaded, or is not to be any more."""

@@ -116,6 +116,12 @@ class Server:
         assert found, (self.output, self.errors)
         return found[1]
 
+    def run(self, *arguments: str) -> str:
+        """Carry out a command on the server's data folder; return what it printed."""
+        command = [*COMMAND, "--data-dir", str(self.data_dir), *arguments]
+        ended = subprocess.run(command, capture_output=True, timeout=240, check=True)
+        return ended.stdout.decode()
+
     def client(self) -> Client:
         """Return a new client, with a connection of its own."""
         self._clients.append(Client(self.url))

@@ -47,6 +47,15 @@ def test_elsewhere_it_is_refused_without_a_password(tmp_path: Path) -> None:
     assert settle(tmp_path, address="0.0.0.0", password="long enough") == Access("0.0.0.0")
 
 
+def test_behind_a_proxy_it_needs_a_password_too(tmp_path: Path) -> None:
+    """Loopback is no wall then: the proxy lets everybody in."""
+    public = "https://home.example/at"
+    with pytest.raises(AccessRefused, match=r"At https://home\.example/at .* public_url out"):
+        settle(tmp_path, public_url=public)
+    assert settle(tmp_path, public_url=public, http_password="x") == Access("")
+    assert settle(tmp_path, public_url=public, insecure_no_password=True).insecure
+
+
 def test_a_container_listens_everywhere_with_a_password_made_once(tmp_path: Path) -> None:
     """At the second start the password of the first still counts, and is not shown again."""
     first = settle(tmp_path, container=True)

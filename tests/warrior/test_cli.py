@@ -122,6 +122,37 @@ def test_password_from_the_environment_is_taken_out() -> None:
     assert options.http_password == "own" and options.password_on_command_line
 
 
+def test_behind_a_proxy(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its address is checked, and the page needs a password wherever it listens."""
+    at = ["p.py", "someone", "--public-url", "https://home.example/at/"]
+    with pytest.raises(SystemExit) as ended:
+        parse(*at)
+    assert ended.value.code == 78
+    assert "https://home.example/at anybody" in capsys.readouterr().err
+    options = parse(*at, "--proxy-addresses", "192.0.2.7", HTTP_PASSWORD="x")
+    assert options.public_url == "https://home.example/at"
+    assert options.proxy_addresses == ("192.0.2.7/32",)
+    for wrong in (["--public-url", "home.example"], ["--proxy-addresses", "proxy"]):
+        with pytest.raises(SystemExit) as ended:
+            parse("p.py", "someone", *wrong)
+        assert ended.value.code == 64
+
+
+def test_a_key_from_the_environment(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is taken out, shows in no repr, and a short one is refused without repeating it."""
+    environment = {"HTTP_API_KEY": "a-key-that-is-long-enough"}
+    options = parse_pipeline_options(["p.py", "someone"], environment)
+    assert options.api_key == "a-key-that-is-long-enough"
+    assert "long-enough" not in repr(options)
+    assert environment == {}
+    with pytest.raises(SystemExit) as ended:
+        parse("p.py", "someone", HTTP_API_KEY="too-short")
+    assert ended.value.code == 78
+    said = capsys.readouterr().err
+    assert "HTTP_API_KEY" in said
+    assert "too-short" not in said
+
+
 @pytest.mark.parametrize("option", ["--help", "--version"])
 def test_help_and_version(option: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Both are printed, with status 0; the version begins with the API level."""

@@ -52,8 +52,8 @@ def test_defaults_come_from_the_example(read: Read, home: Path) -> None:
         data_dir=f"{state}/data", warrior_hq="https://warriorhq.archiveteam.org", address="",
         port=8001, http_username="", http_password="", insecure_no_password=False, host_names=(),
         password_on_command_line=False, keep_data=False, real_shutdown=False, warrior_build="",
-        max_concurrent_items=6, grace_time=240.0, min_free_disk=1024 ** 3, shipped_projects=True,
-        projects=(), seeds={})
+        public_url="", proxy_addresses=(), max_concurrent_items=6, grace_time=240.0,
+        min_free_disk=1024 ** 3, shipped_projects=True, projects=(), seeds={})
 
 
 def test_the_example_holds_every_option_with_a_comment() -> None:
@@ -204,6 +204,13 @@ def test_how_a_file_may_be_written(read: Read) -> None:
     ("[warrior]\nwarrior_hq = http://[::1", "not 'http://[::1'"),
     ("[warrior]\naddress = http://0.0.0.0", "an address or a name of this machine"),
     ("[warrior]\nhost_names = a:80", "without port or https://"),
+    ("[warrior]\npublic_url = w.example", "https://home.example/warrior, or empty"),
+    ("[warrior]\npublic_url = https://w.example/a?b", "https://home.example/warrior, or empty"),
+    ("[warrior]\npublic_url = https://u:p@w.example", "https://home.example/warrior, or empty"),
+    ("[warrior]\npublic_url = https://w.example/a//b", "https://home.example/warrior, or empty"),
+    ("[warrior]\npublic_url = https://w.example/../b", "https://home.example/warrior, or empty"),
+    ("[warrior]\npublic_url = https://w.example/%20", "https://home.example/warrior, or empty"),
+    ("[warrior]\nproxy_addresses = proxy.example", "addresses or networks such as 192.0.2.7"),
     ("[warrior]\nhttp_username = a:b", "a name without ':'"),
     ("[warrior]\nwarrior_build = \u00fc", "signs of ASCII"),
     ("[warrior]\nprojects = x", "there is no option 'projects'"),
@@ -269,6 +276,14 @@ def test_names_of_hosts_and_addresses(read: Read) -> None:
 
 
 # -- folders -------------------------------------------------------------------------------
+def test_a_proxy(read: Read) -> None:
+    """Its address without a slash at the end; those of networks as one writes them."""
+    options = read("--public-url", "https://home.example/at/",
+                   "--proxy-addresses", "192.0.2.7, 10.1.2.3/8 ::1")
+    assert options.public_url == "https://home.example/at"
+    assert options.proxy_addresses == ("192.0.2.7/32", "10.0.0.0/8", "::1/128")
+
+
 def test_paths_of_a_file_start_at_its_folder(read: Read, home: Path) -> None:
     """Wherever the program was started; those of the command line start there."""
     options = read(text="[warrior]\nstate_dir = here\ndata_dir = ~/data\n")

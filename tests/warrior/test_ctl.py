@@ -162,7 +162,7 @@ def test_status(daemon: Daemon, said: Any) -> None:
     assert (status, err) == (0, "")
     assert out == """\
 Working on 1 item. 1 waits: No items now.
-It is the turn of the tracker. Next try in 42 s.
+It is up to the tracker. Next try in 42 s.
 Asked to stop on the page.
 
 State             draining, then it starts anew

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from pipeline_core.config import ConfigValue, NumberConfigValue, StringConfigValue
+from warrior.apikeys import digest
 from warrior.scrypt import hash_password, is_record, matches
 from warrior.settings import Field, Settings, SettingsError
 
@@ -735,5 +736,60 @@ def test_record_in_the_field_is_a_password(tmp_path: Path) -> None:
         await opened.settings.save({"http_password": record})
         assert matches(record, opened.settings.password_record)
         assert not matches("known", opened.settings.password_record)
+
+    run(test())
+
+
+# -- API keys ------------------------------------------------------------------------------
+def test_keys_are_kept_until_they_are_revoked(tmp_path: Path) -> None:
+    """Over a restart, as a digest alone; a change of the password leaves them."""
+    async def test() -> None:
+        opened = await open_in(tmp_path)
+        key = await opened.settings.make_key("script")
+        assert opened.told[-1] == {"api_keys"}
+        await opened.settings.save({"http_password": "long enough"})
+        opened.settings.close()
+        assert key not in (tmp_path / "settings.json").read_text()
+        again = await open_in(tmp_path)
+        assert again.settings.keys["script"].digest == digest(key)
+        with pytest.raises(SettingsError, match="already"):
+            await again.settings.make_key("script")
+        await again.settings.revoke_key("script")
+        await again.settings.revoke_key("script")
+        again.settings.close()
+        assert stored(tmp_path)["api_keys"] == {}
+
+    run(test())
+
+
+def test_a_key_that_cannot_be_kept_does_not_count(tmp_path: Path) -> None:
+    """Nor does one that is revoked count no longer, if that cannot be kept."""
+    async def test() -> None:
+        opened = await open_in(tmp_path)
+        await opened.settings.make_key("script")
+        for name in ("settings.json", "settings.json.last-good"):
+            (tmp_path / name).unlink()
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "in the way").touch()
+        with pytest.raises(SettingsError, match="cannot be written"):
+            await opened.settings.make_key("other")
+        with pytest.raises(SettingsError, match="cannot be written"):
+            await opened.settings.revoke_key("script")
+        assert list(opened.settings.keys) == ["script"]
+        opened.settings.close()
+
+    run(test())
+
+
+@pytest.mark.parametrize("keys", ["x", {"a": {"sha256": "0"}}, {"a b": {"sha256": "0" * 64}}])
+def test_odd_keys_make_the_file_unusable(tmp_path: Path, keys: Any) -> None:
+    """Like anything else of which nobody knows what it meant."""
+    (tmp_path / "settings.json").write_text(json.dumps({"api_keys": keys}))
+
+    async def test() -> None:
+        opened = await open_in(tmp_path)
+        assert "api_keys must hold keys" in opened.settings.trouble
+        assert opened.settings.locked
+        opened.settings.close()
 
     run(test())

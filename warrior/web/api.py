@@ -6,11 +6,13 @@ These are the commands that run-pipeline has too; the warrior's own are in
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError
 
 from warrior.web import messages
@@ -83,6 +85,25 @@ class RunnerCommand(CommandHandler):
         self.finish_section("runner")
 
 
+class TextHandler(Handler):
+    """Base of what answers with a log: text. Few are on their way at once, however many slow
+    readers ask for them: what waits for its turn is not made yet."""
+
+    async def finish_text(self, make: Callable[[], str | bytes | Awaitable[bytes]]) -> None:
+        """Answer with what ``make`` returns, in its turn."""
+        self.set_header("Content-Type", "text/plain; charset=UTF-8")
+        async with self.parts.large_answers:
+            made = make()
+            content = made if isinstance(made, (str, bytes)) else await made
+            data = content.encode("utf-8", "replace") if isinstance(content, str) else content
+            self.set_header("Content-Length", str(len(data)))
+            self.write(data)
+            del made, content, data
+            with contextlib.suppress(StreamClosedError):
+                await self.flush()
+                self.finish()
+
+
 class StateHandler(CommandHandler):
     """``GET /api/state``: what the page shows, as one object."""
 
@@ -90,25 +111,21 @@ class StateHandler(CommandHandler):
         self.finish_json(state_json(self.parts.program))
 
 
-class TextHandler(Handler):
-    """Base of what answers with a log: text."""
-
-    def finish_text(self, text: str | bytes) -> None:
-        self.set_header("Content-Type", "text/plain; charset=UTF-8")
-        self.finish(text.encode("utf-8", "replace") if isinstance(text, str) else text)
-
-
 class ItemLogHandler(TextHandler):
     """``GET /api/items/ID/log``: what is kept of an item's output."""
 
-    def get(self, item_id: str) -> None:
-        board = self.parts.program.board
-        if item_id not in board.items:
+    async def get(self, item_id: str) -> None:
+        if item_id not in self.parts.program.board.items:
             raise Refused(404, "There is no such item here (any more).")
-        log = board.logs.get(item_id)
-        if log is not None and log.lines_dropped:
-            self.write(f"[{log.lines_dropped:,} earlier lines were not kept]\n")
-        self.finish_text("" if log is None else log.text())
+        await self.finish_text(lambda: self._text(item_id))
+
+    def _text(self, item_id: str) -> str:
+        log = self.parts.program.board.logs.get(item_id)
+        if log is None:
+            return ""
+        gap = (f"[{log.lines_dropped:,} earlier lines were not kept]\n" if log.lines_dropped
+               else "")
+        return gap + log.text()
 
 
 class LoginHandler(CommandHandler):

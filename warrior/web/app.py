@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import functools
 import os
@@ -14,6 +15,7 @@ from tornado.routing import Router
 from tornado.web import Application
 
 from warrior.web import pages
+from warrior.web.connections import BoundedServer
 from warrior.web.gate import Access, Gate, check_length
 from warrior.web.headers import (
     MAX_DISCARDED,
@@ -23,10 +25,12 @@ from warrior.web.headers import (
     SecurityHeaders,
 )
 from warrior.web.hosts import AcceptedHosts
+from warrior.web.keys import Digests, KeyCheck
 from warrior.web.listening import ControlSocket, bind, urls
 from warrior.web.live import Hub
 from warrior.web.password import PasswordCheck
 from warrior.web.program import PipelineProgram, Program, WarriorProgram
+from warrior.web.proxy import LOOPBACK, Proxies, PublicAddress
 from warrior.web.routes import Commands, ConsoleParts, control_routes, routes
 from warrior.web.sessions import Sessions
 
@@ -38,6 +42,8 @@ if TYPE_CHECKING:
 
 #: Seconds within which a body has to arrive, and a connection has to ask for something.
 BODY_TIMEOUT, IDLE_TIMEOUT = 10.0, 120.0
+#: Logs that may be on their way at once.
+LARGE_ANSWERS = 4
 #: The largest message a page may send.
 MAX_MESSAGE = 64 * 1024
 
@@ -48,7 +54,9 @@ class ConsoleOptions:
     ``username`` '' any name; the folders '' are those of a checkout.
 
     ``password`` is plain text; where it is '', ``password_record`` counts, a scrypt
-    record. Without either, whoever reaches the console may do all.
+    record. Without either, whoever reaches the console may do all. ``api_keys`` gives the
+    digests of the keys that count, by name. ``public_url`` is where a reverse proxy shows
+    the console; ``proxy_addresses`` are believed about who asks, () those of this machine.
     """
 
     address: str = ""
@@ -57,6 +65,9 @@ class ConsoleOptions:
     password: str = ""
     password_record: str = ""
     host_names: tuple[str, ...] = ()
+    api_keys: Digests = dict
+    public_url: str = ""
+    proxy_addresses: tuple[str, ...] = ()
     static_dir: str = ""
     templates_dir: str = ""
 
@@ -147,8 +158,7 @@ class Console:
         self._control: ControlSocket | None = None
         self._closed = False
         self.port = options.port
-        self.application = GatedApplication(
-            parts, Gate(AcceptedHosts(options.host_names), parts.sessions, parts.password))
+        self.application = GatedApplication(parts, _gate(parts, options))
 
     def listen(self) -> list[str]:
         """Bind and serve; the URLs to show. OSError names address and port."""
@@ -164,7 +174,10 @@ class Console:
         Raises OSError; its text is a sentence.
         """
         self._control = ControlSocket(path)
-        self._serve(ControlApplication(self._parts)).add_socket(self._control.socket)
+        # With turns of its own: slow readers elsewhere do not hold it up.
+        parts = dataclasses.replace(
+            self._parts, large_answers=asyncio.Semaphore(LARGE_ANSWERS))
+        self._serve(ControlApplication(parts)).add_socket(self._control.socket)
 
     def credentials_changed(self, username: str, record: str) -> None:
         """Another account from now on; ``record`` '' is none. All sessions but the one that
@@ -191,9 +204,9 @@ class Console:
         self._parts.password.close()
 
     def _serve(self, application: Application) -> HTTPServer:
-        server = HTTPServer(
+        server = BoundedServer(
             application, max_body_size=MAX_DISCARDED, body_timeout=BODY_TIMEOUT,
-            idle_connection_timeout=IDLE_TIMEOUT, max_header_size=32 * 1024)
+            idle_connection_timeout=IDLE_TIMEOUT)
         self._servers.append(server)
         return server
 
@@ -259,4 +272,15 @@ def _parts(
         program=program, hub=Hub(program, machine), sessions=Sessions(), password=password,
         commands=commands, facade=facade,
         static_dir=options.static_dir or os.path.join(root, "static"),
-        templates=pages.Templates(options.templates_dir or os.path.join(root, "templates")))
+        large_answers=asyncio.Semaphore(LARGE_ANSWERS),
+        templates=pages.Templates(options.templates_dir or os.path.join(root, "templates")),
+        public=PublicAddress.of(options.public_url) if options.public_url else None)
+
+
+def _gate(parts: ConsoleParts, options: ConsoleOptions) -> Gate:
+    names, proxies = options.host_names, None
+    if parts.public is not None:
+        names = (*names, parts.public.host)
+        proxies = Proxies(options.proxy_addresses or LOOPBACK)
+    return Gate(AcceptedHosts(names), parts.sessions, parts.password,
+                KeyCheck(options.api_keys), parts.public, proxies)

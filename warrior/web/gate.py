@@ -13,7 +13,9 @@ from tornado import httputil
 
 from warrior.web.headers import MAX_BODY, Refusal, content_length
 from warrior.web.hosts import AcceptedHosts, host_name
-from warrior.web.password import PasswordCheck, TooManyFailures, basic_credentials
+from warrior.web.keys import KeyCheck, bearer_key
+from warrior.web.password import PasswordCheck, TooBusy, TooManyFailures, basic_credentials
+from warrior.web.proxy import Proxies, PublicAddress
 from warrior.web.sessions import Sessions
 
 #: Pages that a link on another site may lead to.
@@ -26,20 +28,26 @@ class Access:
     """What the gate found out about a request that it lets through.
 
     ``changes`` is how often the password had changed by then; None where none is asked for.
+    ``key`` is the name of the API key that was sent, or ''.
     """
 
     session_id: str | None
     authenticated: bool
     changes: int | None = None
+    key: str = ""
 
 
 class Gate:
     """Decides about requests. Where no password is set, whoever passes Host and Origin is in."""
 
     def __init__(
-        self, hosts: AcceptedHosts, sessions: Sessions, password: PasswordCheck
+        self, hosts: AcceptedHosts, sessions: Sessions, password: PasswordCheck,
+        keys: KeyCheck, public: PublicAddress | None = None, proxies: Proxies | None = None,
     ) -> None:
         self.hosts = hosts
+        self.keys = keys
+        self.public = public
+        self.proxies = proxies
         self.sessions = sessions
         self.password = password
 
@@ -47,14 +55,21 @@ class Gate:
         self, request: httputil.HTTPServerRequest
     ) -> Refusal | Access | Awaitable[Refusal | Access]:
         """Let a request through, refuse it, or say that it takes time to tell."""
+        if self.public is not None:
+            self.public.strip(request)
+        if self.proxies is not None:
+            request.remote_ip = self.proxies.client(request.remote_ip or "", request.headers)
         refusal = self._check_sender(request)
         if refusal is not None:
             return refusal
         session_id = self._session(request)
+        header = request.headers.get("Authorization")
+        key = None if header is None else bearer_key(header)
+        if key is not None:
+            return self._check_key(request, session_id, key)
         # A browser goes on sending the old password after this session has changed it.
         if not self.password.needed or self.sessions.is_logged_in(session_id):
             return self._enter(request, self._access(session_id, True))
-        header = request.headers.get("Authorization")
         if header is not None:
             return self._check_credentials(request, session_id, header)
         return self._enter(request, self._access(session_id, False))
@@ -74,13 +89,21 @@ class Gate:
             return Refusal(421, f"This console is not known as {_printable(name)}: open it as "
                                 "localhost or by an IP address.")
         origins = headers.get_list("Origin")
-        if origins and (len(origins) > 1 or not _same_origin(origins[0], request)):
+        if origins and (len(origins) > 1 or not self._is_own(origins[0], request)):
             return Refusal(403, "This request comes from another site: open the console "
                                 "itself and do it there.")
         site = headers.get("Sec-Fetch-Site", "none").strip().lower()
         if site not in ("none", "same-origin") and not _is_navigation(request):
             return Refusal(403, "A page of another site asked for this: open the console itself.")
         return check_length(headers)
+
+    def _is_own(self, origin: str, request: httputil.HTTPServerRequest) -> bool:
+        if self.public is not None:
+            if self.public.is_origin(origin):
+                return True
+            if self.public.is_authority(request.headers["Host"]):
+                return False  # http:// where the proxy has https://
+        return _same_origin(origin, request)
 
     # -- who it is -----------------------------------------------------------------
     def _session(self, request: httputil.HTTPServerRequest) -> str | None:
@@ -99,7 +122,7 @@ class Gate:
         credentials = basic_credentials(header)
         if credentials is None:
             return _unauthorized(request, "The Authorization header is malformed: send Basic "
-                                          "credentials.")
+                                          "credentials or a Bearer key.")
         try:
             right = await self.password.check(*credentials, request.remote_ip or "")
         except TooManyFailures as error:
@@ -107,6 +130,18 @@ class Gate:
         if not right:
             return _unauthorized(request, "The user name or the password is wrong.")
         return self._enter(request, self._access(session_id, True))
+
+    def _check_key(
+        self, request: httputil.HTTPServerRequest, session_id: str | None, key: str
+    ) -> Refusal | Access:
+        try:
+            name = self.keys.name(key, request.remote_ip or "")
+        except TooManyFailures as error:
+            return too_many_failures(error)
+        if not name:
+            return _unauthorized(request, "This API key is not known here (any more): make one on "
+                                          "the Settings page.")
+        return self._enter(request, Access(session_id, True, key=name))
 
     # -- what it may do --------------------------------------------------------------
     def _enter(self, request: httputil.HTTPServerRequest, access: Access) -> Refusal | Access:
@@ -118,6 +153,8 @@ class Gate:
         if not access.authenticated and path != "/api/login":
             return _unauthorized(request, "Log in first: open / in a browser, or send Basic "
                                           "credentials.")
+        if access.key and is_api:
+            return access  # no browser sends it by itself
         if access.session_id is None:
             return Refusal(403, "Open / first: it gives the session cookie that this needs.")
         if is_api and not self._has_token(request, access.session_id):
@@ -142,7 +179,11 @@ def check_length(headers: httputil.HTTPHeaders) -> Refusal | None:
 def too_many_failures(error: TooManyFailures) -> Refusal:
     """What somebody reads who has guessed too often."""
     seconds = int(error.seconds) + 1
-    return Refusal(429, f"Too many wrong passwords from this address: try again in {seconds} s.",
+    if isinstance(error, TooBusy):
+        return Refusal(429, "Too many passwords are being checked at once: try again in "
+                            f"{seconds} s.", {"Retry-After": str(seconds)})
+    return Refusal(429, f"Too many wrong passwords or keys from this address: try again in "
+                        f"{seconds} s.",
                    {"Retry-After": str(seconds)})
 
 

@@ -54,9 +54,14 @@ class Handler(RequestHandler):
         error = kwargs.get("exc_info", (None, None, None))[1]
         text = getattr(error, "sentence", "") or responses.get(status_code, "Refused")
         self.set_header("Content-Type", "text/plain; charset=UTF-8")
+        allowed = self.allowed()
+        if status_code == 405 and not allowed:
+            # An odd method, at an address where there is nothing anyway.
+            status_code = 404
+            self.set_status(status_code)
         if status_code == 405:
-            self.set_header("Allow", ", ".join(self.allowed()))
-            text = f"{self.request.method} is not for this address; use {self.allowed()[0]}."
+            self.set_header("Allow", ", ".join(allowed))
+            text = f"This method is not for this address; use {allowed[0]}."
         elif status_code == 404 and not hasattr(error, "sentence"):
             text = "There is nothing at this address."
         self.finish(f"{text}\n")
@@ -74,13 +79,16 @@ class PageHandler(Handler):
     def get(self) -> None:
         session = self.parts.sessions
         session_id = self.access.session_id
+        self.set_header("Content-Type", "text/html; charset=UTF-8")
+        self.set_header("Cache-Control", "no-store")
+        if session_id is None and self._comes_from_elsewhere():
+            self.finish(self.parts.render("arriving.html"))
+            return
         if session_id is None:
             cookie = session.new()
             session_id = cookie.partition(".")[0]
             set_session(self, cookie)
         token = session.token(session_id)
-        self.set_header("Content-Type", "text/html; charset=UTF-8")
-        self.set_header("Cache-Control", "no-store")
         if not self.access.authenticated:
             self.finish(self.parts.render("login.html", token=token, built=self.parts.built()))
             return
@@ -89,6 +97,12 @@ class PageHandler(Handler):
             **without_scripts(self.parts.program)))
 
     head = get
+
+    def _comes_from_elsewhere(self) -> bool:
+        """Whether a link of another site led here: the browser then keeps its cookie back, and
+        a new one would log out whoever is logged in. Asked from here, it sends it."""
+        return self.request.headers.get("Sec-Fetch-Site", "none").strip().lower() in (
+            "cross-site", "same-site")
 
 
 def without_scripts(program: Program) -> dict[str, Any]:
@@ -118,8 +132,11 @@ def _place(project: messages.Json) -> float:
 
 def set_session(handler: RequestHandler, cookie: str) -> None:
     """Give the browser a session; no script and no other site gets at it."""
-    name = handler.parts.sessions.cookie_name  # type: ignore[attr-defined]
-    handler.set_cookie(name, cookie, path="/", httponly=True, samesite="Strict")
+    parts: ConsoleParts = handler.parts  # type: ignore[attr-defined]
+    public = parts.public
+    handler.set_cookie(
+        parts.sessions.cookie_name, cookie, path=(public.prefix if public else "") or "/",
+        secure=public is not None and public.secure, httponly=True, samesite="Strict")
 
 
 class HealthHandler(Handler):

@@ -26,6 +26,8 @@ FREE_FAILURES = 5
 FIRST_WAIT, LONGEST_WAIT = 30.0, 3600.0
 #: Addresses that are remembered.
 MAX_ADDRESSES = 1000
+#: Passwords that may wait to be looked at.
+MAX_WAITING = 20
 #: Right credentials that are remembered, so that not every request is hashed.
 MAX_REMEMBERED = 20
 
@@ -55,11 +57,11 @@ class Throttle:
 
     def wait(self, address: str) -> float:
         """Seconds until this address may try again; 0 when it may now."""
-        _, until = self._failures.get(_network(address), (0, 0.0))
+        _, until = self._failures.get(network(address), (0, 0.0))
         return max(0.0, until - self._clock())
 
     def failed(self, address: str) -> None:
-        key = _network(address)
+        key = network(address)
         count = self._failures.pop(key, (0, 0.0))[0] + 1
         extra = count - FREE_FAILURES
         # 2**30 is more than enough, and an int of any size would not be a float.
@@ -69,10 +71,11 @@ class Throttle:
             self._failures.popitem(last=False)
 
     def succeeded(self, address: str) -> None:
-        self._failures.pop(_network(address), None)
+        self._failures.pop(network(address), None)
 
 
-def _network(address: str) -> str:
+def network(address: str) -> str:
+    """The address, of IPv6 the /64 that it is in: one machine has all of that."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -88,6 +91,10 @@ class TooManyFailures(Exception):
     def __init__(self, seconds: float) -> None:
         super().__init__(f"wait {seconds:.0f} s")
         self.seconds = seconds
+
+
+class TooBusy(TooManyFailures):
+    """Too many others are being checked; nobody has guessed wrong."""
 
 
 class _Account:
@@ -145,7 +152,7 @@ class PasswordCheck:
         return True
 
     async def check(self, username: str, password: str, address: str) -> bool:
-        """Whether these are right. Raises TooManyFailures instead of looking."""
+        """Whether these are right. Raises TooManyFailures, or TooBusy, instead of looking."""
         account = self._account
         if account is None:
             return True
@@ -159,6 +166,8 @@ class PasswordCheck:
             return True
         looking = self._looking.get(mark)
         if looking is None:
+            if len(self._looking) >= MAX_WAITING:
+                raise TooBusy(1.0)
             # Counted before it is looked at: a hundred guesses at once are not one. But
             # the same words again, as a browser sends for all parts of a page, are.
             self._throttle.failed(address)

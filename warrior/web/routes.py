@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from warrior.web.live import Hub
     from warrior.web.password import PasswordCheck
     from warrior.web.program import Program
+    from warrior.web.proxy import PublicAddress
     from warrior.web.sessions import Sessions
 
 
@@ -39,12 +41,17 @@ class ConsoleParts:
     facade: WarriorFacade | None
     static_dir: str
     templates: pages.Templates
+    #: A turn for each large answer on its way.
+    large_answers: asyncio.Semaphore
+    #: Where a reverse proxy shows the console; None without one.
+    public: PublicAddress | None = None
 
     def built(self) -> bool:
         return pages.is_built(self.static_dir)
 
     def render(self, template: str, **values: Any) -> str:
-        return self.templates.render(template, **values)
+        return self.templates.render(
+            template, prefix="" if self.public is None else self.public.prefix, **values)
 
 
 def routes(parts: ConsoleParts) -> list[Any]:
@@ -77,7 +84,7 @@ def control_routes(parts: ConsoleParts) -> list[Any]:
 
 
 def _warrior_routes(parts: ConsoleParts, facade: WarriorFacade) -> list[Any]:
-    from warrior.web import warriorapi  # only the warrior has settings
+    from warrior.web import keysapi, warriorapi  # only the warrior has settings
 
     all_parts = {"parts": parts}
     project = r"/api/projects/([^/]+)"
@@ -94,5 +101,7 @@ def _warrior_routes(parts: ConsoleParts, facade: WarriorFacade) -> list[Any]:
         url(project + r"/install-anyway", warriorapi.ProjectCommand,
             {**all_parts, "command": facade.install_anyway}),
         url(r"/api/settings", warriorapi.SettingsHandler, all_parts),
+        url(r"/api/keys", keysapi.KeysHandler, all_parts),
+        url(r"/api/keys/([^/]+)/revoke", keysapi.RevokeHandler, all_parts),
         url(r"/api/notices/([^/]+)/read", warriorapi.NoticeHandler, all_parts),
     ]

@@ -51,6 +51,8 @@ def program_json(kind: str, password: bool, facts: Mapping[str, Any]) -> Json:
         "max_concurrent": facts.get("max_concurrent"),
         "real_shutdown": bool(facts.get("real_shutdown", False)),
         "password": password,
+        "state_dir": str(facts.get("state_dir") or ""),
+        "data_dir": str(facts.get("data_dir") or ""),
     }
 
 
@@ -173,7 +175,13 @@ def settings_json(settings: Settings, password: bool) -> Json:
     """The fields of the settings page. A password is never told, only whether there is one,
     be it the operator's."""
     return {"fields": [_field_json(field, password) for field in settings.fields()],
-            "first_visit": not settings.downloader.value}
+            "first_visit": not settings.downloader.value,
+            "keys": keys_json(settings)}
+
+
+def keys_json(settings: Settings) -> list[Json]:
+    """The API keys by name, without anything that would open a door."""
+    return [{"name": name, "made": key.made} for name, key in settings.keys.items()]
 
 
 def _field_json(field: Field, password: bool) -> Json:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: Projects that may be chosen at once; there are some dozens.
 MAX_CHOSEN = 1000
+#: Settings that say who may use the console.
+_ACCOUNT = frozenset({"http_username", "http_password"})
 
 
 class WarriorCommand(CommandHandler):
@@ -88,11 +90,11 @@ class ProjectCommand(WarriorCommand):
 class ProjectLogHandler(TextHandler):
     """``GET /api/projects/NAME/log``: what fetching, installing and loading it printed."""
 
-    def get(self, name: str) -> None:
+    async def get(self, name: str) -> None:
         facade = self.parts.facade
         assert facade is not None
         try:
-            self.finish_text(facade.project_log(name))
+            await self.finish_text(lambda: facade.project_log(name))
         except UnknownProject as error:
             raise Refused(404, str(error)) from error
 
@@ -104,7 +106,7 @@ class DaemonLogHandler(TextHandler):
         facade = self.parts.facade
         assert facade is not None
         try:
-            self.finish_text(await facade.daemon_log())
+            await self.finish_text(facade.daemon_log)
         except OSError as error:
             raise Refused(500, f"The log cannot be read: {error.strerror or error}.") from error
 
@@ -122,6 +124,10 @@ class SettingsHandler(WarriorCommand):
             raise Refused(400, 'Send {"values": {NAME: TEXT, …}}.')
         wrong = {name: "Send text or a number." for name, value in values.items()
                  if value is not None and not isinstance(value, (str, int, float))}
+        if self.access.key:
+            # Who has found a key must not lock its owner out.
+            wrong |= {name: "An API key cannot change this: use the Settings page, or "
+                            "warrior-ctl." for name in values if name in _ACCOUNT}
         if wrong:
             self._refuse(wrong)
             return

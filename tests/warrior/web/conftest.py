@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,12 +15,12 @@ from pipeline_core.project import Project
 from pipeline_core.runner import Runner
 from pipeline_core.task import Task
 from tests.warrior.web.smallwarrior import SmallMachine, SmallWarrior
-from tests.warrior.web.talking import Answer, Page, exchange
+from tests.warrior.web.talking import Asking, Page
 from warrior.settings import Settings
 from warrior.web.app import Console, ConsoleOptions, make_console, make_warrior_console
 
 
-class RunningConsole:
+class RunningConsole(Asking):
     """A console on a loop of its own in a thread; the test speaks to it over TCP."""
 
     console: Console
@@ -92,43 +91,6 @@ class RunningConsole:
         worker = runner.current_pipeline and runner.current_pipeline.worker
         if worker:
             self.on_loop(worker.children.close)
-
-    # -- speaking with it ----------------------------------------------------------
-    def ask(self, method: str, path: str, headers: dict[str, str] | None = None,
-            body: bytes | None = None) -> Answer:
-        """One request with a proper Host, unless ``headers`` say otherwise."""
-        lines = {"Host": f"127.0.0.1:{self.port}", "Connection": "close", **(headers or {})}
-        if body is not None:
-            lines.setdefault("Content-Length", str(len(body)))
-        head = f"{method} {path} HTTP/1.1\r\n" + "".join(
-            f"{name}: {value}\r\n" for name, value in lines.items())
-        return exchange(self.port, head.encode() + b"\r\n" + (body or b""), method)
-
-    def session(self, headers: dict[str, str] | None = None) -> dict[str, str]:
-        """Cookie and token as a browser gets them from the page."""
-        page = self.ask("GET", "/", headers)
-        assert page.status == 200
-        cookie = page.headers["set-cookie"].partition(";")[0]
-        return {"Cookie": cookie, "X-CSRF-Token": token_in(page)}
-
-    def log_in(self, password: str) -> dict[str, str]:
-        """A session that has given the password."""
-        answer = self.post("/api/login", self.session(),
-                           b'{"username": "", "password": "%s"}' % password.encode())
-        assert answer.status == 200, answer
-        cookie = answer.headers["set-cookie"].partition(";")[0]
-        return {"Cookie": cookie, "X-CSRF-Token": token_in(
-            self.ask("GET", "/", {"Cookie": cookie}))}
-
-    def post(self, path: str, session: dict[str, str], body: bytes = b"{}") -> Answer:
-        return self.ask("POST", path, {**session, "Content-Type": "application/json"}, body)
-
-
-def token_in(page: Answer) -> str:
-    """What this page's scripts send as X-CSRF-Token."""
-    found = re.search(r'name="csrf-token" content="(\w+)"', page.text)
-    assert found is not None
-    return found.group(1)
 
 
 class PipelineRunning(RunningConsole):

@@ -47,6 +47,52 @@ def exchange(port: int, request: bytes, method: str = "GET", timeout: float = 10
         return Answer(status, headers, body.decode("utf-8", "replace"))
 
 
+class Asking:
+    """Speaks with a console at ``port`` as programs and browsers do."""
+
+    port: int
+
+    def ask(self, method: str, path: str, headers: dict[str, str] | None = None,
+            body: bytes | None = None) -> Answer:
+        """One request with a proper Host, unless ``headers`` say otherwise."""
+        lines = {"Host": f"127.0.0.1:{self.port}", "Connection": "close", **(headers or {})}
+        if body is not None:
+            lines.setdefault("Content-Length", str(len(body)))
+        head = f"{method} {path} HTTP/1.1\r\n" + "".join(
+            f"{name}: {value}\r\n" for name, value in lines.items())
+        return exchange(self.port, head.encode() + b"\r\n" + (body or b""), method)
+
+    def session(self, headers: dict[str, str] | None = None) -> dict[str, str]:
+        """Cookie and token as a browser gets them from the page."""
+        page = self.ask("GET", "/", headers)
+        assert page.status == 200
+        cookie = page.headers["set-cookie"].partition(";")[0]
+        return {"Cookie": cookie, "X-CSRF-Token": token_in(page)}
+
+    def session_token(self, headers: dict[str, str]) -> dict[str, str]:
+        """The token of a session whose cookie is in the headers."""
+        return {"X-CSRF-Token": token_in(self.ask("GET", "/", headers))}
+
+    def log_in(self, password: str) -> dict[str, str]:
+        """A session that has given the password."""
+        answer = self.post("/api/login", self.session(),
+                           b'{"username": "", "password": "%s"}' % password.encode())
+        assert answer.status == 200, answer
+        cookie = answer.headers["set-cookie"].partition(";")[0]
+        return {"Cookie": cookie, "X-CSRF-Token": token_in(
+            self.ask("GET", "/", {"Cookie": cookie}))}
+
+    def post(self, path: str, session: dict[str, str], body: bytes = b"{}") -> Answer:
+        return self.ask("POST", path, {**session, "Content-Type": "application/json"}, body)
+
+
+def token_in(page: Answer) -> str:
+    """What this page's scripts send as X-CSRF-Token."""
+    found = re.search(r'name="csrf-token" content="(\w+)"', page.text)
+    assert found is not None
+    return found.group(1)
+
+
 class Page:
     """A websocket of the console as a page opens it. ``receive_buffer`` makes it a slow one."""
 

@@ -122,6 +122,8 @@ class Hub:
         kind, item_id = message.get("type"), message.get("item")
         if kind == "watch" and isinstance(item_id, str):
             self.logs.watch(reader, item_id)
+            if self._catch_up(reader):
+                self._soon(INTERVAL)
         elif kind == "unwatch" and isinstance(item_id, str):
             self.logs.unwatch(reader, item_id)
         elif kind == "view" and isinstance(message.get("items"), list):
@@ -238,8 +240,10 @@ class Hub:
             reader.send_extra(frame)
 
     def _catch_up(self, reader: Reader) -> bool:
-        return reader.catch_up(time.monotonic(), self._opening,
-                               lambda item_id, missed: messages.log_frame(item_id, "", missed))
+        return reader.catch_up(
+            time.monotonic(), self._opening,
+            lambda item_id: self.logs.opening(reader, item_id),
+            lambda item_id, missed: messages.log_frame(item_id, "", missed))
 
     def _opening(self) -> list[str]:
         if self._dirty or self._changed:

@@ -36,26 +36,36 @@ class Logs:
 
     # -- what a page says ------------------------------------------------------------
     def watch(self, reader: Reader, item_id: str) -> None:
-        """The page opens a log: it gets what there is, then what comes."""
-        log = self._board.logs.get(item_id)
-        if item_id not in self._board.items or len(reader.watched) >= MAX_WATCHED:
-            reader.channel.send(messages.frame(
-                {"type": "log", "item": item_id, "gone": True}, 0.0))
-            return
-        feed = self._feeds.setdefault(item_id, Feed(item_id))
-        # Those who read along get what is pending now: then all are at the same place.
-        self._send_feed(feed)
-        reader.watched.add(item_id)
-        feed.readers.add(reader)
+        """The page opens a log: in its turn it gets what there is, then what comes.
+
+        Raises ValueError for a page that opens more than it reads.
+        """
+        if len(reader.unopened) > 2 * MAX_WATCHED:
+            raise ValueError("it opens logs without reading them")
+        if item_id in self._board.items and len(reader.watched) < MAX_WATCHED:
+            reader.watched.add(item_id)
+            self._feeds.setdefault(item_id, Feed(item_id)).readers.add(reader)
         reader.skipped.pop(item_id, None)
+        reader.unopened[item_id] = None
+
+    def opening(self, reader: Reader, item_id: str) -> str:
+        """What there is of a log, as the first message about it."""
+        if item_id not in reader.watched:
+            return messages.frame({"type": "log", "item": item_id, "gone": True}, 0.0)
+        feed = self._feeds.get(item_id)
+        if feed is not None:
+            # Those who read along get what is pending now: then all are at the same place.
+            self._send_feed(feed)
+        log = self._board.logs.get(item_id)
         text = "" if log is None else log.text(OPENING)
         before = 0 if log is None else log.lines_before(text)
-        reader.channel.send(messages.frame(
-            {"type": "log", "item": item_id, "start": True, "before": before, "text": text}, 0.0))
+        return messages.frame(
+            {"type": "log", "item": item_id, "start": True, "before": before, "text": text}, 0.0)
 
     def unwatch(self, reader: Reader, item_id: str) -> None:
         reader.watched.discard(item_id)
         reader.skipped.pop(item_id, None)
+        reader.unopened.pop(item_id, None)
         feed = self._feeds.get(item_id)
         if feed is not None:
             feed.readers.discard(reader)

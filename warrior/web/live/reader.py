@@ -35,6 +35,8 @@ class Reader:
         #: Log lines that were not sent, by item.
         self.skipped: dict[str, int] = {}
         self.watched: set[str] = set()
+        #: Logs that it has opened and not got yet, in order.
+        self.unopened: dict[str, None] = {}
         self.viewed: frozenset[str] = frozenset()
         #: A state message was not sent: the next one must be a snapshot.
         self.stale = True
@@ -59,6 +61,8 @@ class Reader:
     ) -> None:
         """A piece of a log with ``lines`` lines. After a gap ``with_gap(lines)`` makes the
         message that tells of it."""
+        if item_id in self.unopened:
+            return  # it gets all of it when it is opened
         missed = self.skipped.get(item_id)
         if self.stale or not self.channel.ready():
             self.skipped[item_id] = (missed or 0) + lines
@@ -69,10 +73,11 @@ class Reader:
             self.channel.send(with_gap(missed))
 
     def catch_up(self, now: float, opening: Callable[[], Iterable[str]],
-                 gap: Callable[[str, int], str]) -> bool:
-        """Send what is due after it was behind: what a new page gets, and ``gap(item,
-        lines)`` for each log. Whether it still is behind."""
-        if not self.stale and not self.skipped:
+                 log: Callable[[str], str], gap: Callable[[str, int], str]) -> bool:
+        """Send what is due after it was behind: what a new page gets, ``log(item)`` for each
+        log that it has opened, ``gap(item, lines)`` for the others. Whether it still is behind.
+        """
+        if not self.stale and not self.skipped and not self.unopened:
             self.behind_since = None
             return False
         if not self.channel.ready():
@@ -84,6 +89,12 @@ class Reader:
             self.stale = False
             for frame in opening():
                 self.channel.send(frame)
+        for item_id in list(self.unopened):
+            if not self.channel.ready():
+                return True
+            frame = log(item_id)
+            del self.unopened[item_id]
+            self.channel.send(frame)
         for item_id in list(self.skipped):
             if not self.channel.ready():
                 return True

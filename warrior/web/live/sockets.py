@@ -20,6 +20,7 @@ from tornado import httputil, iostream, routing, websocket
 from tornado.web import Application, HTTPError, RequestHandler
 
 from warrior.web.gate import Access
+from warrior.web.headers import Refusal, RefusalDelegate
 from warrior.web.live.hub import Hub
 from warrior.web.live.reader import Reader
 
@@ -36,6 +37,8 @@ with warnings.catch_warnings():
 
 logger = logging.getLogger(__name__)
 
+#: Pages that may be open at once.
+MAX_PAGES = 32
 #: Characters that may wait for a page that polls.
 POLL_QUEUE = 256 * 1024
 
@@ -110,8 +113,32 @@ class _SameOriginOnly:
         raise HTTPError(405)
 
 
+def decode(data: str | bytes) -> list[str]:
+    """The messages in what a page has sent, each a text. Raises ValueError for anything else."""
+    try:
+        decoded = json.loads(data)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    found = decoded if isinstance(decoded, list) else [decoded]
+    if not all(isinstance(message, str) for message in found):
+        raise ValueError("a message must be text")
+    return found
+
+
 class WebSocket(WebSocketTransport):  # type: ignore[misc]
     """Uncompressed: zlib on the loop costs more than loopback and home networks gain."""
+
+    def on_message(self, message: str | bytes) -> None:
+        # The library logs a traceback for each page that sends nonsense.
+        if not message or not self.session:
+            return
+        try:
+            messages = decode(message)
+        except ValueError as error:
+            logger.info("A page sent what makes no sense and is closed: %s", error)
+            self.abort_connection()
+            return
+        self.session.on_messages(messages)
 
     def check_origin(self, origin: str) -> bool:
         return True  # the gate has
@@ -141,7 +168,22 @@ class Streaming(_SameOriginOnly, XhrStreamingTransport):  # type: ignore[misc]
 
 
 class Sending(_SameOriginOnly, XhrSendHandler):  # type: ignore[misc]
-    """What a page without a websocket says."""
+    """What a page without a websocket says; the library answers 500 to nonsense."""
+
+    def post(self, session_id: str) -> None:
+        self.disable_cache()
+        session = self._get_session(session_id)
+        if session is None or session.is_closed:
+            raise HTTPError(404)
+        try:
+            messages = decode(self.request.body)
+        except ValueError:
+            self.set_status(400)
+            self.set_header("Content-Type", "text/plain; charset=UTF-8")
+            self.finish("Send a JSON list of texts.\n")
+            return
+        session.on_messages(messages)
+        self.set_status(204)
 
 
 class Info(RequestHandler):
@@ -161,6 +203,7 @@ class QuietRouter(SockJSRouter):  # type: ignore[misc]
     def __init__(self, hub: Hub) -> None:
         settings = {"jsessionid": False}
         super().__init__(functools.partial(PageConnection, hub), "/sockjs", settings)
+        self._hub = hub
         self.stats._callback.stop()
         self._sessions_cleanup.stop()
         expire = self._sessions.expire
@@ -171,6 +214,10 @@ class QuietRouter(SockJSRouter):  # type: ignore[misc]
                 self._sessions_cleanup.stop()
 
         self._sessions_cleanup.callback = expire_and_rest
+
+    def pages(self) -> int:
+        """How many are open, with those that have just stopped polling."""
+        return max(len(self._hub.readers), len(self._sessions._items))
 
     def create_session(self, session_id: str, register: bool = True) -> Any:
         session = super().create_session(session_id, register)
@@ -196,10 +243,20 @@ def find(
     for pattern, handler in TRANSPORTS:
         match = re.fullmatch(pattern, request.path)
         if match is not None:
+            if handler is not Info and _is_new(router, handler, match) \
+                    and router.pages() >= MAX_PAGES:
+                return RefusalDelegate(request, Refusal(
+                    503, f"{MAX_PAGES} pages of this console are open: close one of them."))
             arguments = [part.encode() for part in match.groups()]
             return application.get_handler_delegate(
                 request, handler, {"server": router}, path_args=arguments)
     return None
+
+
+def _is_new(router: QuietRouter, handler: type[RequestHandler], match: re.Match[str]) -> bool:
+    """Whether this opens another page."""
+    return handler is WebSocket or (
+        handler is not Sending and router.get_session(match.group(1)) is None)
 
 
 class SocketRoutes(routing.Router):

@@ -1,0 +1,144 @@
+"""An HTTP server that slow, silent and hungry clients do not wear out.
+
+Tornado bounds the size of a request and how long its body may take, but neither how many
+connections there are nor how long a client may leave an answer unread. Here the longest
+silent connection makes room for a new one, so whoever hoards them loses his own, and an
+answer of which nothing is read for half a minute is given up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import time
+from collections import Counter
+from collections.abc import Awaitable
+from typing import Any
+
+from tornado import httputil, iostream
+from tornado.httpserver import HTTPServer
+
+from warrior.web.password import network
+
+logger = logging.getLogger(__name__)
+
+#: Connections at once; a browser has six, and a socket for each page.
+MAX_CONNECTIONS = 100
+#: Seconds for which nothing of an answer may be read.
+UNREAD = 30.0
+#: Seconds between two looks for such answers, while there are connections.
+LOOK_INTERVAL = 5.0
+#: Bytes of a request that are held at most: its head, one piece of its body, a message.
+MAX_HEAD, PIECE, MAX_BUFFERED = 16 * 1024, 16 * 1024, 256 * 1024
+
+
+@dataclasses.dataclass(eq=False)
+class Client:
+    """One connection: who it is, since when it has been silent or busy with a request."""
+
+    stream: iostream.IOStream
+    network: str
+    since: float
+    busy: bool = False
+    written: int = -1
+    written_at: float = 0.0
+
+
+class BoundedServer(HTTPServer):
+    """At most ``MAX_CONNECTIONS`` at once, and no answer that nobody reads.
+
+    Websockets leave the count when they are open: the hub counts them.
+    """
+
+    def initialize(self, request_callback: Any, **options: Any) -> None:  # type: ignore[override]
+        bounds: dict[str, Any] = {
+            "max_header_size": MAX_HEAD, "chunk_size": PIECE, "max_buffer_size": MAX_BUFFERED}
+        super().initialize(request_callback, **bounds, **options)
+        self._clients: dict[object, Client] = {}
+        self._look: asyncio.TimerHandle | None = None
+
+    def handle_stream(self, stream: iostream.IOStream, address: Any) -> None:
+        if len(self._clients) >= MAX_CONNECTIONS:
+            self._make_room()
+        before = set(self._connections)
+        super().handle_stream(stream, address)
+        client = Client(stream, network(str(address[0]) if address else ""), time.monotonic())
+        for connection in self._connections - before:
+            self._clients[connection] = client
+        self._look_later()
+
+    def start_request(
+        self, server_conn: object, request_conn: httputil.HTTPConnection
+    ) -> httputil.HTTPMessageDelegate:
+        delegate = super().start_request(server_conn, request_conn)
+        client = self._clients.get(server_conn)
+        if client is None:
+            return delegate  # its first request: it is silent since just now
+        client.since, client.busy = time.monotonic(), False
+        return _Noting(delegate, client)
+
+    def on_close(self, server_conn: object) -> None:
+        super().on_close(server_conn)
+        self._clients.pop(server_conn, None)
+        if not self._clients and self._look is not None:
+            self._look.cancel()
+            self._look = None
+
+    def _make_room(self) -> None:
+        """Close the connection that is missed least: a silent one of whoever has most."""
+        held = Counter(client.network for client in self._clients.values())
+        connection, client = min(
+            self._clients.items(),
+            key=lambda pair: (pair[1].busy, -held[pair[1].network], pair[1].since))
+        logger.info("There are %d connections: one of %s is closed.", len(self._clients),
+                    client.network)
+        del self._clients[connection]  # it has still to be told
+        client.stream.close()
+
+    def _look_later(self) -> None:
+        if self._look is None:
+            self._look = asyncio.get_running_loop().call_later(LOOK_INTERVAL, self._look_around)
+
+    def _look_around(self) -> None:
+        self._look = None
+        now = time.monotonic()
+        for client in list(self._clients.values()):
+            if client.stream.closed() or not client.stream.writing():
+                client.written = -1
+                continue
+            # How far it has got is told by nothing public.
+            written = int(client.stream._total_write_done_index)
+            if written != client.written:
+                client.written, client.written_at = written, now
+            elif now - client.written_at >= UNREAD:
+                logger.info("%s has not read anything for %.0f s: it is let go.",
+                            client.network, UNREAD)
+                client.stream.close()
+        if self._clients:
+            self._look_later()
+
+
+class _Noting(httputil.HTTPMessageDelegate):
+    """Notes when a request has come."""
+
+    def __init__(self, delegate: httputil.HTTPMessageDelegate, client: Client) -> None:
+        self._delegate = delegate
+        self._client = client
+
+    def headers_received(
+        self,
+        start_line: httputil.RequestStartLine | httputil.ResponseStartLine,
+        headers: httputil.HTTPHeaders,
+    ) -> Awaitable[None] | None:
+        self._client.since, self._client.busy = time.monotonic(), True
+        return self._delegate.headers_received(start_line, headers)
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        return self._delegate.data_received(chunk)
+
+    def finish(self) -> None:
+        self._delegate.finish()
+
+    def on_connection_close(self) -> None:
+        self._delegate.on_connection_close()

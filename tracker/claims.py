@@ -1,4 +1,5 @@
-"""Claims that an operator looks at, and takes back from who will not come again."""
+"""Claims that an operator looks at, and takes back from who will not come again; work done badly,
+which is to be done again."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import time
 from dataclasses import dataclass
 
 from tracker.errors import BadValue
-from tracker.queues import Queue
+from tracker.queues import REDO, Queue
 from tracker.store import Store
 
 CHUNK = 1000
@@ -58,10 +59,30 @@ class Claims:
         rows = self._rows("id", project, chosen, CHUNK).fetchall()
         return self._store.put_back(project, [row[0] for row in rows], queue)
 
+    def redo(self, project: str, chosen: Selection, after: int = 0) -> tuple[int, int]:
+        """Put up to CHUNK items that are done into the redo queue, those behind the id *after*.
+
+        Return how many, and the last one's id, to go on from; 0 and *after* at the end. An
+        age is that of the report. What was counted for the first time stays counted.
+        """
+        store, latest = self._store, _latest(chosen)
+        rows = store.connection.execute(
+            "SELECT id FROM items WHERE project_id = ? AND state = 'done' AND id > ? "
+            "AND (? IS NULL OR done_at <= ?) AND (? IS NULL OR downloader = ?) "
+            "AND (? IS NULL OR name GLOB ?) ORDER BY id LIMIT ?",
+            (
+                *(store.project_id(project), after),
+                *(latest, latest),
+                *(chosen.downloader, chosen.downloader),
+                *(chosen.pattern, chosen.pattern),
+                CHUNK,
+            ),
+        ).fetchall()
+        ids = [row[0] for row in rows]
+        return store.put_back(project, ids, Queue(REDO)), ids[-1] if ids else after
+
     def _rows(self, columns: str, project: str, chosen: Selection, limit: int) -> sqlite3.Cursor:
-        if chosen.older_than is not None and not 0 <= chosen.older_than < 1e10:
-            raise BadValue("A claim's age is a time of at least 0 seconds.")
-        latest = None if chosen.older_than is None else time.time() - chosen.older_than
+        latest = _latest(chosen)
         return self._store.connection.execute(
             f"SELECT {columns} FROM items WHERE project_id = ? AND state = 'out' "
             "AND (? IS NULL OR claimed_at <= ?) AND (? IS NULL OR downloader = ?) "
@@ -74,3 +95,12 @@ class Claims:
                 limit,
             ),
         )
+
+
+def _latest(chosen: Selection) -> float | None:
+    """Return the last moment (seconds) that is old enough; raises BadValue."""
+    if chosen.older_than is None:
+        return None
+    if not 0 <= chosen.older_than < 1e10:
+        raise BadValue("An age is a time of at least 0 seconds.")
+    return time.time() - chosen.older_than

@@ -10,7 +10,7 @@ from pathlib import Path
 from tracker.errors import FolderUnusable
 
 LOCK_FILE = "tracker.lock"
-LOOKED_AT_SECONDS = 0.2
+LOOKED_AT_SECONDS = 0.5
 
 
 class FolderLocked(FolderUnusable):

@@ -44,7 +44,7 @@ def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
     except sqlite3.Error as error:
         connection.close()
         raise FolderUnusable(f"Cannot use {path} as the tracker's database: {error}.") from error
-    except FolderUnusable:
+    except BaseException:
         connection.close()
         raise
     return connection

@@ -176,7 +176,7 @@ class Store:
         return self.put_back(project, mine)
 
     def put_back(self, project: str, ids: Sequence[int], queue: Queue | None = None) -> int:
-        """Put claimed items (by their *ids*) back behind the others; return how many.
+        """Put items (by their *ids*) that are out or done back behind the others; return how many.
 
         They go to *queue*, or (None) to the one they came from.
         """
@@ -186,7 +186,7 @@ class Store:
         to = () if queue is None else (queue.number, queue.reserved_for)
         self.connection.executemany(
             "UPDATE items SET state = 'todo', downloader = NULL, claimed_at = NULL, "
-            f"position = ?{move} WHERE id = ?",
+            f"done_at = NULL, position = ?{move} WHERE id = ?",
             [(position, *to, item_id) for position, item_id in enumerate(ids, first)],
         )
         self._move_position(project_id, len(ids))

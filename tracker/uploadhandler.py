@@ -24,6 +24,9 @@ T = TypeVar("T")
 BLOCK_BYTES = 1024 * 1024
 """Collected before a write, so that not every network packet costs a change of threads."""
 
+DISCARDED_BYTES = 100 * BLOCK_BYTES
+"""Most that is read of a body that no method takes."""
+
 STALL_SECONDS = 300.0
 """An upload that brings nothing for so long is given up."""
 
@@ -55,7 +58,9 @@ class UploadHandler(Handler):
         A small body is let come first: its sender does not listen before all of it is sent.
         """
         super().prepare()
-        if self.request.method != "PUT":
+        if self.request.method != "PUT":  # let come, and thrown away, so that 405 is heard
+            connection: Any = self.request.connection
+            connection.set_max_body_size(DISCARDED_BYTES)
             return
         text = self.request.headers.get("Content-Length", "")
         length = int(text) if text.isdigit() else None

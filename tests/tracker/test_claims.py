@@ -84,3 +84,24 @@ def test_done_after_a_release_counts_once(store: Store) -> None:
     assert "a" in [one.name for one in store.claim("p", "TWO", 9)]
     assert store.done("p", "ONE", ["a"], {}) == 1
     assert store.done("p", "TWO", ["a"], {}) == 0
+
+
+def test_work_done_again(store: Store) -> None:
+    """What is chosen of the done goes to the redo queue, in turns, and counts when it is done
+    again; what was counted stays."""
+    names = [f"item-{n}" for n in range(CHUNK + 5)]
+    store.add("q", [*names, "good", "waits"])
+    store.done("q", "ONE", names, {"bytes": {"data": 7}})
+    store.done("q", "TWO", ["good"], {})
+    claims, chosen = Claims(store), Selection(downloader="ONE", pattern="item-*")
+    first, last = claims.redo("q", chosen)
+    assert (first, claims.redo("q", chosen, last)[0]) == (CHUNK, 5)
+    assert claims.redo("q", Selection(older_than=3600)) == (0, 0)
+    assert store.counts("q") == Counts(CHUNK + 6, 0, 1)
+    taken = store.claim("q", "SIX", 2)
+    assert [(one.name, one.queue) for one in taken] == [("waits", "todo"), ("item-0", "todo:redo")]
+    assert store.item("q", "item-1").done_at is None
+    assert store.done("q", "SIX", ["item-0"], {"bytes": {"data": 3}}) == 1
+    assert store.done("q", "SIX", ["item-0"], {"bytes": {"data": 3}}) == 0
+    rows = store.connection.execute("SELECT items, bytes FROM downloaders ORDER BY downloader")
+    assert rows.fetchall() == [(CHUNK + 5, 7), (1, 3), (1, 0)]

@@ -85,12 +85,17 @@ def test_claims_and_release(run_tracker: Run, start_tracker: Callable[..., Any])
     ended = run_tracker("release", "p", "--all", "--for", "SIX", "--json")
     assert told(ended) == {"project": "p", "released": 2}
     assert client.request("p", "SIX", multi=9) == ["c", "\x1b[2Jd", "a", "b"]
+    assert client.done("p", "a\0b", "SIX") == (200, "OK\n")
+    assert run_tracker("redo", "p", "--pattern", "b").stdout == "p: 1 to be done again\n"
+    assert told(run_tracker("redo", "p", "--all", "--json"))["to_be_done_again"] == 1
+    assert client.request("p", "TWO", multi=9) == ["b", "a"]
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
         ["release", "p"], ["release", "p", "--all", "--pattern", "*"], ["release", "nope", "--all"],
+        ["redo", "p"], ["redo", "p", "--all", "--downloader", "SIX"], ["redo", "nope", "--all"],
         ["claims", "p", "--older-than", "5"], ["claims", "p", "--limit", "0"], ["claims"],
         ["create"], ["create", "_admin"], ["create", "q", "--requests-per-minute", "x"],
         ["set", "p", "--title", "a\nb"], ["set", "p", "--pause", "--resume"],
@@ -208,7 +213,7 @@ def test_a_newer_database(run_tracker: Run, tmp_path: Path) -> None:
     "command",
     [
         ["serve"], ["projects"], ["create"], ["set"], ["add"], ["status"], ["export"], ["claims"],
-        ["release"], ["targets"], ["targets", "add"], ["blocks"], ["blocks", "add"], ["keys"],
+        ["release"], ["redo"], ["targets"], ["targets", "add"], ["blocks"], ["blocks", "add"], ["keys"],
         ["keys", "make"], ["backup"],
     ],
 )  # fmt: skip

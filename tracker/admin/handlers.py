@@ -22,6 +22,9 @@ from tracker.targettable import TargetTable
 MOST_LISTED = 10_000
 """Most claims in one answer."""
 
+CHOICE: dict[str, type] = {"older_than": str, "downloader": str, "pattern": str, "all": bool}
+"""What a body that chooses items may name."""
+
 SETTINGS = ("title", "min_version", "requests_per_minute", "max_items", "paused")
 
 
@@ -74,18 +77,40 @@ class ClaimsHandler(AdminHandler):
 
     async def post(self, project: str) -> None:
         """Take back the claims that the body chooses; ``all`` true for every one."""
-        data = self.body(
-            older_than=str, downloader=str, pattern=str, all=bool, queue=str, **{"for": str}
-        )
-        chosen = _selection(data)
-        if chosen.everything != bool(data.get("all")):
-            raise BadValue('Say which claims: older_than, downloader, pattern; or "all": true.')
+        data = self.body(**CHOICE, queue=str, **{"for": str})
+        chosen = _narrowed(data)
         names = data.get("queue"), data.get("for")
         queue = None if names == (None, None) else queue_of(*names)
         released = 0
         while more := await self.work(lambda store: Claims(store).release(project, chosen, queue)):
             released += more
         self.json({"project": project, "released": released})
+
+
+class RedoHandler(AdminHandler):
+    """``/_admin/projects/PROJECT/redo``: have done again what is done."""
+
+    async def post(self, project: str) -> None:
+        """Put what the body chooses into the redo queue; ``all`` true for everything."""
+        chosen = _narrowed(self.body(**CHOICE))
+        again, last = 0, 0
+        while True:
+            more, last = await self._some(project, chosen, last)
+            again += more
+            if not more:
+                break
+        self.json({"project": project, "to_be_done_again": again})
+
+    async def _some(self, project: str, chosen: Selection, last: int) -> tuple[int, int]:
+        return await self.work(lambda store: Claims(store).redo(project, chosen, last))
+
+
+def _narrowed(told: dict[str, Any]) -> Selection:
+    """Return what *told* chooses; raises BadValue when it is not clear that all is meant."""
+    chosen = _selection(told)
+    if chosen.everything != bool(told.get("all")):
+        raise BadValue('Say which: older_than, downloader, pattern; or "all": true.')
+    return chosen
 
 
 def _selection(told: dict[str, Any]) -> Selection:

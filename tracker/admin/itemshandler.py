@@ -50,7 +50,8 @@ class ItemsHandler(AdminHandler):
                 self._begin()
         except (TrackerError, Refusal) as error:
             # A small body is let come first: its sender listens when all of it is sent.
-            if not length.isdigit() or int(length) > SMALL_BYTES:
+            small = length.isdigit() and int(length) <= SMALL_BYTES
+            if self.request.method != "POST" or not small:
                 raise
             self._refusal = error
 

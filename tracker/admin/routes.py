@@ -11,6 +11,7 @@ from tracker.admin.handlers import (
     ExportHandler,
     ProjectHandler,
     ProjectsHandler,
+    RedoHandler,
     TargetsHandler,
 )
 from tracker.admin.itemshandler import ItemsHandler
@@ -37,6 +38,7 @@ def admin_routes() -> list[Any]:
         (one, ProjectHandler),
         (rf"{one}/items", ItemsHandler),
         (rf"{one}/claims", ClaimsHandler),
+        (rf"{one}/redo", RedoHandler),
         (rf"{one}/export", ExportHandler),
         (rf"{ROOT}/blocks", BlocksHandler),
         (rf"{ROOT}/targets", TargetsHandler),

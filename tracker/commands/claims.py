@@ -1,4 +1,4 @@
-"""``claims``, ``release``: who holds what, and taking it back."""
+"""``claims``, ``release``, ``redo``: who holds what, taking it back, and having it done again."""
 
 from __future__ import annotations
 
@@ -40,13 +40,20 @@ def register(commands: Commands) -> None:
     _selection_options(parser)
     parser.add_argument("--all", action="store_true", help="every claim of the project")
     queue_options(parser, "where they came from")
+    parser = command(
+        commands, "redo", _redo, "hand out again what is done, from the redo queue",
+        "For work that turned out to be bad. What was counted for it stays counted.",
+    )  # fmt: skip
+    parser.add_argument("project", metavar="PROJECT")
+    _selection_options(parser, "done")
+    parser.add_argument("--all", action="store_true", help="everything that is done")
 
 
-def _selection_options(parser: argparse.ArgumentParser) -> None:
+def _selection_options(parser: argparse.ArgumentParser, what: str = "claimed") -> None:
     parser.add_argument(
-        "--older-than", metavar="AGE", type=age_value, help="claimed longer ago: 90s, 15m, 6h, 2d"
+        "--older-than", metavar="AGE", type=age_value, help=f"{what} longer ago: 90s, 15m, 6h, 2d"
     )
-    parser.add_argument("--downloader", metavar="NAME", help="claimed by this downloader")
+    parser.add_argument("--downloader", metavar="NAME", help=f"{what} by this downloader")
     parser.add_argument(
         "--pattern", metavar="GLOB",
         help="whose whole name matches: * is any text, ? one character, [abc] one of these",
@@ -84,26 +91,46 @@ def _ago(seconds: float) -> str:
     return f"{max(0, int(seconds))}s"
 
 
-def _release(options: argparse.Namespace) -> int:
+def _narrowed(options: argparse.Namespace, what: str) -> Selection:
+    """Return what was chosen; raises BadValue when it is not clear that all is meant."""
     chosen = _selection(options)
     if chosen.everything and not options.all:
         raise BadValue(
-            "Say which claims: --older-than, --downloader, --pattern, or --all for every one."
+            f"Say which {what}: --older-than, --downloader, --pattern, or --all for every one."
         )
     if options.all and not chosen.everything:
-        raise BadValue("--all is every claim: leave it out to choose some.")
+        raise BadValue(f"--all is every one of the {what}: leave it out to choose some.")
+    return chosen
+
+
+def _release(options: argparse.Namespace) -> int:
+    chosen = _narrowed(options, "claims")
     named = options.queue is not None or options.for_downloader is not None
     queue = queue_of(options.queue, options.for_downloader) if named else None
-    released = 0
+    released, more = 0, 1
     with opened(options) as store:
-        while True:
+        while more:
             with store.transaction():
                 more = Claims(store).release(options.project, chosen, queue)
             released += more
-            if not more:
-                break
+    return _tell(options, "released", released)
+
+
+def _redo(options: argparse.Namespace) -> int:
+    chosen = _narrowed(options, "items")
+    again, more, last = 0, 1, 0
+    with opened(options) as store:
+        while more:
+            with store.transaction():
+                more, last = Claims(store).redo(options.project, chosen, last)
+            again += more
+    return _tell(options, "to be done again", again)
+
+
+def _tell(options: argparse.Namespace, what: str, number: int) -> int:
+    """Print how many items it were."""
     if as_json(options):
-        print_json({"project": options.project, "released": released})
+        print_json({"project": options.project, what.replace(" ", "_"): number})
     else:
-        print(f"{options.project}: {released} released")
+        print(f"{options.project}: {number} {what}")
     return EX_OK

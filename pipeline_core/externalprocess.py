@@ -33,6 +33,12 @@ __all__ = [
 #: Retries of a program are never further apart than this, in seconds.
 LONGEST_RETRY_DELAY = 300.0
 
+#: A target that wants a password gets this one and refuses it: without any, rsync would ask
+#: on the terminal, for ever, or take the list of files for the answer.
+_RSYNC_ENV = {"RSYNC_PASSWORD": "none"}
+#: The folder of the settings that curl reads in the place of the user's own.
+_CURL_ENV = {"CURL_HOME": os.path.join(os.path.dirname(os.path.abspath(__file__)), "curl")}
+
 
 class ExternalProcess(Task):
     """Runs a program, again if it fails, up to ``max_tries`` times (None: for ever).
@@ -251,14 +257,14 @@ class RsyncUpload(ExternalProcess):
             "--bwlimit", bwlimit,
             *(extra_args if isinstance(extra_args, (list, tuple)) else []),
             "--files-from=-", target_source_path, target,
-        ], max_tries=max_tries)
+        ], max_tries=max_tries, env=dict(_RSYNC_ENV))
 
     def stdin_data(self, item: Item) -> bytes:
         source = os.path.join(self.cwd, str(realize(self.target_source_path, item)))
         lines = []
         for file in realize(self.files, item):
             name = os.path.relpath(os.path.join(self.cwd, str(file)), source)
-            if "\n" in name:
+            if "\n" in name or "\r" in name:
                 raise ValueError(f"rsync takes one file a line, and this name has two: {name!r}")
             # rsync takes a line that begins so for a comment.
             lines.append("./" + name if name[0] in "#;" else name)
@@ -286,7 +292,7 @@ class CurlUpload(ExternalProcess):
             "--header", _CurlLimits(speed_limit, speed_time),
             "--write-out", "Upload server: %{url_effective}\\n",
             "--location", "--upload-file", filename, target,
-        ], max_tries=max_tries)
+        ], max_tries=max_tries, env=dict(_CURL_ENV))
 
 
 class _CurlLimits:

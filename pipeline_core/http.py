@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import io
-import ipaddress
 import json
 import time
 from collections.abc import Callable
@@ -14,17 +13,23 @@ from urllib.parse import urljoin, urlsplit
 
 from tornado import httpclient, httputil
 from tornado.iostream import IOStream
+from tornado.netutil import Resolver
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 from tornado.tcpclient import TCPClient
 
 import pipeline_core
+from pipeline_core.nearness import LedResolver, Nearness, TooNear, nearness_of
 
 if TYPE_CHECKING:
     from pipeline_core.lifetime import Lifetime
 
 DEADLINE = 60.0
 LARGEST_BODY = 1 << 20
+#: Bytes of the status line and the header fields of an answer.
+LARGEST_HEAD = 64 << 10
 MOST_REDIRECTS = 3
+#: Characters of an error that are told.
+LONGEST_REASON = 300
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,9 +84,12 @@ async def post(
     request = httpclient.HTTPRequest(url)
     client: SimpleAsyncHTTPClient | None = None
     try:
-        # Made for this one request; it holds no connections.
-        client = SimpleAsyncHTTPClient(force_instance=True, max_clients=1,
-                                       max_body_size=2 * limits.largest_body)
+        # Made for this one request; it holds no connections. The size of the buffer counts
+        # for an answer that does not say how long it is.
+        client = SimpleAsyncHTTPClient(
+            force_instance=True, max_clients=1, max_header_size=LARGEST_HEAD,
+            max_body_size=2 * limits.largest_body,
+            max_buffer_size=2 * limits.largest_body + LARGEST_HEAD)
         return await _follow(client, url, body, limits)
     except Exception as raised:
         # Whatever the network or the answer did: the request failed, and is tried again.
@@ -124,13 +132,22 @@ class _Body:
 
 
 class _Connection(TCPClient):
-    """Connects, and can be given up at any moment."""
+    """Connects, and can be given up at any moment.
 
-    stream: IOStream | None = None
-    given_up = False
+    ``led_by`` says how near the one lies who sent us there; None when nobody did.
+    """
+
+    def __init__(self, resolver: Resolver, led_by: Nearness | None) -> None:
+        super().__init__(resolver if led_by is None else LedResolver(resolver, led_by))
+        self.stream: IOStream | None = None
+        self.given_up = False
+        #: How near the host is that was reached.
+        self.reached = Nearness.PUBLIC
 
     async def connect(self, *args: Any, **kwargs: Any) -> IOStream:
         self.stream = await super().connect(*args, **kwargs)
+        # It raises OSError where the connection is gone already: then there is no answer.
+        self.reached = _how_near(self.stream)
         if self.given_up:
             self.stream.close()
         return self.stream
@@ -141,11 +158,15 @@ class _Connection(TCPClient):
             self.stream.close()
 
 
+def _how_near(stream: IOStream) -> Nearness:
+    return nearness_of(str(stream.socket.getpeername()[0]))
+
+
 async def _fetch(
-    client: SimpleAsyncHTTPClient, request: httpclient.HTTPRequest
+    client: SimpleAsyncHTTPClient, request: httpclient.HTTPRequest, connection: _Connection
 ) -> httpclient.HTTPResponse:
     """One answer. When this is cancelled, the connection is closed at once."""
-    connection = client.tcp_client = _Connection(resolver=client.resolver)
+    client.tcp_client = connection
     # Not awaited itself: Tornado logs an error that comes after a cancellation.
     fetching = client.fetch(request, raise_error=False)
     fetching.add_done_callback(lambda future: future.cancelled() or future.exception())
@@ -160,6 +181,7 @@ async def _follow(
     client: SimpleAsyncHTTPClient, url: str, body: str, limits: Limits
 ) -> httpclient.HTTPResponse:
     ends = time.monotonic() + limits.deadline
+    led_by: Nearness | None = None
     for _ in range(limits.most_redirects + 1):
         left = max(ends - time.monotonic(), 0.001)
         received = _Body(limits.largest_body)
@@ -168,8 +190,11 @@ async def _follow(
             streaming_callback=received.take, header_callback=received.look,
             connect_timeout=left, request_timeout=left, user_agent=user_agent(),
             headers=httputil.HTTPHeaders({"Content-Type": "application/json"}))
+        connection = _Connection(client.resolver, led_by)
         try:
-            response = await _fetch(client, request)
+            response = await _fetch(client, request, connection)
+        except TooNear as error:
+            raise ValueError(f"it redirects to {error}") from None
         except Exception:
             # Tornado hangs up on a length that it refuses, and tells only of the hanging up.
             received.check()
@@ -184,7 +209,7 @@ async def _follow(
             return response
         target = urljoin(url, response.headers.get("Location", ""))
         _check_redirect(url, target, limits)
-        url = target
+        url, led_by = target, connection.reached
     raise ValueError(f"more than {limits.most_redirects} redirects")
 
 
@@ -194,19 +219,6 @@ def _check_redirect(source: str, target: str, limits: Limits) -> None:
         raise ValueError(f"it redirects to {target}, which is not HTTP")
     if limits.stay_secure and scheme == "http" and urlsplit(source).scheme == "https":
         raise ValueError(f"it redirects to {target}, which is not secure")
-    if _is_local(target) and not _is_local(source):
-        raise ValueError(f"it redirects to {target}, which is this machine")
-
-
-def _is_local(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return address.is_loopback or address.is_unspecified or address.is_link_local
 
 
 def describe_trouble(response: httpclient.HTTPResponse) -> str:
@@ -214,5 +226,7 @@ def describe_trouble(response: httpclient.HTTPResponse) -> str:
     if isinstance(response.error, BodyTooLarge):
         return f"Unexpected answer from the tracker: {response.error}."
     if response.code == 599:
-        return f"The tracker cannot be reached: {response.error}."
+        # It can hold what the tracker sent, an address of 64 KiB for example.
+        told = " ".join(str(response.error).split())
+        return f"The tracker cannot be reached: {told[:LONGEST_REASON].rstrip('.')}."
     return f"The tracker has trouble (it answered {response.code})."

@@ -41,6 +41,9 @@ __all__ = [
 
 #: A finished item that the tracker has not accepted in a day is kept, and shown.
 NOT_ACCEPTED_AFTER = 86400.0
+#: Keys of an answer that were dropped and are named in the log.
+MOST_DROPPED_TOLD = 10
+
 
 class GetItemFromTracker(TrackerRequest):
     """Asks for an item (``/multi=N`` in the URL: for up to N), until there is one.
@@ -78,8 +81,10 @@ class GetItemFromTracker(TrackerRequest):
         if not values.get("item_name"):
             self._wait_and_retry(item, "The tracker gave no item.", Fault.TRACKER, "no-items")
             return
-        for key in dropped:
-            item.log_output(f"The tracker's answer sets {key!r}, which is ours: left out.")
+        for key in dropped[:MOST_DROPPED_TOLD]:
+            item.log_output(f"The tracker's answer sets {key[:100]!r}, which is ours: left out.")
+        if len(dropped) > MOST_DROPPED_TOLD:
+            item.log_output(f"And {len(dropped) - MOST_DROPPED_TOLD} more such keys.")
         item.may_be_canceled = False
         names, queues = parse_items(values)
         if self.item_filter is None:
@@ -272,6 +277,18 @@ class UploadWithTracker(TrackerRequest):
         item.life.enter(upload)
         upload.enqueue(item)
 
+    def _missing_file(self, item: Item) -> str:
+        """The first file that is not there, '' if all are, or if nothing is: a disk can be
+        away for a while."""
+        if not os.path.isdir(item["data_dir"]):
+            return ""
+        files = realize(self.files, item)
+        for file in files if isinstance(files, (list, tuple)) else [files]:
+            path = os.path.join(self.cwd, str(file))
+            if not os.path.lexists(path):
+                return path
+        return ""
+
     def _upload_to(self, target: str) -> Task:
         if target.startswith("rsync:"):
             return RsyncUpload(
@@ -297,9 +314,20 @@ class _Outcome:
         if status == item.TaskStatus.completed:
             self.task._hook(item, self.task.complete_item, item)
         else:
-            self.task._wait_and_retry(
-                item, f"The upload to {self.target} failed; another target is asked for.",
-                Fault.TARGET, "upload")
+            # In the worker: it looks at the disk.
+            self.task._hook(item, self.task._missing_file, item, asks_foreign=True,
+                            then=functools.partial(self._failed, item))
+
+    def _failed(self, item: Item, missing: str) -> None:
+        if missing:
+            item.keep_data = True
+            item.log_output(f"The file {missing} is not there, so no target can have it. What "
+                            f"else there is of the item is kept in {item['data_dir']}")
+            self.task._hook(item, self.task.fail_item, item)
+            return
+        self.task._wait_and_retry(
+            item, f"The upload to {self.target} failed; another target is asked for.",
+            Fault.TARGET, "upload")
 
 
 class SendDoneToTracker(TrackerRequest):

@@ -9,6 +9,12 @@ from urllib.parse import urlsplit
 
 #: Keys of an item that are ours; a tracker must not set them.
 RESERVED_KEYS = frozenset({"data_dir", "item_dir", "stats", "tries"})
+#: Lists and objects within each other: what is deeper could not even be printed.
+DEEPEST = 100
+#: Names that one answer may give out.
+MOST_NAMES = 10_000
+#: Characters of an address to upload to.
+LONGEST_TARGET = 2000
 
 
 class UnexpectedAnswer(ValueError):
@@ -18,12 +24,24 @@ class UnexpectedAnswer(ValueError):
 def parse_object(body: str) -> dict[str, Any]:
     """The JSON object in the text; UnexpectedAnswer for all else."""
     try:
-        answer = json.loads(body)
+        answer = json.loads(body, parse_constant=_no_number)
     except (ValueError, RecursionError):
         raise UnexpectedAnswer("it is not JSON") from None
     if not isinstance(answer, dict):
         raise UnexpectedAnswer("it is not a JSON object")
+    level: list[Any] = [answer]
+    for _ in range(DEEPEST):
+        level = [inner for outer in level
+                 for inner in (outer.values() if isinstance(outer, dict) else outer)
+                 if isinstance(inner, (dict, list))]
+    if level:
+        raise UnexpectedAnswer(f"there are over {DEEPEST} lists within each other in it")
     return answer
+
+
+def _no_number(word: str) -> None:
+    """NaN and Infinity, which JSON does not know, and nobody else would read from us."""
+    raise ValueError(word)
 
 
 def split_answer(answer: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -40,6 +58,8 @@ def split_answer(answer: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         raise UnexpectedAnswer("queues is not a list as long as items")
     if items is not None and name and "\0".join(items) != name:
         raise UnexpectedAnswer("items are not those of item_name")
+    if max(len(items or []), (name or "").count("\0") + 1) > MOST_NAMES:
+        raise UnexpectedAnswer(f"it gives out over {MOST_NAMES} items at once")
     for text in [name or "", *(items or [])]:
         try:
             text.encode()
@@ -67,20 +87,24 @@ def parse_target(answer: dict[str, Any]) -> str:
     target = answer.get("upload_target")
     if not isinstance(target, str) or not target:
         raise UnexpectedAnswer("there is no upload_target in it")
+    told = repr(target if len(target) <= 100 else target[:100] + "…")
+    if len(target) > LONGEST_TARGET:
+        raise UnexpectedAnswer(f"the upload target {told} is too long")
+    if any(not character.isprintable() or character.isspace() for character in target):
+        raise UnexpectedAnswer(f"the upload target {told} holds blanks")
     try:
         parts = urlsplit(target)
         host = parts.hostname or ""
+        parts.port  # noqa: B018  raises for one that is no number
     except ValueError:
-        raise UnexpectedAnswer(f"the upload target {target!r} is no address") from None
-    if parts.scheme not in ("rsync", "http", "https"):
-        raise UnexpectedAnswer(f"the upload target {target!r} is neither rsync nor http")
+        raise UnexpectedAnswer(f"the upload target {told} is no address") from None
+    if not target.startswith(("rsync://", "http://", "https://")):
+        raise UnexpectedAnswer(f"the upload target {told} is neither rsync nor http")
     if not host or host.startswith("-") or parts.netloc.startswith("-"):
-        raise UnexpectedAnswer(f"the upload target {target!r} names no host")
+        raise UnexpectedAnswer(f"the upload target {told} names no host")
     if parts.scheme != "rsync" and re.search(r"[{}\[\]]", target.replace(f"[{host}]", "")):
         # curl takes these for a list of addresses.
-        raise UnexpectedAnswer(f"the upload target {target!r} holds brackets")
-    if any(ord(character) < 33 for character in target):
-        raise UnexpectedAnswer(f"the upload target {target!r} holds blanks")
+        raise UnexpectedAnswer(f"the upload target {told} holds brackets")
     return target
 
 

@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 NOT_COPIED = shutil.ignore_patterns(
-    ".*", "__pycache__", "build", "dist", "*.egg-info", "data", "tracker-data", "tests",
+    ".git*", ".ci", ".venv*", ".hypothesis", ".*_cache", "__pycache__", "build", "dist", "*.egg-info", "data", "tracker-data", "tests",
     "node_modules", "STOP")
 
 
@@ -106,6 +106,15 @@ def test_the_installed_program_writes_new_projects(installed: Path, tmp_path: Pa
     run(installed / "bin" / "run-pipeline", "--new", "site", cwd=tmp_path)
     said = run(installed / "bin" / "run-pipeline", "--check", "pipeline.py", cwd=tmp_path / "site")
     assert "can run here" in said
+
+
+def test_the_settings_of_curl_come_along(installed: Path, tmp_path: Path) -> None:
+    """Without them curl would read those of the user."""
+    code = ("from pipeline_core.externalprocess import CurlUpload\n"
+            "print(CurlUpload('http://h/', 'x').env['CURL_HOME'])")
+    folder = Path(run(installed / "bin" / "python", "-c", code, cwd=tmp_path).strip())
+    assert folder.is_relative_to(installed)
+    assert "proto-redir" in (folder / ".curlrc").read_text()
 
 
 @pytest.fixture

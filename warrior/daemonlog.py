@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import logging.handlers
 import os
 import queue
 
-from warrior.stdout import StdoutWriter, WriterHandler
+from warrior.stdout import StdoutWriter, VisibleFormatter, WriterHandler
 
 #: Bytes of a file, and how many older ones are kept.
 FILE_SIZE, FILES_KEPT = 1024 * 1024, 2
@@ -29,10 +30,10 @@ class DaemonLog:
 
     def keep_in(self, path: str) -> None:
         """Write to a file as well, which is rotated. Raises OSError."""
-        file = logging.handlers.RotatingFileHandler(
+        file = _PrivateFile(
             path, maxBytes=FILE_SIZE, backupCount=FILES_KEPT, encoding="utf-8", errors="replace")
-        os.chmod(path, 0o600)
-        file.setFormatter(logging.Formatter(_FORMAT))
+        os.chmod(path, 0o600)  # one of before
+        file.setFormatter(VisibleFormatter(_FORMAT))
         lines: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
         self._queued = logging.handlers.QueueHandler(lines)
         self._listener = logging.handlers.QueueListener(lines, file)
@@ -63,3 +64,11 @@ class DaemonLog:
                 handler.close()
             self._listener = None
         self._screen.close()
+
+
+class _PrivateFile(logging.handlers.RotatingFileHandler):
+    """Each file, also the one after a rotation, is for this user alone from its first byte on."""
+
+    def _open(self) -> io.TextIOWrapper:
+        return open(self.baseFilename, "a", encoding=self.encoding, errors=self.errors,
+                    opener=lambda path, flags: os.open(path, flags, 0o600))

@@ -6,6 +6,7 @@ import filecmp
 import os
 import shutil
 
+from warrior.statedir import make_folder
 from warrior.tree import remove_tree
 
 #: How many files are named that differ, at most.
@@ -20,7 +21,7 @@ def link_data(version: str, data_dir: str, project: str) -> list[str]:
     have changed it. Returns sentences about what else was found. Raises OSError.
     """
     folder = os.path.join(data_dir, project)
-    os.makedirs(data_dir, exist_ok=True)
+    make_folder(data_dir)
     if not os.path.isdir(folder):
         os.mkdir(folder, 0o700)
     own = os.path.join(version, "data")

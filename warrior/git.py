@@ -23,6 +23,8 @@ LOOK_TIMEOUT = 120.0
 _OPTIONS = (
     "core.hooksPath=/dev/null", "submodule.recurse=false", "advice.detachedHead=false",
     "credential.interactive=false",
+    # Only the first answer may lead elsewhere, and so no list of alternates does.
+    "http.followRedirects=initial",
     # Nothing goes on in the background.
     "gc.auto=0", "maintenance.auto=false",
     # A remote that has gone silent is noticed after a minute.
@@ -30,6 +32,8 @@ _OPTIONS = (
 )
 _REMOTE = re.compile(r"(?:https?|git|ssh)://[^\s/]\S*", re.IGNORECASE)
 _SCP_LIKE = re.compile(r"[^-/:\s][^/:\s]*:[^:\s]\S*")
+#: git decodes it, and would send a line of its own to the server or to who keeps passwords.
+_HIDDEN_CONTROL = re.compile(r"%(?:[01][0-9a-f]|7f)", re.IGNORECASE)
 _OPTION_AS_HOST = re.compile(r"[a-z+]+://(?:[^/@]*@)?-", re.IGNORECASE)
 _COMMIT = "[0-9a-f]{40}(?:[0-9a-f]{24})?"
 
@@ -44,7 +48,8 @@ class Head:
 
 def is_remote(text: str) -> bool:
     """Whether it is an address of a kind in REMOTE_PROTOCOLS."""
-    return bool(_REMOTE.fullmatch(text)) and not _OPTION_AS_HOST.match(text)
+    return (bool(_REMOTE.fullmatch(text)) and not _OPTION_AS_HOST.match(text)
+            and not _HIDDEN_CONTROL.search(text))
 
 
 def is_scp_like(text: str) -> bool:

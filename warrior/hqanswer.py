@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pipeline_core
 from pipeline_core.trackeranswers import UnexpectedAnswer, parse_object
 from warrior.entry import NAME_RULE, Entry, is_project_name
+from warrior.git import is_remote
 
 __all__ = ["Offer", "UnexpectedAnswer", "offer_json", "parse_answer", "read_offer",
            "read_warrior_id"]
@@ -147,7 +148,7 @@ def _repository(name: str, value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise UnexpectedAnswer(f"the project {name} has no repository")
     parts = _split(value)
-    if parts is None or parts[0] not in _REPOSITORY_SCHEMES:
+    if parts is None or parts[0] not in _REPOSITORY_SCHEMES or not is_remote(value):
         raise UnexpectedAnswer(
             f"the repository of {name} is {_shown(value)}, not an http, https, git or ssh address")
     return value

@@ -19,6 +19,7 @@ import stat
 from collections.abc import Callable
 
 from warrior.settingsdata import MAX_SIZE, Data, NotSettings, dump, parse
+from warrior.statedir import make_folder
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +110,7 @@ class SettingsFile:
         content = dump(data)
         if len(content) > MAX_SIZE:
             raise OSError(errno.EFBIG, "They have grown too long")
-        os.makedirs(os.path.dirname(self.path), 0o700, exist_ok=True)
+        make_folder(os.path.dirname(self.path))
         if self._unusable:
             self._keep_aside()
             self._unusable = False
@@ -172,6 +173,7 @@ class SettingsFile:
                 return
             try:
                 # Not linked if it can be helped: the file may be overwritten in place.
+                os.close(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
                 shutil.copyfile(target, aside)
             except OSError:
                 _remove(aside)

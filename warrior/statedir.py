@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 import re
 import secrets
 import shutil
+import stat
 import sys
 import time
 from collections.abc import Sequence
 from typing import IO
+
+logger = logging.getLogger(__name__)
 
 #: A warrior that is just ending gets so many seconds to leave the folder.
 LOCK_TIMEOUT = 10.0
@@ -49,7 +53,8 @@ class StateDir:
         """
         try:
             for folder in (self.path, self.data_dir):
-                os.makedirs(folder, mode=0o700, exist_ok=True)
+                make_folder(folder)
+            _make_private(self.path)
             self._lock = open(self.file("lock"), "a+", encoding="utf-8",  # noqa: SIM115
                               opener=_private)
         except OSError as error:
@@ -140,6 +145,34 @@ class StateDir:
 def _is_ours(name: str, prefixes: frozenset[str]) -> bool:
     prefix, *numbers = name.split("-")
     return prefix in prefixes and len(numbers) == 2 and all(map(str.isdigit, numbers))
+
+
+def make_folder(path: str) -> None:
+    """Make the folder, and those above it, for this user alone; it may be there. OSError."""
+    # os.makedirs gives its mode to the last one only.
+    if not os.path.isdir(path):
+        above = os.path.dirname(path)
+        if above and above != path:
+            make_folder(above)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path, 0o700)
+        if not os.path.isdir(path):
+            raise NotADirectoryError(20, "It is not a folder", path)
+
+
+def _make_private(path: str) -> None:
+    """Shut others out of a folder that was there before, if it is ours and not a shared one."""
+    mode = os.stat(path).st_mode
+    if not mode & 0o077:
+        return
+    # A folder as / or /tmp is for all, whoever chose it as the state folder.
+    ours = os.stat(path).st_uid == os.geteuid() and not mode & stat.S_ISVTX
+    if ours and os.path.realpath(path) != os.sep:
+        with contextlib.suppress(OSError):
+            os.chmod(path, stat.S_IMODE(mode) & ~0o077)
+            return
+    logger.warning("Others on this machine can look into the state folder %s. Better give the "
+                   "warrior one of its own with --state-dir.", path)
 
 
 def _private(path: str, flags: int) -> int:

@@ -26,6 +26,10 @@ MOST = 1 << 25
 #: The reader has gone, or there was none.
 _GONE = frozenset({errno.EPIPE, errno.EBADF, errno.EIO, errno.ECONNRESET})
 
+#: Control characters, both kinds of them, as the log has them.
+_VISIBLE = {number: f"\\x{number:02x}" for number in (*range(32), *range(127, 160))
+            if chr(number) not in "\n\t"}
+
 
 class StdoutWriter:
     """``write(text)`` returns at once; a thread writes it to ``fd``, in order, as UTF-8.
@@ -151,11 +155,20 @@ class StdoutWriter:
             self._on_drained()
 
 
+class VisibleFormatter(logging.Formatter):
+    """Control characters in what strangers send are shown: they must not command the
+    terminal that somebody reads the log in."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(record).translate(_VISIBLE)
+
+
 class WriterHandler(logging.Handler):
     """Log messages, one a line, by way of a :class:`StdoutWriter`."""
 
     def __init__(self, writer: StdoutWriter) -> None:
         super().__init__()
+        self.setFormatter(VisibleFormatter())
         self._writer = writer
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -18,6 +18,7 @@ import re
 from collections.abc import Collection
 from typing import Any
 
+from warrior.statedir import make_folder
 from warrior.tree import remove_tree
 
 _PIPELINE = "pipeline.py"
@@ -84,7 +85,7 @@ class Shelf:
 
     def clear(self, project: str) -> str:
         """Make the project's folder, without anything half made; returns :meth:`incoming`."""
-        os.makedirs(self.place(project), mode=0o700, exist_ok=True)
+        make_folder(self.place(project))
         remove_tree(self.incoming(project))
         for record in self._records(project):
             if not record.ready:
@@ -213,12 +214,17 @@ class Shelf:
         path = self._record_path(project, record.name)
         values = dataclasses.asdict(record)
         del values["name"]
-        with open(path + ".new", "w", encoding="utf-8") as file:
+        with open(path + ".new", "w", encoding="utf-8", opener=_private) as file:
             json.dump(values, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(path + ".new", path)
         _sync_folder(self.place(project))
+
+
+def _private(path: str, flags: int) -> int:
+    # For this user alone: an address can hold a password.
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
 def _sync_folder(path: str) -> None:

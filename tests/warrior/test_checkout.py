@@ -231,3 +231,47 @@ def test_sweeping_keeps_what_is_needed(bench: Bench) -> None:
     bench.run(sweep)
     assert [Path(version.path).is_dir() for version in versions] == [True, True, False, True]
     assert not (place / "incoming").exists() and (place / "somebody's").is_dir()
+
+
+def test_links_of_a_project_lead_nothing_out(bench: Bench) -> None:
+    """A repository whose data is a link, or holds one, writes nothing where it leads, and
+    removing a version removes nothing there."""
+    outside = bench.folder / "outside"
+    outside.mkdir()
+    (outside / "precious").write_text("precious")
+    (bench.repository.path / "data").symlink_to(outside)
+    (bench.repository.path / "more").symlink_to(outside)
+    bench.repository.commit({"pipeline.py": PIPELINE})
+    version = bench.latest()
+    own = bench.folder / "data" / "one"
+    assert os.readlink(Path(version.path, "data")) == str(own) and list(own.iterdir()) == []
+    assert "gives way" in "".join(bench.output)
+    (bench.repository.path / "data").unlink()
+    (bench.repository.path / "data").mkdir()
+    (bench.repository.path / "data" / "within").symlink_to(outside)
+    bench.repository.commit({"data/words": "new"})
+    newer = bench.latest()
+    assert (own / "within").is_symlink() and (own / "words").read_text() == "new"
+
+    async def remove(checkouts: Checkouts) -> None:
+        await checkouts.remove(version)
+        await checkouts.remove(newer)
+
+    bench.run(remove)
+    assert not Path(version.path).exists() and not Path(newer.path).exists()
+    assert [path.name for path in outside.iterdir()] == ["precious"]
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022])
+def test_code_and_data_are_private(bench: Bench, umask: int) -> None:
+    """Whatever the umask: nobody else can enter the folders, nor read the records."""
+    before = os.umask(umask)
+    try:
+        version = bench.latest()
+    finally:
+        os.umask(before)
+    place = Path(version.path).parent
+    folders = [place, place.parent, bench.folder / "data", bench.folder / "data" / "one"]
+    records = list(place.glob("*.json"))
+    assert len(records) == 1
+    assert [path for path in (*folders, *records) if path.stat().st_mode & 0o077] == []

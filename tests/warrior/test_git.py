@@ -397,3 +397,103 @@ def test_scp_like_addresses() -> None:
     """As ssh repositories are often written."""
     assert is_scp_like("git@host:path/project.git")
     assert not any(map(is_scp_like, ("ext::sh", "-o:x", "path/a:b", "a b:c", "host:")))
+
+
+@pytest.mark.parametrize("text", [
+    "https://host/%0apath", "git://host/x%0D%0Ahost=y", "https://host%00/x", "ssh://h/%7F",
+    "https://host%1f/x"])
+def test_hidden_control_characters(text: str) -> None:
+    """What git would decode to a line of its own."""
+    assert not is_remote(text)
+
+
+# -- what a repository may hold ----------------------------------------------------
+
+
+@pytest.mark.parametrize("address", [
+    "file://{secret}", "{secret}", "ext::sh -c touch% {folder}/pwned", "--upload-pack=touch {folder}/pwned",
+    "fd::17", "-u./pwned", "ssh://-oProxyCommand=touch%20{folder}/pwned/x"])
+def test_submodules_are_not_fetched(
+    server: GitServer, repository: Repository, tmp_path: Path, address: str
+) -> None:
+    """Whatever stands in .gitmodules, a clone brings the repository and nothing else."""
+    secret = Repository(tmp_path / "secret")
+    secret.commit({"key": "secret"})
+    repository.git("submodule", "--quiet", "add", str(secret.path), "part")
+    repository.git("config", "--file", ".gitmodules", "submodule.part.url",
+                   address.format(secret=secret.path, folder=tmp_path))
+    repository.git("config", "--file", ".gitmodules", "submodule.part.update", "checkout")
+    repository.commit(message="A submodule")
+    # Also where the user has told git to take submodules along.
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".gitconfig").write_text("[submodule]\nrecurse = true\n[protocol]\nallow = always\n"
+                                     "[fetch]\nrecurseSubmodules = true\n")
+    commit = clone(server.url("project"), Head(repository.head, "main"), tmp_path / "clone",
+                   environment={"HOME": str(home)})
+    assert commit == repository.head
+    assert not list((tmp_path / "clone").rglob("key")) and not list(tmp_path.rglob("pwned*"))
+    assert not (tmp_path / "clone" / ".git" / "modules").exists()
+
+
+def test_links_in_a_repository_stay_links(
+    server: GitServer, repository: Repository, tmp_path: Path
+) -> None:
+    """A link that leads out is a link in the clone too: nothing is written where it leads."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for name, target in (("out", outside), ("hooks", "../../outside"), ("git", ".git/hooks")):
+        (repository.path / name).symlink_to(target)
+    repository.commit({"post-checkout": "#!/bin/sh\ntouch pwned\n"})
+    clone(server.url("project"), Head(repository.head, "main"), tmp_path / "clone")
+    assert os.readlink(tmp_path / "clone" / "out") == str(outside)
+    assert list(outside.iterdir()) == [] and not list(tmp_path.rglob("pwned*"))
+    assert not (tmp_path / "clone" / ".git" / "hooks").exists()
+
+
+@pytest.mark.parametrize("kept", ["alternates", "http-alternates"])
+def test_a_server_lends_no_objects_of_others(
+    server: GitServer, repository: Repository, tmp_path: Path, kept: str
+) -> None:
+    """A plain server may name places that have the rest: neither a folder of this machine nor
+    another server is asked."""
+    server.dumb = True
+    with git_server(tmp_path / "remote") as other:
+        blob = repository.git("rev-parse", "HEAD:pipeline.py")
+        elsewhere = tmp_path / "elsewhere" / "objects"
+        (elsewhere / blob[:2]).mkdir(parents=True)
+        path = repository.path / ".git" / "objects" / blob[:2] / blob[2:]
+        path.rename(elsewhere / blob[:2] / blob[2:])
+        info = repository.path / ".git" / "objects" / "info"
+        info.mkdir(exist_ok=True)
+        (info / kept).write_text(f"{elsewhere}\n{other.url('project/objects')}\n")
+        with pytest.raises(CheckoutError):
+            clone(server.url("project"), Head(repository.head, "main"), tmp_path / "clone")
+        assert other.requests == []
+
+
+@pytest.mark.parametrize("place", ["file://{secret}", "{secret}", "ext::sh -c touch% {folder}/pwned"])
+def test_settings_that_lead_to_another_transport(
+    repository: Repository, tmp_path: Path, place: str
+) -> None:
+    """Not even where the user's git is told to write an address as one of this machine's."""
+    home = tmp_path / "home"
+    home.mkdir()
+    there = place.format(secret=repository.path, folder=tmp_path)
+    (home / ".gitconfig").write_text(
+        f'[url "{there}"]\ninsteadOf = https://host.example/x\n[protocol]\nallow = always\n'
+        '[protocol "ext"]\nallow = always\n[protocol "file"]\nallow = always\n')
+    error = trouble("https://host.example/x", tmp_path, environment={"HOME": str(home)})
+    assert error.code == "refused"
+    assert not list(tmp_path.rglob("pwned*"))
+
+
+def test_redirects_to_another_transport(
+    server: GitServer, repository: Repository, tmp_path: Path
+) -> None:
+    """A server that sends on to a file, a command or another kind of server."""
+    for place in (f"file://{repository.path}", "ext::sh -c touch% pwned", "ftp://127.0.0.1:9/x",
+                  "gopher://127.0.0.1:9/x"):
+        server.moved_to = place
+        assert trouble(server.url("project"), tmp_path).code in ("git", "refused")
+    assert not list(tmp_path.rglob("pwned*"))

@@ -67,7 +67,7 @@ def test_names_that_are_refused(name: Any) -> None:
     "file:///etc", "/srv/repo", "../repo", "ext::sh -c id", "ext::https://h/x", "-uhttps://h/x",
     "--upload-pack=id", "https::https://h/x", "https:///x", "https://-h/x", "ssh://-oProxyCommand=id/x",
     "https://h/ x", "https://h/\n", "git@h.example:x/y", "ftp://h/x", "HTTPS://h/x", "https://[bad",
-    "https://h:port/x", "https://" + "h" * 3000, "ssh://-o@h/x", "", None, 5, ["https://h/x"], "\ud800"])
+    "https://h:port/x", "git://h/%0ahost", "https://h%0d/x", "https://" + "h" * 3000, "ssh://-o@h/x", "", None, 5, ["https://h/x"], "\ud800"])
 def test_repositories_that_are_refused(repository: Any) -> None:
     """Never a file of this machine, an option, a command or a transport of git's own."""
     offer = read_offer({"projects": [project("good"), {**project("bad"), "repository": repository}]})

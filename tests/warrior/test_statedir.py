@@ -34,6 +34,37 @@ def test_folders_are_private(tmp_path: Path) -> None:
     state.release()
 
 
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_a_folder_from_before_is_made_private(tmp_path: Path, umask: int) -> None:
+    """One that others could look into is shut; folders above a new one are made private."""
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state").chmod(0o2755)
+    state = StateDir(str(tmp_path / "state"), str(tmp_path / "new" / "folder" / "data"))
+    before = os.umask(umask)
+    try:
+        state.lock()
+        state.new_item_prefix()
+    finally:
+        os.umask(before)
+    assert os.stat(state.path).st_mode & 0o7777 == 0o2700
+    for path in ("new", "new/folder", "new/folder/data", "state/lock", "state/item-prefixes"):
+        assert os.stat(tmp_path / path).st_mode & 0o077 == 0, path
+    state.release()
+
+
+def test_a_folder_for_all_is_left_as_it_is(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who takes a shared folder for the state, as /tmp, does not lock the others out of it."""
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state").chmod(0o1777)
+    state = make(tmp_path)
+    state.lock()
+    assert os.stat(state.path).st_mode & 0o7777 == 0o1777
+    assert "can look into the state folder" in caplog.text
+    state.release()
+
+
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     """The sentence says what to do."""
     (tmp_path / "state").write_text("a file")

@@ -1,15 +1,16 @@
 """An HTTP server that slow, silent and hungry clients do not wear out.
 
 Tornado bounds the size of a request and how long its body may take, but neither how many
-connections there are nor how long a client may leave an answer unread. Here the longest
-silent connection makes room for a new one, so whoever hoards them loses his own, and an
-answer of which nothing is read for half a minute is given up.
+connections there are nor how long a client may leave an answer unread. Here whoever hoards
+connections loses his own, the longest silent one first, to make room for a new one; and an
+answer of which next to nothing is read for half a minute is given up.
 """
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
+import ipaddress
 import logging
 import time
 from collections import Counter
@@ -20,13 +21,19 @@ from tornado import httputil, iostream
 from tornado.httpserver import HTTPServer
 
 from warrior.web.password import network
+from warrior.web.streams import ConsoleStream
 
 logger = logging.getLogger(__name__)
 
+#: The neighbour who is on this machine.
+HERE = "here"
+
 #: Connections at once; a browser has six, and a socket for each page.
-MAX_CONNECTIONS = 100
-#: Seconds for which nothing of an answer may be read.
-UNREAD = 30.0
+MAX_CONNECTIONS = 64
+#: Of these, what one neighbour may have before his are the first to go: a browser or two.
+SHARE = 16
+#: Within so many seconds, so many bytes of an answer have to be read.
+UNREAD, LEAST_READ = 30.0, 16 * 1024
 #: Seconds between two looks for such answers, while there are connections.
 LOOK_INTERVAL = 5.0
 #: Bytes of a request that are held at most: its head, one piece of its body, a message.
@@ -35,14 +42,30 @@ MAX_HEAD, PIECE, MAX_BUFFERED = 16 * 1024, 16 * 1024, 256 * 1024
 
 @dataclasses.dataclass(eq=False)
 class Client:
-    """One connection: who it is, since when it has been silent or busy with a request."""
+    """One connection: who it is, since when it has been silent, or at work on a request that
+    has come whole."""
 
     stream: iostream.IOStream
-    network: str
+    neighbour: str
     since: float
-    busy: bool = False
+    working: bool = False
     written: int = -1
     written_at: float = 0.0
+
+    def is_busy(self) -> bool:
+        """Whether it waits for us, rather than we for it."""
+        return self.working and not self.stream.writing()
+
+
+def neighbour(address: str) -> str:
+    """Whose address it is, as far as that can be told: of IPv6 the /64, 'here' for this machine,
+    all of whose addresses everybody on it has, and for its Unix socket."""
+    try:
+        if ipaddress.ip_address(address.partition("%")[0]).is_loopback:
+            return HERE
+    except ValueError:
+        return HERE
+    return network(address)
 
 
 class BoundedServer(HTTPServer):
@@ -62,8 +85,9 @@ class BoundedServer(HTTPServer):
         if len(self._clients) >= MAX_CONNECTIONS:
             self._make_room()
         before = set(self._connections)
+        stream = ConsoleStream.instead_of(stream)
         super().handle_stream(stream, address)
-        client = Client(stream, network(str(address[0]) if address else ""), time.monotonic())
+        client = Client(stream, neighbour(str(address[0]) if address else ""), time.monotonic())
         for connection in self._connections - before:
             self._clients[connection] = client
         self._look_later()
@@ -75,7 +99,7 @@ class BoundedServer(HTTPServer):
         client = self._clients.get(server_conn)
         if client is None:
             return delegate  # its first request: it is silent since just now
-        client.since, client.busy = time.monotonic(), False
+        client.since, client.working = time.monotonic(), False
         return _Noting(delegate, client)
 
     def on_close(self, server_conn: object) -> None:
@@ -86,13 +110,17 @@ class BoundedServer(HTTPServer):
             self._look = None
 
     def _make_room(self) -> None:
-        """Close the connection that is missed least: a silent one of whoever has most."""
-        held = Counter(client.network for client in self._clients.values())
-        connection, client = min(
-            self._clients.items(),
-            key=lambda pair: (pair[1].busy, -held[pair[1].network], pair[1].since))
-        logger.info("There are %d connections: one of %s is closed.", len(self._clients),
-                    client.network)
+        """Close the connection that is missed least: of whoever has more than his share, else of
+        another machine, a silent one, the oldest."""
+        held = Counter(client.neighbour for client in self._clients.values())
+
+        def worth(client: Client) -> tuple[int, bool, bool, float]:
+            over = max(0, held[client.neighbour] - SHARE)
+            return -over, client.neighbour == HERE, client.is_busy(), client.since
+
+        connection, client = min(self._clients.items(), key=lambda pair: worth(pair[1]))
+        logger.info("There are %d connections: one from %s is closed.", len(self._clients),
+                    client.neighbour)
         del self._clients[connection]  # it has still to be told
         client.stream.close()
 
@@ -109,18 +137,18 @@ class BoundedServer(HTTPServer):
                 continue
             # How far it has got is told by nothing public.
             written = int(client.stream._total_write_done_index)
-            if written != client.written:
+            if client.written < 0 or written - client.written >= LEAST_READ:
                 client.written, client.written_at = written, now
             elif now - client.written_at >= UNREAD:
-                logger.info("%s has not read anything for %.0f s: it is let go.",
-                            client.network, UNREAD)
+                logger.info("A client from %s has read next to nothing for %.0f s: it is let go.",
+                            client.neighbour, UNREAD)
                 client.stream.close()
         if self._clients:
             self._look_later()
 
 
 class _Noting(httputil.HTTPMessageDelegate):
-    """Notes when a request has come."""
+    """Notes when a request has come, and when all of it has."""
 
     def __init__(self, delegate: httputil.HTTPMessageDelegate, client: Client) -> None:
         self._delegate = delegate
@@ -131,13 +159,14 @@ class _Noting(httputil.HTTPMessageDelegate):
         start_line: httputil.RequestStartLine | httputil.ResponseStartLine,
         headers: httputil.HTTPHeaders,
     ) -> Awaitable[None] | None:
-        self._client.since, self._client.busy = time.monotonic(), True
+        self._client.since = time.monotonic()
         return self._delegate.headers_received(start_line, headers)
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         return self._delegate.data_received(chunk)
 
     def finish(self) -> None:
+        self._client.working = True
         self._delegate.finish()
 
     def on_connection_close(self) -> None:

@@ -7,7 +7,8 @@ import time
 from http.client import responses
 from typing import TYPE_CHECKING, Any
 
-from tornado.web import RequestHandler, StaticFileHandler
+from tornado.httputil import HTTPInputError
+from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
 from warrior import sentence
 from warrior.web import messages
@@ -54,6 +55,10 @@ class Handler(RequestHandler):
         error = kwargs.get("exc_info", (None, None, None))[1]
         text = getattr(error, "sentence", "") or responses.get(status_code, "Refused")
         self.set_header("Content-Type", "text/plain; charset=UTF-8")
+        if status_code == 400 and isinstance(getattr(error, "__cause__", None), HTTPInputError):
+            # Tornado has looked into a form; nothing here takes one.
+            status_code, text = 415, "Send JSON, with the header Content-Type: application/json."
+            self.set_status(status_code)
         allowed = self.allowed()
         if status_code == 405 and not allowed:
             # An odd method, at an address where there is nothing anyway.
@@ -162,13 +167,24 @@ class StaticHandler(StaticFileHandler):
     def set_extra_headers(self, path: str) -> None:
         self.set_header("Cache-Control", "no-cache")
 
+    def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
+        if "\0" in absolute_path:
+            raise HTTPError(404)  # no file is called so, and the system does not look for it
+        return super().validate_absolute_path(root, absolute_path)
+
     def compute_etag(self) -> str | None:
         return None  # the time of the file decides; Tornado's hash outlives the file
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         self.set_header("Content-Type", "text/plain; charset=UTF-8")
-        self.finish("There is no such file.\n" if status_code in (403, 404)
-                    else responses.get(status_code, "Refused") + "\n")
+        if status_code == 403:
+            self.set_status(404)  # a folder, or outside of it
+        elif status_code == 405:
+            self.set_header("Allow", "GET, HEAD")
+        self.finish({
+            403: "There is no such file.", 404: "There is no such file.",
+            405: "This method is not for this address; use GET.",
+        }.get(status_code, responses.get(status_code, "Refused")) + "\n")
 
 
 def is_built(static_dir: str) -> bool:

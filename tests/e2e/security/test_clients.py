@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
+import os
 import socket
 import struct
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -111,9 +114,71 @@ def websocket_frames(crowd: Crowd) -> None:
         struct.pack(">BBQ", 0x81, 0xFF, 65_000) + mask + b"x" * 64_999,
         (struct.pack(">BBH", 0x01, 0xFE, 30_000) + mask + b"x" * 30_000) + (
             struct.pack(">BBH", 0x00, 0xFE, 30_000) + mask + b"x" * 30_000) * 30,
-        (struct.pack(">BB", 0x89, 0x80 | 125) + mask + b"p" * 125) * 2000)
+        (struct.pack(">BB", 0x89, 0x80 | 125) + mask + b"p" * 125) * 40_000)
     for number in range(60):
         crowd.connect(opening.replace(b"{}", b"ws%d" % number) + shapes[number % len(shapes)])
+
+
+def trickled_heads(crowd: Crowd) -> None:
+    """A byte now, a byte then, on all connections that there are."""
+    open_now = [crowd.connect(b"GET / HTTP/1.1\r\nHost: localhost\r\nA: ") for _ in range(100)]
+    for _ in range(50):
+        for sock in open_now:
+            if sock is not None:
+                with contextlib.suppress(OSError):
+                    sock.send(b"a")
+
+
+def many_cookies(crowd: Crowd) -> None:
+    """As many as go into a head, each of which has to be looked at, again and again."""
+    name = f"warrior_session_{crowd.command.port}"
+    head = crowd.head("GET /api/state", Cookie="; ".join(f"{name}={n}.x" for n in range(500)))
+    for _ in range(50):
+        crowd.connect(head * 20)
+
+
+def garbage(crowd: Crowd) -> None:
+    """What begins TLS, and no HTTP at all."""
+    for number in range(400):
+        crowd.connect(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256)) * 30
+                      if number % 2 else os.urandom(12_000) + b"\r\n\r\n")
+
+
+def kept_alive(crowd: Crowd) -> None:
+    """One request, whose answer is read, and then silence."""
+    for _ in range(200):
+        sock = crowd.connect(crowd.head("GET /healthz"))
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.recv(4096)
+
+
+def open_logs(crowd: Crowd) -> None:
+    """Pages by all ways that open a long log, ask for it again and again, and read nothing."""
+    state = crowd.command.state(crowd.session)
+    message = json.dumps([json.dumps({"type": "watch", "item": state["items"][0]["id"]})]).encode()
+    frame = struct.pack(">BBH", 0x81, 0xFE, len(message)) + b"\0\0\0\0" + message
+    for number in range(20):
+        crowd.connect(crowd.head(
+            f"GET /sockjs/000/log{number}/websocket", Upgrade="websocket", Connection="Upgrade",
+            Sec_WebSocket_Version="13", Sec_WebSocket_Key="c2l4dGVlbiBieXRlcyEhIQ==")
+            + frame * 10)
+        crowd.connect(crowd.head(f"POST /sockjs/000/s{number}/xhr_streaming", Content_Length="0"))
+        crowd.connect(crowd.head(f"POST /sockjs/000/s{number}/xhr_send", Content_Length=str(
+            len(message))) + message)
+    log = f"/api/items/{state['items'][0]['id']}/log"
+    for _ in range(60):
+        crowd.connect(crowd.head(f"GET {log}") * 20)
+
+
+class Talking(Command):
+    """Its item has said much, in letters that take more room on the way to a page."""
+
+    def start(self) -> None:
+        path = self.project / "pipeline.py"
+        path.write_text(path.read_text().replace(
+            "n=0; while", "yes '\u0436\u0436\u0436 \"\u00e4\"' | head -c 2000000; n=0; while"), "utf-8")
+        super().start()
 
 
 def password_guesses(crowd: Crowd) -> None:
@@ -125,7 +190,7 @@ def password_guesses(crowd: Crowd) -> None:
 
 
 ATTACKS = (silent, half_heads, endless_heads, half_bodies, large_bodies, unread_answers,
-           unread_pages, websocket_frames)
+           unread_pages, websocket_frames, trickled_heads, many_cookies, garbage, kept_alive)
 
 
 @pytest.fixture
@@ -170,3 +235,17 @@ def test_guessing_passwords(start: Start, kind: str) -> None:
     stands(crowd, password_guesses, ALLOWED + 32)
     assert command.ask("GET", "/api/state", crowd.session).status == 200
     crowd.close()
+
+
+def test_logs_that_nobody_reads(tmp_path: Path, kind: str) -> None:
+    """Many pages and downloads of a log as long as logs get: little of it is on its way at once."""
+    command = Talking(kind, tmp_path)
+    crowd = Crowd(command)
+    try:
+        item = until(lambda: command.state(crowd.session)["items"], "the item")[0]["id"]
+        path = f"/api/items/{item}/log"
+        until(lambda: len(command.ask("GET", path, crowd.session).text) > 100_000, "its log")
+        stands(crowd, open_logs)
+    finally:
+        crowd.close()
+        command.close()

@@ -13,8 +13,9 @@ import pytest
 from pipeline_core.externalprocess import ExternalProcess
 from tests.warrior.web.conftest import MakeConsole, RunningConsole
 from tests.warrior.web.talking import exchange
-from warrior.web.connections import MAX_CONNECTIONS
-from warrior.web.live.sockets import MAX_PAGES
+from warrior.web.connections import HERE, MAX_CONNECTIONS, SHARE, neighbour
+from warrior.web.live.logs import MAX_UNREAD, SHORT_OPENING
+from warrior.web.live.sockets import MAX_PAGES, PAGES_EACH
 
 
 def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
@@ -39,11 +40,13 @@ def is_closed(sock: socket.socket) -> bool:
 def connect(console: RunningConsole) -> Iterator[Callable[..., socket.socket]]:
     """Makes connections that say ``said`` and then nothing."""
     with contextlib.ExitStack() as stack:
-        def make(said: bytes = b"", receive_buffer: int = 0) -> socket.socket:
+        def make(said: bytes = b"", receive_buffer: int = 0,
+                 source: str = "127.0.0.1") -> socket.socket:
             sock = stack.enter_context(socket.socket())
             if receive_buffer:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
             sock.settimeout(20)
+            sock.bind((source, 0))
             sock.connect(("127.0.0.1", console.port))
             sock.sendall(said)
             return sock
@@ -83,6 +86,78 @@ def test_a_request_at_work_is_not_sacrificed(
     assert not is_closed(page)
 
 
+@pytest.fixture
+def street(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each address of this machine is a machine of its own, 127.0.0.1 excepted."""
+    def number(address: str) -> str:
+        return HERE if address == "127.0.0.1" else address
+
+    monkeypatch.setattr("warrior.web.connections.neighbour", number)
+    monkeypatch.setattr("warrior.web.live.sockets.neighbour", number)
+
+
+HALF = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx"
+
+
+@pytest.mark.usefixtures("street")
+@pytest.mark.parametrize("said", [b"", HALF, b"GET /static/vendor/vendor.js HTTP/1.1\r\n"
+                                            b"Host: localhost\r\n\r\n" * 9])
+@pytest.mark.parametrize("hoards,owns", [("127.0.0.2", "127.0.0.1"), ("127.0.0.1", "127.0.0.2")])
+def test_a_neighbour_who_hoards_loses_his_own(
+        console: RunningConsole, connect: Callable[..., socket.socket], said: bytes,
+        hoards: str, owns: str) -> None:
+    """Whether he is silent, half through or does not read: what others hold stays, and they get
+    in while he goes on."""
+    old = [connect(source=owns) for _ in range(SHARE // 2)]
+    hoard = [connect(said, 4096, hoards) for _ in range(MAX_CONNECTIONS)]
+    for _ in range(20):
+        hoard += [connect(said, 4096, hoards) for _ in range(4)]
+        new = connect(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", source=owns)
+        assert new.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
+        new.close()
+    until(lambda: held(console) <= MAX_CONNECTIONS)
+    assert not any(map(is_closed, old))
+
+
+@pytest.mark.usefixtures("street")
+def test_many_neighbours_do_not_keep_the_owner_out(
+        console: RunningConsole, connect: Callable[..., socket.socket]) -> None:
+    """Each has few connections, but all together have all that there are: who sits at this
+    machine stays and gets in."""
+    old = connect()
+    for number in range(2 * MAX_CONNECTIONS):
+        connect(source=f"127.0.1.{number + 1}")
+    assert console.ask("GET", "/healthz").status == 200
+    assert not is_closed(old)
+
+
+def test_who_is_a_neighbour() -> None:
+    """An IPv6 network is one machine; this machine is one, and so is its Unix socket."""
+    assert neighbour("192.0.2.1") != neighbour("192.0.2.2")
+    assert neighbour("2001:db8::1") == neighbour("2001:db8::2:1")
+    assert neighbour("2001:db8::1") != neighbour("2001:db8:0:1::1")
+    assert {neighbour(here) for here in ("127.0.0.1", "127.8.9.1", "::1", "")} == {HERE}
+
+
+@pytest.mark.usefixtures("street")
+def test_pages_of_a_neighbour_do_not_keep_others_out(
+        console: RunningConsole, connect: Callable[..., socket.socket]) -> None:
+    """One has his number of them; others still get theirs."""
+    session = console.session()
+
+    def stream(number: int, source: str) -> bytes:
+        sock = connect((f"POST /sockjs/000/page{number}/xhr_streaming HTTP/1.1\r\n"
+                        f"Host: localhost\r\nCookie: {session['Cookie']}\r\n"
+                        "Content-Length: 0\r\n\r\n").encode(), source=source)
+        return sock.recv(12)[-3:]
+
+    assert [stream(number, "127.0.0.2") for number in range(PAGES_EACH)] == [b"200"] * PAGES_EACH
+    assert stream(50, "127.0.0.2") == b"503"
+    for number in range(MAX_PAGES - PAGES_EACH):
+        assert stream(60 + number, "127.0.0.1") == b"200"
+    assert stream(90, "127.0.0.3") == b"503"
+
+
 def test_nobody_is_counted_who_has_gone(
         console: RunningConsole, connect: Callable[..., socket.socket]) -> None:
     """A thousand short visits leave nothing behind."""
@@ -96,7 +171,7 @@ def test_pages_have_a_number(console: RunningConsole) -> None:
     """One more is refused with a sentence, by whatever way it comes; when one is closed, there
     is room again."""
     session = console.session()
-    pages = [console.open_page(session["Cookie"]) for _ in range(MAX_PAGES)]
+    pages = [console.open_page(session["Cookie"]) for _ in range(PAGES_EACH)]
     for page in pages:
         page.next()
     for path, method in (("websocket", "GET"), ("xhr", "POST"), ("xhr_streaming", "POST")):
@@ -107,7 +182,7 @@ def test_pages_have_a_number(console: RunningConsole) -> None:
         assert answer.status == 503
         assert "close one of them" in answer.text
     pages.pop().close()
-    until(lambda: len(console.console._parts.hub.readers) < MAX_PAGES)
+    until(lambda: len(console.console._parts.hub.readers) < PAGES_EACH)
     console.open_page(session["Cookie"]).next()
 
 
@@ -115,10 +190,15 @@ def test_polling_pages_that_are_given_up_count_until_they_are_forgotten(
         console: RunningConsole) -> None:
     """A new one with each request does not pile them up."""
     session = console.session()
-    statuses = [console.ask("POST", f"/sockjs/000/session{number}/xhr", session, b"").status
-                for number in range(MAX_PAGES + 20)]
-    assert statuses == [200] * MAX_PAGES + [503] * 20
-    until(lambda: console.ask("POST", "/sockjs/000/another/xhr", session, b"").status == 200)
+
+    def open_another(number: int) -> int:
+        return console.ask("POST", f"/sockjs/000/session{number}/xhr", session, b"").status
+
+    statuses = [open_another(number) for number in range(PAGES_EACH)]
+    assert statuses == [200] * PAGES_EACH
+    numbers = iter(range(PAGES_EACH, 10_000))
+    until(lambda: open_another(next(numbers)) == 503)
+    until(lambda: open_another(next(numbers)) == 200)
 
 
 def with_a_long_log(make_running: MakeConsole) -> tuple[RunningConsole, str]:
@@ -189,3 +269,60 @@ def test_a_page_that_opens_logs_without_reading(make_running: MakeConsole) -> No
             greedy.say(type="watch", item=f"none-{number}")
         while True:
             greedy._recv()
+
+
+def test_an_answer_read_byte_by_byte_is_given_up(
+        make_running: MakeConsole, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A little now and then does not keep a turn for ever (shortened)."""
+    monkeypatch.setattr("warrior.web.connections.UNREAD", 1.0)
+    monkeypatch.setattr("warrior.web.connections.LOOK_INTERVAL", 0.1)
+    console, item_id = with_a_long_log(make_running)
+    request = f"GET /api/items/{item_id}/log HTTP/1.1\r\nHost: localhost\r\n" + "".join(
+        f"{name}: {value}\r\n" for name, value in console.session().items())
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.settimeout(20)
+        sock.connect(("127.0.0.1", console.port))
+        sock.sendall((request + "\r\n").encode() * 50)
+
+        def reads_on() -> bool:
+            try:
+                return sock.recv(8) != b""
+            except ConnectionError:
+                return False
+
+        reads_on()
+        until(lambda: held(console) == 0 or not reads_on())
+
+
+def test_pings_of_a_page_that_does_not_read(console: RunningConsole) -> None:
+    """Their answers do not pile up: it is let go."""
+    page = console.open_page(receive_buffer=4096)
+    pings = (b"\x89\xfd" + b"\0\0\0\0" + b"p" * 125) * 500
+    end = time.monotonic() + 60
+    with pytest.raises(OSError):
+        while time.monotonic() < end:
+            page.sock.sendall(pings)
+    assert time.monotonic() < end
+    until(lambda: not console.console._parts.hub.readers)
+
+
+def test_logs_that_are_opened_and_not_read_are_shorter(make_running: MakeConsole) -> None:
+    """All pages together have a bounded number of characters on their way; each gets at least
+    the end of the log."""
+    console, item_id = with_a_long_log(make_running)
+    cookie = console.session()["Cookie"]
+    hub = console.console._parts.hub
+    pages = [console.open_page(cookie, receive_buffer=4096) for _ in range(PAGES_EACH)]
+    for page in pages:
+        page.say(type="watch", item=item_id)
+
+    def all_have_begun() -> bool:
+        return [len(reader.watched) - len(reader.unopened) for reader in hub.readers
+                ] == [1] * PAGES_EACH
+
+    until(lambda: console.on_loop(all_have_begun))
+    assert console.on_loop(hub._unread) < 2 * MAX_UNREAD
+    for page in pages[::6]:
+        found = page.until(lambda message: message["type"] == "log" and message.get("start"))
+        assert len(found["text"]) > SHORT_OPENING // 2

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from warrior.web.live.reader import Reader
 
 #: Characters of one log in one batch; nobody reads faster.
-WINDOW = 64 * 1024
+WINDOW = 32 * 1024
 
 
 class Feed:

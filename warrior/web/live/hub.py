@@ -242,8 +242,11 @@ class Hub:
     def _catch_up(self, reader: Reader) -> bool:
         return reader.catch_up(
             time.monotonic(), self._opening,
-            lambda item_id: self.logs.opening(reader, item_id),
+            lambda item_id: self.logs.opening(reader, item_id, self._unread()),
             lambda item_id, missed: messages.log_frame(item_id, "", missed))
+
+    def _unread(self) -> int:
+        return sum(reader.unread for reader in self.readers)
 
     def _opening(self) -> list[str]:
         if self._dirty or self._changed:

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 #: Seconds between two last lines of an item in the list.
 LINE_INTERVAL = 1.0
-#: Characters of a log that a page gets when it opens it.
-OPENING = 256 * 1024
+#: Characters of a log that a page gets when it opens it: fewer where pages have not read so
+#: many (as they are sent) yet, but at least so many.
+OPENING, MAX_UNREAD, SHORT_OPENING = 256 * 1024, 2 * 1024 * 1024, 8 * 1024
 
 
 class Logs:
@@ -48,16 +49,25 @@ class Logs:
         reader.skipped.pop(item_id, None)
         reader.unopened[item_id] = None
 
-    def opening(self, reader: Reader, item_id: str) -> str:
-        """What there is of a log, as the first message about it."""
+    def opening(self, reader: Reader, item_id: str, unread: int = 0) -> str:
+        """What there is of a log, as the first message about it; ``unread`` is what all pages
+        have not read yet, in characters."""
         if item_id not in reader.watched:
             return messages.frame({"type": "log", "item": item_id, "gone": True}, 0.0)
         feed = self._feeds.get(item_id)
         if feed is not None:
             # Those who read along get what is pending now: then all are at the same place.
             self._send_feed(feed)
+        room = max(SHORT_OPENING, min(OPENING, (MAX_UNREAD - unread) // 4))
+        frame = self._opening_frame(item_id, room)
+        while len(frame) > 2 * room and room > SHORT_OPENING:
+            room = max(SHORT_OPENING, room // 2)  # much of it has to be quoted
+            frame = self._opening_frame(item_id, room)
+        return frame
+
+    def _opening_frame(self, item_id: str, room: int) -> str:
         log = self._board.logs.get(item_id)
-        text = "" if log is None else log.text(OPENING)
+        text = "" if log is None else log.text(room)
         before = 0 if log is None else log.lines_before(text)
         return messages.frame(
             {"type": "log", "item": item_id, "start": True, "before": before, "text": text}, 0.0)

@@ -41,20 +41,32 @@ class Reader:
         #: A state message was not sent: the next one must be a snapshot.
         self.stale = True
         self.behind_since: float | None = None
+        #: Characters that it may not have read yet.
+        self.unread = 0
+
+    def _ready(self) -> bool:
+        if not self.channel.ready():
+            return False
+        self.unread = 0
+        return True
+
+    def _send(self, frame: str) -> None:
+        self.unread += len(frame)
+        self.channel.send(frame)
 
     def send_state(self, frame: str) -> None:
         """A change, in its turn; left out if the page is behind."""
         if self.stale:
             return
-        if self.channel.ready():
-            self.channel.send(frame)
+        if self._ready():
+            self._send(frame)
         else:
             self.stale = True
 
     def send_extra(self, frame: str) -> None:
         """What is not missed if it is left out, because more of it follows."""
-        if not self.stale and self.channel.ready():
-            self.channel.send(frame)
+        if not self.stale and self._ready():
+            self._send(frame)
 
     def send_log(
         self, item_id: str, frame: str, lines: int, with_gap: Callable[[int], str]
@@ -64,13 +76,13 @@ class Reader:
         if item_id in self.unopened:
             return  # it gets all of it when it is opened
         missed = self.skipped.get(item_id)
-        if self.stale or not self.channel.ready():
+        if self.stale or not self._ready():
             self.skipped[item_id] = (missed or 0) + lines
         elif missed is None:
-            self.channel.send(frame)
+            self._send(frame)
         else:
             del self.skipped[item_id]
-            self.channel.send(with_gap(missed))
+            self._send(with_gap(missed))
 
     def catch_up(self, now: float, opening: Callable[[], Iterable[str]],
                  log: Callable[[str], str], gap: Callable[[str, int], str]) -> bool:
@@ -80,7 +92,7 @@ class Reader:
         if not self.stale and not self.skipped and not self.unopened:
             self.behind_since = None
             return False
-        if not self.channel.ready():
+        if not self._ready():
             if self.behind_since is None:
                 self.behind_since = now
             return True
@@ -88,15 +100,15 @@ class Reader:
         if self.stale:
             self.stale = False
             for frame in opening():
-                self.channel.send(frame)
+                self._send(frame)
         for item_id in list(self.unopened):
-            if not self.channel.ready():
+            if not self._ready():
                 return True
             frame = log(item_id)
             del self.unopened[item_id]
-            self.channel.send(frame)
+            self._send(frame)
         for item_id in list(self.skipped):
-            if not self.channel.ready():
+            if not self._ready():
                 return True
-            self.channel.send(gap(item_id, self.skipped.pop(item_id)))
+            self._send(gap(item_id, self.skipped.pop(item_id)))
         return False

@@ -8,6 +8,7 @@ run only while a polling page needs them.
 
 from __future__ import annotations
 
+import collections
 import functools
 import json
 import logging
@@ -19,9 +20,11 @@ from typing import Any
 from tornado import httputil, iostream, routing, websocket
 from tornado.web import Application, HTTPError, RequestHandler
 
+from warrior.web.connections import neighbour
 from warrior.web.gate import Access
 from warrior.web.headers import Refusal, RefusalDelegate
 from warrior.web.live.hub import Hub
+from warrior.web.live.nonsense import OneLine, decode
 from warrior.web.live.reader import Reader
 
 with warnings.catch_warnings():
@@ -37,10 +40,12 @@ with warnings.catch_warnings():
 
 logger = logging.getLogger(__name__)
 
-#: Pages that may be open at once.
-MAX_PAGES = 32
+#: Pages that may be open at once, and those of one neighbour.
+MAX_PAGES, PAGES_EACH = 32, 24
 #: Characters that may wait for a page that polls.
-POLL_QUEUE = 256 * 1024
+POLL_QUEUE = 128 * 1024
+#: Pings that may come while the page does not read.
+MAX_PINGS = 100
 
 
 class PageConnection(SockJSConnection):  # type: ignore[misc]
@@ -103,7 +108,7 @@ def _stream(handler: Any) -> iostream.IOStream | None:
     return stream
 
 
-class _SameOriginOnly:
+class _SameOriginOnly(OneLine):
     """The gate has decided about the origin: no CORS header, no preflight."""
 
     def preflight(self) -> None:
@@ -113,20 +118,17 @@ class _SameOriginOnly:
         raise HTTPError(405)
 
 
-def decode(data: str | bytes) -> list[str]:
-    """The messages in what a page has sent, each a text. Raises ValueError for anything else."""
-    try:
-        decoded = json.loads(data)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    found = decoded if isinstance(decoded, list) else [decoded]
-    if not all(isinstance(message, str) for message in found):
-        raise ValueError("a message must be text")
-    return found
-
-
-class WebSocket(WebSocketTransport):  # type: ignore[misc]
+class WebSocket(OneLine, WebSocketTransport):  # type: ignore[misc]
     """Uncompressed: zlib on the loop costs more than loopback and home networks gain."""
+
+    _pings = 0
+
+    def on_ping(self, data: bytes) -> None:
+        # Each is answered, and an older Tornado lets the answers pile up.
+        stream = _stream(self)
+        self._pings = self._pings + 1 if stream is not None and stream.writing() else 0
+        if self._pings > MAX_PINGS:
+            self.abort_connection()
 
     def on_message(self, message: str | bytes) -> None:
         # The library logs a traceback for each page that sends nonsense.
@@ -186,7 +188,7 @@ class Sending(_SameOriginOnly, XhrSendHandler):  # type: ignore[misc]
         self.set_status(204)
 
 
-class Info(RequestHandler):
+class Info(OneLine, RequestHandler):
     """What a client asks before it connects."""
 
     def initialize(self, server: Any) -> None:
@@ -201,10 +203,13 @@ class QuietRouter(SockJSRouter):  # type: ignore[misc]
     """A router whose timers rest while there is nothing for them to do."""
 
     def __init__(self, hub: Hub) -> None:
-        settings = {"jsessionid": False}
+        # Who asks, the gate decides; a page may go on from another address.
+        settings = {"jsessionid": False, "verify_ip": False}
         super().__init__(functools.partial(PageConnection, hub), "/sockjs", settings)
         self._hub = hub
         self.stats._callback.stop()
+        # It would miss a page that has gone over to another transport.
+        self.stats.sess_transports = collections.Counter()
         self._sessions_cleanup.stop()
         expire = self._sessions.expire
 
@@ -215,9 +220,17 @@ class QuietRouter(SockJSRouter):  # type: ignore[misc]
 
         self._sessions_cleanup.callback = expire_and_rest
 
-    def pages(self) -> int:
-        """How many are open, with those that have just stopped polling."""
-        return max(len(self._hub.readers), len(self._sessions._items))
+    def is_full(self, address: str) -> bool:
+        """Whether as many pages are open as may be, in all or of this neighbour, with those that
+        have just stopped polling."""
+        sessions = {getattr(reader.channel, "session", None) for reader in self._hub.readers}
+        sessions.update(self._sessions._items.values())
+        infos = [session.conn_info for session in sessions if session is not None]
+        if len(infos) < PAGES_EACH:
+            return False
+        mine = neighbour(address)
+        held = sum(info is not None and neighbour(info.ip or "") == mine for info in infos)
+        return len(infos) >= MAX_PAGES or held >= PAGES_EACH
 
     def create_session(self, session_id: str, register: bool = True) -> Any:
         session = super().create_session(session_id, register)
@@ -244,9 +257,9 @@ def find(
         match = re.fullmatch(pattern, request.path)
         if match is not None:
             if handler is not Info and _is_new(router, handler, match) \
-                    and router.pages() >= MAX_PAGES:
+                    and router.is_full(request.remote_ip or ""):
                 return RefusalDelegate(request, Refusal(
-                    503, f"{MAX_PAGES} pages of this console are open: close one of them."))
+                    503, "Too many pages of this console are open: close one of them."))
             arguments = [part.encode() for part in match.groups()]
             return application.get_handler_delegate(
                 request, handler, {"server": router}, path_args=arguments)

@@ -1,0 +1,88 @@
+"""How near to this machine an address lies, so that a redirect leads to nothing nearer.
+
+Whoever answers us may send us on. What listens on this machine or beside it often asks for
+no password, because it trusts whoever can reach it; a stranger must not reach it through
+us. What counts is the address that is connected to, after the name has been looked up:
+``127.1``, ``2130706433`` and any name in the DNS can mean this machine.
+"""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+import socket
+from typing import Any
+
+from tornado.netutil import Resolver
+
+
+class Nearness(enum.IntEnum):
+    """From far to near."""
+
+    PUBLIC = 0
+    PRIVATE = 1
+    LINK = 2
+    HERE = 3
+
+
+_WORDS = {
+    Nearness.PRIVATE: "in a private network",
+    Nearness.LINK: "a link-local address, as the services of a cloud have",
+    Nearness.HERE: "this machine",
+}
+
+
+class TooNear(ValueError):
+    """A name leads only to addresses that may not be connected to; ``str()`` says which."""
+
+
+def nearness_of(address: str) -> Nearness:
+    """How near the IP address is; one that cannot be read counts as this machine."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return Nearness.HERE
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    if found.is_loopback or found.is_unspecified:
+        return Nearness.HERE
+    if found.is_link_local:
+        return Nearness.LINK
+    return Nearness.PUBLIC if found.is_global else Nearness.PRIVATE
+
+
+def may_lead(source: Nearness, target: Nearness) -> bool:
+    """Whether who lies at ``source`` may send us on to ``target``.
+
+    Never nearer; and to link-local addresses only from there.
+    """
+    return target == source or (target < source and target != Nearness.LINK)
+
+
+class LedResolver(Resolver):
+    """Looks names up, and leaves out the addresses that ``source`` may not lead to.
+
+        LedResolver(resolver, Nearness.PUBLIC)
+
+    Raises TooNear when none is left. The other resolver is not closed with this one.
+    """
+
+    def initialize(self, resolver: Resolver, source: Nearness) -> None:
+        self._resolver = resolver
+        self._source = source
+
+    async def resolve(
+        self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[tuple[int, Any]]:
+        found = await self._resolver.resolve(host, port, family)
+        refused = Nearness.PUBLIC
+        allowed = []
+        for kind, address in found:
+            near = nearness_of(str(address[0]))
+            if may_lead(self._source, near):
+                allowed.append((kind, address))
+            else:
+                refused = max(refused, near)
+        if found and not allowed:
+            raise TooNear(f"{host}, which is {_WORDS[refused]}")
+        return allowed

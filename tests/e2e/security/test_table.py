@@ -1,0 +1,149 @@
+"""Every row of what the gate answers, to the bytes, against both commands as people start them."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from tests.e2e.security import table
+from tests.e2e.security.command import ITEM, TITLE
+from tests.e2e.security.rawhttp import has_headers, is_refusal, request
+from tests.e2e.security.table import JSON, LOCKED, OPEN, PROXIED, UPGRADE, Row
+from tests.e2e.security.targets import Target, Targets, targets
+from tests.warrior.web.talking import Answer
+from warrior.web.live.sockets import TRANSPORTS
+from warrior.web.routes import ConsoleParts, routes
+
+__all__ = ["targets"]
+
+#: Which command, the row, and the address it comes from: who fails often from one has to wait.
+ROWS = [(kind, row, f"127.1.{number // 250}.{number % 250 + 1}")
+        for kind in table.BOTH for number, row in enumerate(table.ROWS) if kind in row.kinds]
+
+
+class _Anything:
+    """Stands in for whatever a handler calls; none is called here."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda: None
+
+
+def all_paths(kind: str) -> list[str]:
+    """An address for every route that there is, and one that is nowhere."""
+    parts = SimpleNamespace(static_dir="", commands=_Anything(),
+                            facade=_Anything() if kind == "warrior" else None)
+    patterns = [rule.matcher.regex.pattern for rule in routes(cast(ConsoleParts, parts))]
+    filled = [re.sub(r"\(.*?\)", "x", pattern.rstrip("$")).replace("\\", "")
+              for pattern in patterns]
+    sockets = [pattern.replace("[^/.]+/([^/.]+)", "000/abcd1234") for pattern, _ in TRANSPORTS]
+    return [*filled, *sockets, "/nowhere"]
+
+
+@pytest.mark.parametrize("kind,row,source", ROWS, ids=str)
+def test_row(targets: Targets, kind: str, row: Row, source: str) -> None:
+    """The answer is the one that is wanted, in the form that all answers have, and nothing
+    has happened."""
+    target = targets(kind, row.manner)
+    answer = target.ask_row(row, source)
+    assert answer.status == row.status, answer
+    assert has_headers(answer) or answer.status == 101, answer
+    if not row.first.startswith("HEAD"):
+        assert row.says in answer.text
+        if answer.status >= 400 and "/api/settings" not in row.first:  # it says which are wrong
+            assert is_refusal(answer, row.status), answer
+    assert target.settled() == target.before
+
+
+WALKS = [({"Host": "evil.example"}, 421), ({"Origin": "http://evil.example"}, 403),
+         ({"Origin": "null"}, 403), ({"Sec-Fetch-Site": "cross-site"}, 403),
+         ({"Host": "localhost\nlocalhost"}, 400)]
+
+
+@pytest.mark.parametrize("headers,status", WALKS, ids=str)
+@pytest.mark.parametrize("manner", [OPEN, LOCKED, PROXIED])
+@pytest.mark.parametrize("kind", ["warrior", "pipeline"])
+def test_walk_of_all_routes(
+        targets: Targets, kind: str, manner: str, headers: dict[str, str], status: int) -> None:
+    """Whatever the route and the method, with all rights and an upgrade besides."""
+    target = targets(kind, manner)
+    for path in all_paths(kind):
+        for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS"):
+            for more in ({}, UPGRADE):
+                row = Row(f"{method} {path}", status, {**more, **headers}, "session")
+                assert is_refusal(target.ask_row(row, "127.0.0.1"), status), (row, more)
+    assert target.settled() == target.before
+
+
+def tells_nothing(answer: Answer) -> bool:
+    return not any(word in answer.text for word in (TITLE, ITEM, "a-volunteer", "Work"))
+
+
+@pytest.mark.parametrize("manner", [LOCKED, PROXIED])
+@pytest.mark.parametrize("who", ["nobody", "not logged in"])
+@pytest.mark.parametrize("kind", ["warrior", "pipeline"])
+def test_walk_without_credentials(targets: Targets, kind: str, who: str, manner: str) -> None:
+    """Open are the login page and the word that it is healthy, and they tell nothing."""
+    target = targets(kind, manner)
+    for path in all_paths(kind):
+        for method in ("GET", "POST"):
+            row = Row(f"{method} {path}", 0, JSON, who, b"{}" if method == "POST" else b"")
+            answer = target.ask_row(row, "127.0.0.1")
+            assert tells_nothing(answer), row
+            if path == "/api/login":
+                # Whoever has got the page may try; GET is for nobody.
+                wanted = 403 if who == "nobody" else 405 if method == "GET" else 400
+            elif path.startswith(("/api", "/sockjs")):
+                wanted = 401
+            elif path in ("/", "/index.html", "/healthz"):
+                wanted = 200 if method == "GET" else 405
+            else:
+                wanted = 405 if method == "POST" and path.startswith("/static") else 404
+            assert answer.status == wanted, (row, answer)
+            assert answer.status == 200 or is_refusal(answer, wanted), (row, answer)
+            assert path != "/" or method == "POST" or "Log in" in answer.text
+    assert target.settled() == target.before
+
+
+@pytest.mark.parametrize("manner", [OPEN, LOCKED, PROXIED])
+@pytest.mark.parametrize("kind", ["warrior", "pipeline"])
+def test_cookie(targets: Targets, kind: str, manner: str) -> None:
+    """Given with the page, where there is no password too; for no script and no other site."""
+    target = targets(kind, manner)
+    answer = target.ask_row(Row("GET /", 200), "127.0.0.1")
+    name, *attributes = answer.headers["set-cookie"].split("; ")
+    assert name.startswith(f"warrior_session_{target.port}=")
+    path = "Path=/at/home" if manner == PROXIED else "Path=/"
+    assert sorted(attributes) == sorted(
+        ["HttpOnly", "SameSite=Strict", path, *["Secure"] * (manner == PROXIED)])
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_half_a_body(targets: Targets) -> None:
+    """Ten seconds are waited for the rest, not longer, by both commands; nothing has happened."""
+    asked = [targets(kind, manner) for kind in table.BOTH for manner in (OPEN, LOCKED)]
+    waited: list[float] = []
+
+    def send(target: Target) -> None:
+        head = target.headers({**JSON, "Content-Length": "10"}, "session")
+        said = request("POST /api/stop", head) + b"{"
+        with socket.create_connection(("127.0.0.1", target.port), 60) as sock:
+            began = time.monotonic()
+            sock.sendall(said)
+            if sock.recv(1000) == b"":
+                waited.append(time.monotonic() - began)
+
+    threads = [threading.Thread(target=send, args=(target,)) for target in asked]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(70)
+    assert len(waited) == len(asked)
+    assert all(9 < seconds < 40 for seconds in waited)
+    for target in asked:
+        assert target.settled() == target.before

@@ -1,0 +1,67 @@
+"""How near addresses lie, and whom a redirect may lead to."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from tornado.netutil import OverrideResolver, Resolver
+
+from pipeline_core.nearness import LedResolver, Nearness, TooNear, may_lead, nearness_of
+
+
+@pytest.mark.parametrize(("address", "near"), [
+    ("127.0.0.1", Nearness.HERE), ("127.255.0.9", Nearness.HERE), ("0.0.0.0", Nearness.HERE),
+    ("::1", Nearness.HERE), ("::", Nearness.HERE), ("::ffff:127.0.0.1", Nearness.HERE),
+    ("::ffff:0.0.0.0", Nearness.HERE), ("no address", Nearness.HERE), ("", Nearness.HERE),
+    ("169.254.169.254", Nearness.LINK), ("fe80::1", Nearness.LINK), ("fe80::1%lo", Nearness.LINK),
+    ("::ffff:169.254.169.254", Nearness.LINK),
+    ("10.1.2.3", Nearness.PRIVATE), ("192.168.0.1", Nearness.PRIVATE),
+    ("172.16.0.1", Nearness.PRIVATE), ("100.64.0.1", Nearness.PRIVATE),
+    ("fd00:ec2::254", Nearness.PRIVATE), ("0.1.2.3", Nearness.PRIVATE),
+    ("93.184.216.34", Nearness.PUBLIC), ("2606:2800:220:1::1", Nearness.PUBLIC),
+])
+def test_how_near(address: str, near: Nearness) -> None:
+    """Every form of an address is read as what it means."""
+    assert nearness_of(address) == near
+
+
+def test_who_may_lead_where() -> None:
+    """Nobody leads nearer than he lies, and to a link only who lies at it."""
+    public, private, link, here = Nearness
+    allowed = {(source, target) for source in Nearness for target in Nearness
+               if may_lead(source, target)}
+    assert allowed == {(public, public), (private, private), (private, public), (link, link),
+                       (link, private), (link, public), (here, here), (here, private),
+                       (here, public)}
+
+
+def look_up(host: str, source: Nearness, known: dict[str, str] | None = None) -> list[str]:
+    async def ask() -> list[str]:
+        names = OverrideResolver(resolver=Resolver(), mapping=known or {})
+        found = await LedResolver(names, source).resolve(host, 80)
+        return [str(address[0]) for _, address in found]
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1", "2130706433", "0x7f.1", "0.0.0.0",
+                                  "::ffff:127.0.0.1", "::1", "localhost"])
+def test_whatever_means_this_machine(host: str) -> None:
+    """However it is written, and by name: refused, or for who is here too, taken."""
+    with pytest.raises(TooNear, match="this machine"):
+        look_up(host, Nearness.PUBLIC)
+    assert look_up(host, Nearness.HERE)
+
+
+def test_names_are_looked_up_first() -> None:
+    """What the DNS says counts, not how harmless a name looks."""
+    known = {"evil.example": "127.0.0.1", "cloud.example": "169.254.169.254",
+             "router.example": "192.168.0.1", "tracker.example": "93.184.216.34"}
+    for host, words in (("evil.example", "this machine"), ("cloud.example", "link-local"),
+                        ("router.example", "private network")):
+        with pytest.raises(TooNear, match=f"^{host}, which is .*{words}"):
+            look_up(host, Nearness.PUBLIC, known)
+    assert look_up("tracker.example", Nearness.PUBLIC, known) == ["93.184.216.34"]
+    with pytest.raises(TooNear, match="link-local"):
+        look_up("cloud.example", Nearness.HERE, known)

@@ -24,6 +24,9 @@ BUSY_SECONDS = 20.0
 CACHE_KIB = 64 * 1024
 """Pages kept in memory by a connection: names of a million items are looked up at random."""
 
+CHECKPOINT_PAGES = 10_000
+"""Pages (4 KiB) that may wait in the journal: the same ones change again and again."""
+
 
 def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
     """Open the tracker database at *path*, made (with its folder) unless *create* is false.
@@ -57,6 +60,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     if _number(connection, "user_version") == VERSION:
         return  # without waiting for whoever writes
     connection.execute("BEGIN IMMEDIATE")  # two processes may find an empty file at once

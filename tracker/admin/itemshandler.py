@@ -7,18 +7,25 @@ from typing import Any
 
 from tornado.web import stream_request_body
 
-from tracker.adding import Lines
+from tracker.adding import Lines, in_index_order
 from tracker.admin.gate import AdminHandler
 from tracker.errors import TrackerError
 from tracker.handlers import Refusal
 from tracker.names import MAX_NAME_BYTES, check_project
 from tracker.queues import Queue, queue_of
+from tracker.store import Added
 
 MAX_BODY_BYTES = 1 << 32
 """Longest body of lines; it is never in memory as a whole."""
 
 CHUNK = 5000
 """Items in one transaction."""
+
+BUNCH = 50_000
+"""Names that are sorted together, if they have BUNCH_CHARACTERS in all or fewer: few enough that
+the loop does not stand still for it."""
+
+BUNCH_CHARACTERS = 1 << 24
 
 SMALL_BYTES = 1 << 20
 
@@ -37,6 +44,7 @@ class ItemsHandler(AdminHandler):
         self._lines = Lines()
         self._rest = bytearray()
         self._names: list[str] = []
+        self._characters = 0
         self._queue = Queue()
         self._new = self._known = 0
         self._refusal: TrackerError | Refusal | None = None
@@ -64,7 +72,8 @@ class ItemsHandler(AdminHandler):
         connection.set_max_body_size(MAX_BODY_BYTES)
 
     async def data_received(self, chunk: bytes) -> None:
-        """Queue the whole lines that came; the next come only when these are durable."""
+        """Take the whole lines that came; when they are many, the next come only when these are
+        durable."""
         if self._finished or self._refusal is not None:
             return
         *whole, rest = chunk.split(b"\n")
@@ -74,7 +83,7 @@ class ItemsHandler(AdminHandler):
         if len(self._rest) <= MAX_NAME_BYTES + 16:  # a longer line is bad, whatever else it has
             self._rest += rest
         try:
-            while len(self._names) >= CHUNK:
+            if len(self._names) >= BUNCH or self._characters > BUNCH_CHARACTERS:
                 await self._add()
         except TrackerError as error:
             # Raised from here it would only close the connection, and say nothing.
@@ -85,6 +94,8 @@ class ItemsHandler(AdminHandler):
         self.unread = False
         if self._refusal is not None:
             raise self._refusal
+        if self._finished:  # trouble while the body came, which was answered then
+            return
         if self._rest:
             self._take(bytes(self._rest))
         await self._add()
@@ -102,11 +113,18 @@ class ItemsHandler(AdminHandler):
         name = self._lines.name(line)
         if name is not None:
             self._names.append(name)
+            self._characters += len(name)
 
     async def _add(self) -> None:
-        """Queue a chunk of the names read, and make the project where there is none."""
-        names, self._names = self._names[:CHUNK], self._names[CHUNK:]
+        """Queue the names read, and make the project where there is none."""
+        names, self._names, self._characters = self._names, [], 0
         project, queue = self.path_args[0], self._queue
-        added = await self.work(lambda store: store.add(project, names, queue))
-        self._new += added.new
-        self._known += added.known
+        first = await self.work(lambda store: store.reserve(project, len(names)))
+        placed = in_index_order(names, first)
+        for start in range(0, len(placed), CHUNK):
+            added = await self._add_some(placed[start : start + CHUNK], project, queue)
+            self._new += added.new
+            self._known += added.known
+
+    async def _add_some(self, placed: list[tuple[int, str]], project: str, queue: Queue) -> Added:
+        return await self.work(lambda store: store.add_at(project, placed, queue))

@@ -5,24 +5,32 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import importlib
+import logging
 import os
 import re
+import traceback
 import types
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipeline_core.config import ConfigValue, collect_config_values
+from pipeline_core.gettingit import PYTHON_2_MODULES, hint
 from pipeline_core.imports import ImportSpace
+from pipeline_core.needs import Lookups, Needs, record_lookups
 from pipeline_core.pipeline import Pipeline
 from pipeline_core.project import Project
 from pipeline_core.tracebacks import format_failure
+from pipeline_core.whatitneeds import gather, missed_module
 from pipeline_core.worker import Worker
+
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
 class LoadedPipeline:
-    """What a file left behind. ``config_values`` are in the order they were made."""
+    """What a file left behind. ``config_values`` are in the order they were made; ``needs``
+    is what it needs of this machine."""
 
     path: str
     pipeline: Pipeline
@@ -30,6 +38,7 @@ class LoadedPipeline:
     config_values: tuple[ConfigValue, ...]
     worker: Worker
     imports: ImportSpace
+    needs: Needs = Needs()
 
     def close(self) -> None:
         """Let its thread and its modules go; when no item of it is left."""
@@ -41,13 +50,16 @@ class LoadError(Exception):
     """A file could not be loaded: ``str()`` says why in a sentence.
 
     ``traceback`` is the project's ('' when there is none), ``advice`` what to do
-    about it ('' when there is nothing to say).
+    about it ('' when there is nothing to say), ``needs`` what is known of its needs.
     """
 
-    def __init__(self, reason: str, traceback: str = "", advice: str = "") -> None:
+    def __init__(
+        self, reason: str, traceback: str = "", advice: str = "", needs: Needs | None = None
+    ) -> None:
         super().__init__(reason)
         self.traceback = traceback
         self.advice = advice
+        self.needs = needs or Needs()
 
 
 async def load_pipeline(
@@ -82,7 +94,7 @@ async def load_pipeline(
         else:
             worker.close()
             loaded.set_exception(
-                error if isinstance(error, LoadError) else _explain(error, path))
+                error if isinstance(error, LoadError) else _explain(error, path, Needs()))
 
     def print_on_loop(text: str) -> None:
         worker.post(on_output or _ignore, text)
@@ -108,29 +120,56 @@ def _execute(
     with open(path, "rb") as file:
         source = file.read()
     space = ImportSpace(directory)
-    try:
-        # From bytes: Python itself sees to BOM, coding line and line ends.
-        with warnings.catch_warnings():
-            # Old files are full of them ('\\d' in plain strings), and nobody here can
-            # do anything about it.
-            warnings.simplefilter("ignore", SyntaxWarning)
-            warnings.simplefilter("ignore", DeprecationWarning)
-            code = compile(source, path, "exec", dont_inherit=True)
-        namespace = space.namespace
-        namespace.update(context, __file__=path)
-        with collect_config_values(remembered) as values:
-            try:
-                exec(code, namespace)
-            finally:
-                _restore_modules()
-        pipeline = _wanted(path, namespace, "pipeline", Pipeline)
-        project = _wanted(path, namespace, "project", Project)
-    except BaseException:
-        space.close()
-        raise
+    with record_lookups() as lookups, collect_config_values(remembered) as values:
+        try:
+            pipeline, project = _run(source, path, space, context)
+        except BaseException as error:
+            # Also sys.exit(): what is not here is told in any case.
+            needs = _gathered(path, space, lookups, None, error)
+            space.close()
+            if isinstance(error, LoadError):
+                error.needs = needs
+                raise
+            raise _explain(error, path, needs) from None
     pipeline.project = project
     pipeline.worker = worker
-    return LoadedPipeline(path, pipeline, project, tuple(values), worker, space)
+    needs = _gathered(path, space, lookups, pipeline, None)
+    return LoadedPipeline(path, pipeline, project, tuple(values), worker, space, needs)
+
+
+def _gathered(
+    path: str,
+    space: ImportSpace,
+    lookups: Lookups,
+    pipeline: Pipeline | None,
+    error: BaseException | None,
+) -> Needs:
+    try:
+        return gather(path, space, lookups, pipeline, error)
+    except Exception:
+        # Tasks may be of any strange kind; to tell of needs is no reason not to load them.
+        logger.exception("What %s needs could not be found out", path)
+        return Needs()
+
+
+def _run(
+    source: bytes, path: str, space: ImportSpace, context: dict[str, Any]
+) -> tuple[Pipeline, Project]:
+    # From bytes: Python itself sees to BOM, coding line and line ends.
+    with warnings.catch_warnings():
+        # Old files are full of them ('\\d' in plain strings), and nobody here can
+        # do anything about it.
+        warnings.simplefilter("ignore", SyntaxWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        code = compile(source, path, "exec", dont_inherit=True)
+    namespace = space.namespace
+    namespace.update(context, __file__=path)
+    try:
+        exec(code, namespace)
+    finally:
+        _restore_modules()
+    return (_wanted(path, namespace, "pipeline", Pipeline),
+            _wanted(path, namespace, "project", Project))
 
 
 def _contract_modules() -> dict[types.ModuleType, dict[str, Any]]:
@@ -162,11 +201,6 @@ def _wanted(path: str, namespace: dict[str, Any], name: str, kind: type) -> Any:
 
 # -- why it failed -----------------------------------------------------------------
 
-_PYTHON_2_MODULES = frozenset({
-    "urllib2", "urlparse", "Queue", "ConfigParser", "StringIO", "cStringIO", "cPickle",
-    "commands", "httplib", "cookielib", "HTMLParser", "thread", "__builtin__", "sets",
-    "Cookie", "SocketServer", "BaseHTTPServer", "robotparser", "itertools.izip",
-})
 _PYTHON_2_NAMES = frozenset({
     "unicode", "xrange", "raw_input", "basestring", "unichr", "long", "reduce", "reload",
     "file", "execfile", "cmp",
@@ -176,41 +210,54 @@ _PYTHON_2_SYNTAX = re.compile(
     r"|except\s+[\w.]+\s*,\s*\w+\s*:)|\bur[\"']|<>|`[^`]+`|\b0[0-7]+\b|\b\d+[lL]\b")
 
 
-def _explain(error: BaseException, path: str) -> LoadError:
+def _explain(error: BaseException, path: str, needs: Needs) -> LoadError:
     text = format_failure(error)
     if isinstance(error, SyntaxError):
+        if error.filename == path:
+            # No code of the project has run: all frames are ours, and say nothing.
+            text = "".join(traceback.format_exception_only(error))
         if _is_python_2(error):
             return LoadError(
                 f"{path} is written for Python 2 and cannot run on Python 3 "
-                f"(line {error.lineno}).", text,
-                "The project's author has to bring it to Python 3.")
+                f"(line {error.lineno}).", text, _TO_PYTHON_3, needs)
         return LoadError(
             f"{path} is not valid Python: {error.msg} (line {error.lineno}).", text,
-            "The project's author has to correct the file.")
+            "The project's author has to correct the file.", needs)
     name = getattr(error, "name", None)
-    if isinstance(error, ModuleNotFoundError) and name:
-        if name in _PYTHON_2_MODULES:
-            return LoadError(
-                f"{path} is written for Python 2: it imports {name}, which Python 3 does "
-                "not have.", text, "The project's author has to bring it to Python 3.")
-        top = name.partition(".")[0]
+    if isinstance(error, ModuleNotFoundError) and name in PYTHON_2_MODULES:
         return LoadError(
-            f"The Python module {name} is missing.", text,
-            f"Install it for this Python, for example with: pip install "
-            f"{_PACKAGES.get(top, top)}")
+            f"{path} is written for Python 2: it imports {name}, which Python 3 does "
+            "not have.", text, _TO_PYTHON_3, needs)
     if isinstance(error, NameError) and name in _PYTHON_2_NAMES:
         return LoadError(
             f"{path} is written for Python 2: it uses {name}, which Python 3 does not have.",
-            text, "The project's author has to bring it to Python 3.")
+            text, _TO_PYTHON_3, needs)
+    if missed_module(error) or needs.missing:
+        return _explain_missing(error, text, needs)
     if isinstance(error, SystemExit):
         return LoadError(f"{path} ended itself with sys.exit({error.code!r}).", text,
-                         "What it printed before may say why.")
-    message = str(error).strip() or "it gives no reason"
-    return LoadError(f"{path} could not be loaded: {type(error).__name__}: {message}", text)
+                         "What it printed before may say why.", needs)
+    return LoadError(f"{path} could not be loaded: {_in_words(error)}", text,
+                     "If it says that a program or module is missing, install that and try "
+                     "again. Else the project's author has to correct the file. "
+                     f"{hint(str(error))}".strip(), needs)
 
 
-#: Modules that come in a package of another name.
-_PACKAGES = {"dns": "dnspython", "yaml": "pyyaml", "bs4": "beautifulsoup4"}
+_TO_PYTHON_3 = "The project's author has to bring it to Python 3."
+
+
+def _in_words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {str(error).strip() or 'it gives no reason'}"
+
+
+def _explain_missing(error: BaseException, text: str, needs: Needs) -> LoadError:
+    """What is missing comes first: who installs it need not look at the traceback."""
+    reason, advice = needs.reason, needs.advice
+    if not isinstance(error, ModuleNotFoundError):
+        said = error.code if isinstance(error, SystemExit) else error
+        words = str(said).strip()
+        reason += f" The project says: {words}" if words else ""
+    return LoadError(reason, text, advice, needs)
 
 
 def _is_python_2(error: SyntaxError) -> bool:

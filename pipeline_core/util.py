@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from pipeline_core.needs import looking_for, note_tried, version_in_words
+
 __all__ = [
     "find_executable", "test_executable", "unique_id_str",
     "datetime", "functools", "json", "os", "re", "subprocess", "time",
@@ -43,23 +45,39 @@ def test_executable(name: str, version: Any, path: str, version_arg: str = "-V")
     ``version`` is a substring of its output (standard output and error), a list of
     which one must match, an object with ``.search(text)``, or None for any.
     """
+    why = _why_not(version, path, version_arg)
+    note_tried(name, version, path, why)
+    if why:
+        print(f"{name}: {path} {why}")
+    return not why
+
+
+def _why_not(version: Any, path: str, version_arg: str) -> str:
     try:
         result = subprocess.run(
             [path, version_arg], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, timeout=VERSION_TIMEOUT, check=False)
+    except FileNotFoundError:
+        if os.path.exists(path):
+            return "cannot be run: what its first line names is not there"
+        return "is not there" if os.sep in str(path) else "is not on PATH"
+    except PermissionError:
+        return "is a folder" if os.path.isdir(path) else "is not executable"
     except (OSError, ValueError) as error:
-        print(f"{name}: {path} cannot be run: {error}")
-        return False
+        return f"cannot be run: {getattr(error, 'strerror', None) or error}"
     except subprocess.TimeoutExpired:
-        print(f"{name}: {path} {version_arg} gave no answer in {VERSION_TIMEOUT:.0f} s")
-        return False
+        return f"{version_arg} gave no answer in {VERSION_TIMEOUT:.0f} s"
+    output = result.stdout.decode("utf-8", "replace")
     if result.returncode != 0:
-        print(f"{name}: {path} {version_arg} ended with exit status {result.returncode}")
-        return False
-    if not _matches(version, result.stdout.decode("utf-8", "replace")):
-        print(f"{name}: {path} is not of the wanted version ({version})")
-        return False
-    return True
+        return f"{version_arg} ended with exit status {result.returncode}{_first_line(output)}"
+    if not _matches(version, output):
+        return f"is not of the wanted version ({version_in_words(version)}){_first_line(output)}"
+    return ""
+
+
+def _first_line(output: str) -> str:
+    line = next((line.strip() for line in output.splitlines() if line.strip()), "")
+    return f"; it says: {line[:100]}" if line else ""
 
 
 # pytest would collect a function of this name from every module that imports it.
@@ -74,8 +92,9 @@ def find_executable(
     A path without a slash is looked up on PATH. What was wrong with the others is
     printed, which under a pipeline means: into its load's log.
     """
-    for path in paths:
-        if test_executable(name, version, path, version_arg):
-            print(f"Found {name}: {path}")
-            return path
+    with looking_for(name, version):
+        for path in paths:
+            if test_executable(name, version, path, version_arg):
+                print(f"Found {name}: {path}")
+                return path
     return None

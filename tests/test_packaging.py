@@ -91,6 +91,23 @@ def test_the_example_comes_along(installed: Path, tmp_path: Path) -> None:
     assert "(default: 8001)" in run(installed / "bin" / "run-warrior", "--help", cwd=tmp_path)
 
 
+def test_the_trackers_page_comes_along(installed: Path, tmp_path: Path) -> None:
+    """Its templates, script and style sheet are beside the code."""
+    folder = Path(run(installed / "bin" / "python", "-c",
+                      "import tracker\nprint(tracker.__path__[0])", cwd=tmp_path).strip())
+    assert folder.is_relative_to(installed)
+    for name in ("static", "templates"):
+        wanted = {path.name for path in (ROOT / "tracker" / name).iterdir()}
+        assert wanted and {path.name for path in (folder / name).iterdir()} == wanted
+
+
+def test_the_installed_program_writes_new_projects(installed: Path, tmp_path: Path) -> None:
+    """The files to start from come along, and their pipeline loads."""
+    run(installed / "bin" / "run-pipeline", "--new", "site", cwd=tmp_path)
+    said = run(installed / "bin" / "run-pipeline", "--check", "pipeline.py", cwd=tmp_path / "site")
+    assert "can run here" in said
+
+
 def test_the_settings_of_curl_come_along(installed: Path, tmp_path: Path) -> None:
     """Without them curl would read those of the user."""
     code = ("from pipeline_core.externalprocess import CurlUpload\n"

@@ -7,24 +7,33 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
+from tracker.admin.routes import admin_routes
 from tracker.errors import CannotListen
+from tracker.faults import Plan
+from tracker.faultyparts import FaultyParts
 from tracker.handlers import Handler, NotHere, Parts
 from tracker.names import SITE_FOLDER
+from tracker.page import page_routes
 from tracker.practice.handler import SiteHandler
 from tracker.practice.items import stock
-from tracker.protocol import CommandHandler, IndexHandler, StatusHandler
+from tracker.protocol import CommandHandler, StatusHandler
+from tracker.reader import Reader
+from tracker.schema import DATABASE
 from tracker.targets import UploadTargets
 from tracker.uploadhandler import UploadHandler
 from tracker.uploads import UploadFolder
 from tracker.writer import Writer
 
-DATABASE = "tracker.sqlite3"
 UPLOADS = "uploads"
+MAX_BODY_BYTES = 1 << 20
+"""Longest body but for handlers that take it as it comes, and have limits of their own."""
+
 GRACE_SECONDS = 5.0
 """At the end, requests at work get so long to be answered."""
 
@@ -40,13 +49,20 @@ class Settings:
     max_upload_bytes: int
     practice_items: int | None
     """Practice items to keep waiting; None when the practice project is not served."""
+    behind_proxy: bool = False
+    """Whether clients' addresses are those that a proxy names in its headers."""
+    faults: Plan | None = None
+    """Faults to put in on purpose."""
 
 
 class Tracker:
     """A tracker that listens; made by ``start``, ended by ``stop``."""
 
-    def __init__(self, parts: Parts, server: HTTPServer, urls: list[str]) -> None:
+    def __init__(
+        self, parts: Parts, server: HTTPServer, urls: list[str], faulty: FaultyParts | None
+    ) -> None:
         self.urls = urls
+        self._faulty = faulty
         self._parts = parts
         self._server = server
 
@@ -62,17 +78,27 @@ class Tracker:
             await asyncio.to_thread(folder.prepare)
             writer = Writer(settings.data_dir / DATABASE)
             await writer.start()
+            reader = Reader(settings.data_dir / DATABASE)
+            await reader.start()
             waiting = settings.practice_items
             if waiting is not None:
                 await writer.run(lambda store: stock(store, waiting))
+            plan = settings.faults
+            faulty = await FaultyParts.start(plan, settings.address) if plan else None
         except BaseException:
             for bound in sockets:
                 bound.close()
             raise
-        parts = Parts(writer, folder, settings.upload_targets)
-        server = HTTPServer(_application(parts, waiting is not None), idle_connection_timeout=60)
+        parts = Parts(writer, reader, folder, settings.upload_targets)
+        application = _application(parts, waiting is not None, faulty)
+        server = HTTPServer(
+            application,
+            max_body_size=MAX_BODY_BYTES,
+            idle_connection_timeout=60,
+            xheaders=settings.behind_proxy
+        )
         server.add_sockets(sockets)
-        return cls(parts, server, [_url(bound) for bound in sockets])
+        return cls(parts, server, [_url(bound) for bound in sockets], faulty)
 
     async def stop(self, at_once: asyncio.Event) -> None:
         """Stop listening, let requests at work be answered (a while at most), close all.
@@ -85,6 +111,9 @@ class Tracker:
         while self._parts.in_flight and loop.time() < deadline and not at_once.is_set():
             await asyncio.sleep(0.02)
         await self._server.close_all_connections()
+        if self._faulty is not None:
+            await self._faulty.stop()
+        await self._parts.reader.close()
         await self._parts.writer.close()
 
 
@@ -101,20 +130,26 @@ def _bind(settings: Settings) -> list[socket.socket]:
         ) from error
 
 
-def _application(parts: Parts, practice: bool) -> Application:
+def _application(parts: Parts, practice: bool, faulty: FaultyParts | None) -> Application:
     """Return the addresses of the server."""
+    commands: tuple[type[CommandHandler], dict[str, Any]] = (
+        (faulty.handler, faulty.arguments) if faulty else (CommandHandler, {})
+    )
     threads = ThreadPoolExecutor(4, "tracker-upload")
     site = [(rf"/{SITE_FOLDER}/([0-9]+)/(.*)", SiteHandler)] if practice else []
     return Application(
         [
-            (r"/", IndexHandler),
+            *admin_routes(),
+            *page_routes(),
             *site,
-            (r"/([^/]+)(?:/(multi=[^/]*))?/(request|release|upload|done)", CommandHandler),
+            *(faulty.addresses if faulty else []),
+            (r"/([^/]+)(?:/(multi=[^/]*))?/(request|release|upload|done)", *commands),
             (r"/([^/]+)/status", StatusHandler),
             (r"/([^/]+)/upload/(.*)", UploadHandler, {"threads": threads}),
         ],
         default_handler_class=NotHere,
         parts=parts,
+        faults=faulty.faults if faulty else None,
         log_function=_log_nothing,
     )
 

@@ -15,8 +15,25 @@ class UnknownProject(TrackerError):
     """The project was never given an item here."""
 
 
+class UnknownEntry(TrackerError):
+    """There is no such block, upload target or key."""
+
+
+class AlreadyThere(TrackerError):
+    """What was to be made is there already."""
+
+
 class UnknownItem(TrackerError):
     """The project has no item of that name."""
+
+
+class Refused(TrackerError):
+    """A client is sent away: an HTTP *status*, and seconds to wait where that is known."""
+
+    def __init__(self, status: int, sentence: str, retry_after: int | None = None) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.retry_after = retry_after
 
 
 class StoreTrouble(TrackerError):
@@ -29,6 +46,10 @@ class FolderUnusable(TrackerError):
 
 class NewerDatabase(FolderUnusable):
     """The database was written by a newer tracker than this one."""
+
+
+class BackupFailed(TrackerError):
+    """The database could not be copied; what stood at the target stands there still."""
 
 
 class CannotListen(TrackerError):

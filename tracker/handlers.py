@@ -12,15 +12,20 @@ from typing import Any
 from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler
 
+from tracker.admission import Rates
 from tracker.errors import (
+    AlreadyThere,
     BadValue,
     DiskFull,
     FileTooLarge,
+    Refused,
     StoreTrouble,
     TrackerError,
+    UnknownEntry,
     UnknownItem,
     UnknownProject,
 )
+from tracker.reader import Reader
 from tracker.targets import UploadTargets
 from tracker.uploads import UploadFolder
 from tracker.writer import Writer
@@ -33,7 +38,9 @@ STATUS: Mapping[type[TrackerError], int] = MappingProxyType(
     {
         BadValue: 400,
         UnknownProject: 400,
+        UnknownEntry: 404,
         UnknownItem: 409,
+        AlreadyThere: 409,
         FileTooLarge: 413,
         StoreTrouble: 503,
         DiskFull: 507,
@@ -46,8 +53,10 @@ class Parts:
     """The parts that handlers work with, constructed in one place (``app``)."""
 
     writer: Writer
+    reader: Reader
     folder: UploadFolder
     targets: UploadTargets
+    rates: Rates = field(default_factory=Rates)
     in_flight: set[RequestHandler] = field(default_factory=set)
 
 
@@ -75,6 +84,11 @@ class Handler(RequestHandler):
         """The parts of this server."""
         parts: Parts = self.application.settings["parts"]
         return parts
+
+    @property
+    def address(self) -> str:
+        """The address that the request came from."""
+        return str(self.request.remote_ip)
 
     def refuse_pages(self) -> None:
         """Refuse what a browser sends for a page: no tracker's client sends an Origin."""
@@ -113,7 +127,12 @@ class Handler(RequestHandler):
         self.finish(json.dumps(value))
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
-        """Log refusals as a line, and anything unforeseen with its traceback."""
+        """Log refusals as a line, and anything unforeseen with its traceback.
+
+        Who is sent away by the operator's own settings comes again and again: no line for that.
+        """
+        if isinstance(value, Refused):
+            return
         if isinstance(value, TrackerError | HTTPError):
             sentence = getattr(value, "sentence", None) or str(value)
             log.warning("%s %s: %s", self.request.method, self.request.path, sentence)
@@ -123,7 +142,9 @@ class Handler(RequestHandler):
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
         """Find the status that an error of the rooms stands for, then answer it."""
         error = (kwargs.get("exc_info") or (None, None, None))[1]
-        if isinstance(error, TrackerError):
+        if isinstance(error, Refused):
+            status_code = error.status
+        elif isinstance(error, TrackerError):
             status_code = STATUS.get(type(error), 500)
         super().send_error(status_code, **kwargs)
 
@@ -142,6 +163,8 @@ class Handler(RequestHandler):
             sentence = "The tracker failed; its log tells why."
         else:
             sentence = f"{self._reason}."
+        if isinstance(error, Refused) and error.retry_after is not None:
+            self.set_header("Retry-After", str(error.retry_after))
         if self.unread:  # tornado ends the connection then; clients must not use it again
             self.set_header("Connection", "close")
         self.line(sentence, status_code)
@@ -150,7 +173,7 @@ class Handler(RequestHandler):
         """Return the methods that this handler answers."""
         return [
             method
-            for method in ("GET", "HEAD", "POST", "PUT")
+            for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
             if getattr(type(self), method.lower()) is not getattr(RequestHandler, method.lower())
         ]
 

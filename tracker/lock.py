@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from tracker.errors import FolderUnusable
 
 LOCK_FILE = "tracker.lock"
+LOOKED_AT_SECONDS = 0.5
 
 
 class FolderLocked(FolderUnusable):
@@ -30,7 +32,7 @@ class FolderLock:
                 "--data-dir, or make this one writable."
             ) from error
         try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._take()
         except OSError as error:
             holder = os.read(self._handle, 32).decode("ascii", errors="replace").strip()
             os.close(self._handle)
@@ -40,6 +42,33 @@ class FolderLock:
             ) from error
         os.ftruncate(self._handle, 0)
         os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)
+
+    def _take(self) -> None:
+        """Lock the file; tried for a moment, for who only looks (``taken``) holds it too."""
+        deadline = time.monotonic() + LOOKED_AT_SECONDS
+        while True:
+            try:
+                fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.02)
+
+    @staticmethod
+    def taken(folder: Path) -> bool:
+        """Say whether a server uses the folder now."""
+        try:
+            handle = os.open(folder / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+        except OSError:
+            return True
+        finally:
+            os.close(handle)
 
     def release(self) -> None:
         """Let the next server use the folder."""

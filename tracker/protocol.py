@@ -7,7 +7,6 @@ others it means nothing.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -15,9 +14,14 @@ from typing import Any
 
 from tornado.web import stream_request_body
 
+from tracker.admission import admit, admit_request
 from tracker.errors import BadValue
 from tracker.handlers import Handler, Refusal
+from tracker.jsonbody import read_object
 from tracker.names import JOINER, check_downloader, check_item, check_project, split_names
+from tracker.store import Claimed, Store
+from tracker.targets import Target
+from tracker.targettable import kept_targets
 
 MAX_BODY_BYTES = 1024 * 1024
 """Longest JSON body that is read."""
@@ -30,9 +34,6 @@ BODY_SECONDS = 30.0
 
 MAX_MULTI = 10_000
 """Most items that one request may ask for."""
-
-DEFAULT_QUEUE = "todo"
-"""Name of the one queue that items wait in."""
 
 
 @stream_request_body
@@ -70,7 +71,7 @@ class CommandHandler(Handler):
             raise _too_large()
         check_project(project)
         number = _multi_number(multi)
-        data = _read_object(bytes(self.body))
+        data = read_object(bytes(self.body))
         commands: dict[str, Callable[[], Awaitable[None]]] = {
             "request": lambda: self.hand_out(project, data, number),
             "release": lambda: self.take_back(project, data),
@@ -85,27 +86,36 @@ class CommandHandler(Handler):
         The answer has the same keys with and without ``multi=``: ``item_name`` (the names
         joined by NUL), ``items`` and ``queues``, so that a pipeline's item filter sees names
         and queues either way. Items whose downloader hung up before the answer go back.
+        403, 429 and 455 as ``admission`` decides.
         """
         downloader = check_downloader(data.get("downloader"))
-        writer = self.parts.writer
+        writer, rates, address = self.parts.writer, self.parts.rates, self.address
         if self.gone:
             return
-        names = await writer.run(lambda store: store.claim(project, downloader, number))
+
+        def take(store: Store) -> list[Claimed]:
+            its = admit_request(
+                store.connection, rates, project, downloader, address, data.get("version")
+            )
+            if its.paused:
+                return []
+            claimed = store.claim(project, downloader, min(number, its.max_items or number))
+            if claimed:
+                rates.count(project, its.requests_per_minute)
+            return claimed
+
+        claimed = await writer.run(take)
+        names = [one.name for one in claimed]
         if self.gone:
             await writer.run(lambda store: store.release(project, downloader, names))
         elif not names:
             raise Refusal(404, "No items now.")
         else:
-            self.json(
-                {
-                    "item_name": JOINER.join(names),
-                    "items": names,
-                    "queues": [DEFAULT_QUEUE] * len(names),
-                }
-            )
+            queues = [one.queue for one in claimed]
+            self.json({"item_name": JOINER.join(names), "items": names, "queues": queues})
 
     async def take_back(self, project: str, data: dict[str, Any]) -> None:
-        """``release``: put items back; answers exactly the names that were sent.
+        """``release``: put items back, also from who is blocked; answers exactly those names.
 
         The client compares the lists, and asks again until they are equal. So the answer means
         "none of these is yours now": items released before (the answer was lost), claimed by
@@ -123,22 +133,31 @@ class CommandHandler(Handler):
 
     async def name_target(self, project: str, data: dict[str, Any]) -> None:
         """``upload``: say where to upload to. Whoever holds the item: the files are there."""
-        check_downloader(data.get("downloader"))
+        downloader, address = check_downloader(data.get("downloader")), self.address
         split_names(data.get("item_name"))
-        await self.parts.writer.run(lambda store: store.counts(project))
-        target = self.parts.targets.next(project)
+
+        def find(store: Store) -> tuple[list[Target], list[Target]]:
+            admit(store.connection, project, downloader, address)
+            return kept_targets(store, project)
+
+        targets = self.parts.targets.of(project, *await self.parts.writer.run(find))
+        target = self.parts.targets.next(project, targets)
         if target is None:
             target = f"{self.request.protocol}://{self.request.host}/{project}/upload/"
         self.json({"upload_target": target})
 
     async def count_done(self, project: str, data: dict[str, Any]) -> None:
         """``done``: count the items as done, each once; answers OK however often it is told."""
-        downloader = data.get("downloader")
+        downloader, address = data.get("downloader"), self.address
         if downloader is not None:
             check_downloader(downloader)
         names = split_names(data.get("item"))
-        stats = json.dumps(data)
-        await self.parts.writer.run(lambda store: store.done(project, downloader, names, stats))
+
+        def count(store: Store) -> None:
+            admit(store.connection, project, downloader, address)
+            store.done(project, downloader, names, data)
+
+        await self.parts.writer.run(count)
         self.line("OK")
 
 
@@ -186,19 +205,3 @@ def _multi_number(part: str | None) -> int:
     if not 1 <= number <= MAX_MULTI:
         raise BadValue(f"multi=N takes a number from 1 to {MAX_MULTI}.")
     return number
-
-
-def _read_object(body: bytes) -> dict[str, Any]:
-    """Return the JSON object in *body*; raises BadValue."""
-
-    def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is not JSON")
-
-    try:
-        data = json.loads(body.decode("utf-8"), parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        detail = "nested too deeply" if isinstance(error, RecursionError) else error
-        raise BadValue(f"The body is not JSON: {detail}.") from None
-    if not isinstance(data, dict):
-        raise BadValue("The body must be a JSON object.")
-    return data

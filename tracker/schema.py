@@ -11,52 +11,21 @@ import time
 from pathlib import Path
 
 from tracker.errors import FolderUnusable, NewerDatabase
+from tracker.tables import STEPS
+
+DATABASE = "tracker.sqlite3"
+"""The file's name in the data folder."""
 
 APPLICATION_ID = 0x41547472  # "ATtr": tells our file from another program's
-VERSION = 1
+VERSION = len(STEPS)
 BUSY_SECONDS = 20.0
 """How long a writer waits for another process before it gives up."""
 
-# The counts of a project are kept by triggers, in the transaction that changes an item: a
-# status of millions of items costs as much as one of three.
-_SCHEMA = """
-CREATE TABLE projects (
-    id INTEGER PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE,
-    todo INTEGER NOT NULL DEFAULT 0,
-    out INTEGER NOT NULL DEFAULT 0,
-    done INTEGER NOT NULL DEFAULT 0
-);
-CREATE TABLE reports (
-    id INTEGER PRIMARY KEY,
-    project_id INTEGER NOT NULL REFERENCES projects (id),
-    downloader TEXT,
-    received_at REAL NOT NULL,
-    stats TEXT NOT NULL
-);
-CREATE TABLE items (
-    id INTEGER PRIMARY KEY,
-    project_id INTEGER NOT NULL REFERENCES projects (id),
-    name TEXT NOT NULL,
-    state TEXT NOT NULL DEFAULT 'todo' CHECK (state IN ('todo', 'out', 'done')),
-    position INTEGER NOT NULL,
-    downloader TEXT,
-    claimed_at REAL,
-    done_at REAL,
-    report_id INTEGER REFERENCES reports (id),
-    UNIQUE (project_id, name)
-);
-CREATE INDEX items_waiting ON items (project_id, position) WHERE state = 'todo';
-CREATE TRIGGER item_added AFTER INSERT ON items BEGIN
-    UPDATE projects SET todo = todo + (NEW.state = 'todo'), out = out + (NEW.state = 'out'),
-        done = done + (NEW.state = 'done') WHERE id = NEW.project_id;
-END;
-CREATE TRIGGER item_moved AFTER UPDATE OF state ON items BEGIN
-    UPDATE projects SET todo = todo + (NEW.state = 'todo') - (OLD.state = 'todo'),
-        out = out + (NEW.state = 'out') - (OLD.state = 'out'),
-        done = done + (NEW.state = 'done') - (OLD.state = 'done') WHERE id = NEW.project_id;
-END;
-"""
+CACHE_KIB = 64 * 1024
+"""Pages kept in memory by a connection: names of a million items are looked up at random."""
+
+CHECKPOINT_PAGES = 10_000
+"""Pages (4 KiB) that may wait in the journal: the same ones change again and again."""
 
 
 def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
@@ -78,27 +47,33 @@ def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
     except sqlite3.Error as error:
         connection.close()
         raise FolderUnusable(f"Cannot use {path} as the tracker's database: {error}.") from error
-    except FolderUnusable:
+    except BaseException:
         connection.close()
         raise
     return connection
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Check whose file it is, set how it is written, and make the tables where missing."""
+    """Check whose file it is, set how it is written, and bring its tables up to date."""
     _refuse_foreign(connection, path)
     _use_wal(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+    if _number(connection, "user_version") == VERSION:
+        return  # without waiting for whoever writes
     connection.execute("BEGIN IMMEDIATE")  # two processes may find an empty file at once
     try:
-        if _number(connection, "user_version") == 0:
-            for statement in _statements(_SCHEMA):
+        _refuse_foreign(connection, path)  # again: another process may have been at work
+        for step in STEPS[_number(connection, "user_version") :]:
+            for statement in _statements(step.script):
                 connection.execute(statement)
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {VERSION}")
+            step.finish(connection)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
-    except sqlite3.Error:
+    except BaseException:
         connection.rollback()
         raise
 

@@ -42,6 +42,8 @@ def _announce(settings: Settings, tracker: Tracker) -> None:
         print(f"Tracker listening at {url}", flush=True)
     if settings.practice_items is not None:
         print(f"Practice project: {tracker.urls[0]}{PROJECT}", flush=True)
+    if settings.faults is not None:
+        print(settings.faults.sentence, flush=True)
     print(f"Uploads arrive in {(settings.data_dir / UPLOADS).resolve()}", flush=True)
     if not _is_loopback(settings.address):
         print(

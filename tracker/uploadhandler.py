@@ -10,15 +10,22 @@ from typing import Any, TypeVar
 from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, stream_request_body
 
+from tracker.admission import admit
 from tracker.errors import TrackerError
 from tracker.handlers import Handler, Refusal
 from tracker.names import check_project
+from tracker.store import Store
+from tracker.targets import Target
+from tracker.targettable import kept_targets
 from tracker.uploads import Upload
 
 T = TypeVar("T")
 
 BLOCK_BYTES = 1024 * 1024
 """Collected before a write, so that not every network packet costs a change of threads."""
+
+DISCARDED_BYTES = 100 * BLOCK_BYTES
+"""Most that is read of a body that no method takes."""
 
 STALL_SECONDS = 300.0
 """An upload that brings nothing for so long is given up."""
@@ -51,7 +58,9 @@ class UploadHandler(Handler):
         A small body is let come first: its sender does not listen before all of it is sent.
         """
         super().prepare()
-        if self.request.method != "PUT":
+        if self.request.method != "PUT":  # let come, and thrown away, so that 405 is heard
+            connection: Any = self.request.connection
+            connection.set_max_body_size(DISCARDED_BYTES)
             return
         text = self.request.headers.get("Content-Length", "")
         length = int(text) if text.isdigit() else None
@@ -67,8 +76,13 @@ class UploadHandler(Handler):
         """Start the upload, or say why not."""
         self.refuse_pages()
         project = check_project(self.path_args[0])
-        await self.parts.writer.run(lambda store: store.counts(project))
-        if self.parts.targets.for_project(project):
+        address = self.address
+
+        def find(store: Store) -> tuple[list[Target], list[Target]]:
+            admit(store.connection, project, None, address)
+            return kept_targets(store, project)
+
+        if self.parts.targets.of(project, *await self.parts.writer.run(find)):
             raise Refusal(403, f"Uploads of {project} go to another target: ask for it first.")
         if "Content-Range" in self.request.headers:
             raise Refusal(400, "Send the whole file: parts of one are not taken.")

@@ -16,6 +16,10 @@ import pipeline_core
 import warrior
 from warrior import confspec, exits
 from warrior.access import is_loopback
+from warrior.entry import NAME_RULE, is_project_name
+
+#: Seconds that --check gives a file to load, and seconds between two looks of --auto-update.
+LOAD_TIME, UPDATE_INTERVAL = 300, 1800
 
 #: A key that somebody thought up may be guessed.
 SHORTEST_KEY = 20
@@ -27,7 +31,8 @@ The first interrupt (Ctrl-C) lets the current items finish, a second one within 
 seconds stops at once. Touching the stop file is like the first interrupt.
 
 exit status: 0 stopped as asked, or all items done; 1 the pipeline could not be
-loaded; 64 wrong usage; 69 the page's address cannot be bound; 78 refused, because
+loaded (--check: or something that it needs is missing; --new: the folder could not be
+written); 64 wrong usage; 69 the page's address cannot be bound; 78 refused, because
 anybody could command it (see --address)."""
 
 
@@ -51,10 +56,18 @@ class PipelineOptions:
     insecure: bool
     context_values: dict[str, str]
     #: Where a reverse proxy shows the page, '' without one; who is believed to be that proxy.
-    public_url: str
-    proxy_addresses: tuple[str, ...]
+    public_url: str = ""
+    proxy_addresses: tuple[str, ...] = ()
     #: What a script may send as a Bearer key; '' for none.
-    api_key: str = dataclasses.field(repr=False)
+    api_key: str = dataclasses.field(default="", repr=False)
+    #: The name of a project folder to write; '' for none.
+    new: str = ""
+    #: Whether the file is only examined, and told of as JSON; seconds that loading may take.
+    check: bool = False
+    as_json: bool = False
+    load_time: float = LOAD_TIME
+    #: Seconds between two looks for newer code; None: it is not updated.
+    update_interval: float | None = None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -100,7 +113,8 @@ def _context_value(text: str) -> tuple[str, str]:
 
 def _parser() -> _Parser:
     parser = _Parser(
-        prog="run-pipeline", usage="%(prog)s [OPTION]... PIPELINE DOWNLOADER",
+        prog="run-pipeline", usage="%(prog)s [OPTION]... PIPELINE DOWNLOADER\n"
+              "       %(prog)s --check [--json] PIPELINE [DOWNLOADER]\n       %(prog)s --new NAME",
         description="Run the items of a project: PIPELINE is the path of its pipeline file, "
                     "DOWNLOADER your nickname.",
         epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
@@ -129,6 +143,7 @@ def _parser() -> _Parser:
         help="let everybody who reaches the address command this program")
     add("--context-value", metavar="N=TEXT", type=_context_value, action="append", default=[],
         help="a global variable for the pipeline file (may be given more than once)")
+    add_author_options(add)
     add("--version", action="version",
         version=f"{pipeline_core.__version__} (archive-warrior {warrior.__version__}, "
                 f"Python {sys.version.split()[0]})",
@@ -136,13 +151,38 @@ def _parser() -> _Parser:
     return parser
 
 
-def _words(parser: _Parser, rest: list[str], after_dashes: list[str]) -> tuple[str, str]:
+def add_author_options(add: Callable[..., object]) -> None:
+    """The options of those who write pipelines, and --auto-update."""
+    add("--check", action="store_true",
+        help="load PIPELINE and say what it does, what it needs and what is missing; run no item")
+    add("--json", action="store_true", help="with --check: say it as JSON")
+    add("--load-time", metavar="SECONDS", type=_number(1), default=LOAD_TIME,
+        help=f"with --check: how long loading may take (default: {LOAD_TIME})")
+    add("--new", metavar="NAME", help="write a project to start from into a new folder NAME")
+    add("--auto-update", action="store_true",
+        help="when the git repository of PIPELINE has something new, pull it and start anew as "
+             "soon as the items at work are done")
+    add("--update-interval", metavar="SECONDS", type=_number(1), default=UPDATE_INTERVAL,
+        help=f"with --auto-update: how often to look (default: {UPDATE_INTERVAL})")
+
+
+def _words(
+    parser: _Parser, rest: list[str], after_dashes: list[str], *, check: bool, new: bool
+) -> tuple[str, str]:
     """PIPELINE and DOWNLOADER; exits when there is anything else."""
     for word in rest:
         if word.startswith("-") and word != "-":
             parser.error(f"there is no option {word} (before a nickname that begins with '-', "
                          "write --)")
     words = rest + after_dashes
+    if new:
+        if words or check:
+            parser.error("--new NAME stands alone")
+        return "", ""
+    if check and not words:
+        parser.error("PIPELINE is missing")
+    if check and len(words) == 1:
+        words.append("somebody")
     if len(words) != 2:
         missing = ("PIPELINE and DOWNLOADER are missing", "DOWNLOADER, your nickname, is missing")
         parser.error(missing[len(words)] if len(words) < 2 else
@@ -164,7 +204,10 @@ def parse_pipeline_options(
     parser = _parser()
     before, after = _split_at_dashes(arguments)
     given, rest = parser.parse_known_args(before)
-    pipeline, downloader = _words(parser, rest, after)
+    if given.json and not given.check:
+        parser.error("--json goes with --check")
+    pipeline, downloader = _words(
+        parser, rest, after, check=given.check, new=given.new is not None)
     username, password, api_key = (environment.pop(name, "") for name in (
         "HTTP_USERNAME", "HTTP_PASSWORD", "HTTP_API_KEY"))
     if api_key and len(api_key) < SHORTEST_KEY:
@@ -173,7 +216,7 @@ def parse_pipeline_options(
             f"{SHORTEST_KEY} random characters, or leave it out.\n"))
     on_command_line = bool(given.http_password)
     password = password if given.http_password is None else given.http_password
-    web_server = not given.disable_web_server
+    web_server = not (given.disable_web_server or given.check or given.new is not None)
     insecure = web_server and not password and (
         not is_loopback(given.address) or bool(given.public_url))
     if insecure and not given.insecure_no_password:
@@ -189,8 +232,16 @@ def parse_pipeline_options(
         keep_data=given.keep_data, address=given.address, port=given.port,
         http_username=username if given.http_username is None else given.http_username,
         http_password=password, password_on_command_line=on_command_line, insecure=insecure,
-        context_values=dict(given.context_value), public_url=given.public_url,
-        proxy_addresses=given.proxy_addresses, api_key=api_key)
+        context_values=dict(given.context_value), new=_new_name(parser, given.new),
+        check=given.check, as_json=given.json, load_time=given.load_time,
+        update_interval=given.update_interval if given.auto_update else None,
+        public_url=given.public_url, proxy_addresses=given.proxy_addresses, api_key=api_key)
+
+
+def _new_name(parser: _Parser, name: str | None) -> str:
+    if name is not None and not is_project_name(name):
+        parser.error(f"{name!r} cannot be the name of a project: {NAME_RULE}")
+    return name or ""
 
 
 def _split_at_dashes(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -217,7 +268,12 @@ def _is_no_pipeline(path: str) -> str:
 
 def main_run_pipeline() -> int:
     """The entry point of run-pipeline; the exit status."""
+    environment = dict(os.environ)
     options = parse_pipeline_options(sys.argv[1:], os.environ)
+    if options.new:
+        from warrior.newproject import write_project
+
+        return write_project(options.new)
     trouble = _is_no_pipeline(options.pipeline)
     missing = _missing_module(options.web_server)
     if missing and not trouble:
@@ -226,6 +282,10 @@ def main_run_pipeline() -> int:
     if trouble:
         print(f"run-pipeline: {trouble}", file=sys.stderr)
         return exits.NOT_LOADED
+    if options.check:
+        from warrior.checking import check
+
+        return check(options)
     from warrior.standalone import run
 
-    return run(options)
+    return run(options, environment)

@@ -43,7 +43,8 @@ class Status:
 class Problem:
     """Why a project does not run, or why its new version does not.
 
-    ``code`` is git, install, load, timeout, disk, refused or gone; ``next_try`` a time of
+    ``code`` is git, install, load, timeout, disk, refused, gone, or needs (a program or
+    module is not here); ``next_try`` a time of
     ``time.monotonic()``, or None when only a person can do something. ``output`` is
     the tail of what a program printed.
     """

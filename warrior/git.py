@@ -141,6 +141,13 @@ class Git:
             raise explain(ended.output, url, target)[0]
         return found[1]
 
+    async def run(self, folder: str, *arguments: str, timeout: float = LOOK_TIMEOUT) -> Ended:
+        """Run git in a repository of the user's own, whose remotes may be anywhere.
+
+        How it ended is the caller's to look at. Raises CheckoutError when it cannot be started.
+        """
+        return await self._run(arguments, folder, timeout, True)
+
     async def _ask(self, url: str, folder: str, local: bool, *arguments: str) -> str:
         timeout = min(self._timeout, LOOK_TIMEOUT)
         ended = await self._run(["ls-remote", *arguments], folder, timeout, local)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: Whose turn it is, by the code of a problem.
 _WHOSE = {"git": "the project's repository", "install": "the project", "load": "the project",
           "timeout": "the project", "settings": "you", "disk": "this machine",
-          "refused": "Warrior HQ"}
+          "needs": "this machine", "refused": "Warrior HQ"}
 
 
 class Overview:

@@ -39,10 +39,6 @@ LOG_KEPT = 128 * 1024
 #: The first and the longest delay before a broken project is tried again.
 FIRST_RETRY, LONGEST_RETRY = 60.0, 3600.0
 
-#: What to do about a file that raises and does not say what would help.
-MISSING = ("If it looked for a program or module that is not here, its output below names it: "
-           "install that, then try again. Else the project's author has to correct it.")
-
 Load = Callable[["Version", Callable[[str], None]], Awaitable[LoadedPipeline]]
 
 
@@ -81,6 +77,8 @@ class ProjectCode:
         self._wake = asyncio.Event()
         self._backoff = Backoff(FIRST_RETRY, factor=2.0, maximum=LONGEST_RETRY)
         self._installer_may_fail = False
+        #: Whether a person has asked: what was missing may be here now.
+        self._asked = False
         self._looked = -OUTDATED_INTERVAL
         self._again: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
@@ -103,6 +101,7 @@ class ProjectCode:
     def look(self, *, installer_may_fail: bool = False) -> None:
         """Look for new code, and try again what failed, now."""
         self._installer_may_fail |= installer_may_fail
+        self._asked = True
         self._backoff.reset()
         self._wake.set()
 
@@ -147,8 +146,9 @@ class ProjectCode:
                 self._fail(Problem(str(error), error.advice, "", error.output, error.code))
             except LoadError as error:
                 fine = False
-                self._fail(Problem(str(error), error.advice or MISSING, error.traceback,
-                                   self.log()[-4000:], "load"))
+                self._fail(Problem(str(error), error.advice, error.traceback,
+                                   self.log()[-4000:],
+                                   "needs" if error.needs.missing else "load"))
             except Exception as error:
                 # What we have not thought of must not end the looking, nor hide.
                 fine = False
@@ -159,7 +159,7 @@ class ProjectCode:
 
     async def _rest(self, fine: bool) -> None:
         if fine:
-            self.problem = None
+            self.problem = self._lacking()
             self._backoff.reset()
             delay = UPDATE_INTERVAL * random.uniform(0.9, 1.1)
         else:
@@ -172,6 +172,13 @@ class ProjectCode:
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._wake.wait(), delay)
 
+    def _lacking(self) -> Problem | None:
+        """What the loaded code will miss later; it runs, as it may never come to that."""
+        if self.current is None or not self.current.loaded.needs.missing:
+            return None
+        needs = self.current.loaded.needs
+        return Problem(needs.reason, needs.advice, code="needs")
+
     def _fail(self, problem: Problem) -> None:
         self._say(problem.reason)
         if problem != self.problem:
@@ -180,6 +187,7 @@ class ProjectCode:
 
     async def _look_once(self) -> bool:
         """Fetch, and load what is new. Raises CheckoutError or LoadError."""
+        asked, self._asked = self._asked, False
         self._say(f"Looking for the code of {self.entry.name} at {self.entry.repository}.")
         self._set("fetching")
         look = asyncio.ensure_future(self._checkouts.latest(
@@ -189,7 +197,8 @@ class ProjectCode:
             version = await look
         finally:
             look.cancel()
-        if self.current is None or version != self.current.version:
+        if self.current is None or version != self.current.version or (
+                asked and self.current.loaded.needs.missing):
             await self._load_version(version)
         return True
 

@@ -42,6 +42,15 @@ def projects_dir() -> str:
     return _folder("projects")
 
 
+def starter_dir() -> str:
+    """The files that a new project begins with; raises ResourceError."""
+    folder = os.path.join(_PACKAGE, "starter")
+    if not os.path.isdir(folder):
+        raise ResourceError(
+            f"The folder {folder} is missing: this installation is not whole. Install it again.")
+    return folder
+
+
 def conf_example() -> str:
     """The file warrior.conf.example, which holds the defaults; raises ResourceError."""
     path = os.path.join(_PACKAGE, "warrior.conf.example")

@@ -6,16 +6,18 @@ import asyncio
 import contextlib
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import warrior
 from pipeline_core.loader import LoadedPipeline, LoadError, load_pipeline
 from pipeline_core.runner import Runner
 from warrior import apikeys, exits, resources
+from warrior.autoupdate import AutoUpdate
 from warrior.descendants import end_descendants
 from warrior.interrupts import Interrupts
 from warrior.mainloop import leave, run_to_end
+from warrior.startinganew import StartingAnew
 from warrior.stdout import StdoutWriter, WriterHandler
 
 if TYPE_CHECKING:
@@ -33,25 +35,29 @@ FLUSH, FLUSH_IN_HASTE = 30.0, 2.0
 _INSECURE = "Everybody who reaches this address can command this program: it has no password."
 
 
-def run(options: PipelineOptions) -> int:
+def run(options: PipelineOptions, environment: Mapping[str, str]) -> int:
     """Run the pipeline to its end; the exit status.
 
-    Ends the process itself where a thread is left that does not return.
+    Ends the process itself where a thread is left that does not return, and executes it anew
+    after an update. ``environment`` is the one that it was started with.
     """
     handler = WriterHandler(StdoutWriter(2))
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
-    return leave(run_to_end(functools.partial(_main, options), handler.close))
+    anew = StartingAnew(environment)
+    status = run_to_end(functools.partial(_main, options, anew), handler.close)
+    return leave(anew.execute() if status == exits.RESTART else status)
 
 
-async def _main(options: PipelineOptions) -> int:
-    return await Standalone(options).main()
+async def _main(options: PipelineOptions, anew: StartingAnew) -> int:
+    return await Standalone(options, anew).main()
 
 
 class Standalone:
     """The parts of one run. Made and used on the loop."""
 
-    def __init__(self, options: PipelineOptions) -> None:
+    def __init__(self, options: PipelineOptions, anew: StartingAnew) -> None:
         self.options = options
+        self.anew = anew
         self.loop = asyncio.get_running_loop()
         self.runner = Runner(
             stop_file=options.stop_file, concurrent_items=options.concurrent,
@@ -69,6 +75,10 @@ class Standalone:
         #: Why it stops; '' while it does not.
         self.reason = ""
         self.stdout_fault = ""
+        self.updates = None if options.update_interval is None else AutoUpdate(
+            options.pipeline, self.runner, interval=options.update_interval,
+            environment=anew.environment, say=lambda line: self.stdout.write(line + "\n"),
+            on_note=lambda: self._show_note(self.reason), restart=self._start_anew)
         self.runner.on_create_item += self._item_created
         self.runner.on_status += self._status_changed
         self.runner.on_finish += lambda runner: self.finished.set()
@@ -79,20 +89,42 @@ class Standalone:
             return exits.CANNOT_BIND
         self.interrupts.install(self.loop)
         try:
+            if self.updates is not None:
+                await self.updates.remember()
             loaded = await self._load()
             if loaded is None:
-                return exits.OK if self.given_up.is_set() else exits.NOT_LOADED
+                return await self._not_loaded()
             self._begin(loaded)
             await self.finished.wait()
             self._end(loaded)
         finally:
+            if self.updates is not None:
+                await self.updates.close()
             if self.console is not None:
                 self.console.close()
             left = end_descendants()
             if left:
                 logging.info("Ended what the project had left behind: %s.", ", ".join(left))
             await self._flush()
-        return exits.OK
+        return exits.RESTART if self.anew.wanted else exits.OK
+
+    async def _not_loaded(self) -> int:
+        """After an update the next one may load; else there is nothing to wait for."""
+        if self.updates is not None and self.anew.after_update and not self.given_up.is_set():
+            logging.info("The update does not load: waiting for the next one.")
+            self.updates.start()
+            await self.given_up.wait()
+        if self.anew.wanted:
+            return exits.RESTART
+        return exits.OK if self.given_up.is_set() else exits.NOT_LOADED
+
+    def _start_anew(self) -> None:
+        """There is newer code, and no item at work."""
+        self.anew.want(self.runner, self.options.max_items)
+        if self.runner.status == "idle":
+            self.given_up.set()
+        else:
+            self.runner.stop_gracefully()
 
     def _begin(self, loaded: LoadedPipeline) -> None:
         logging.info("Running %s as %s (archive-warrior %s).", loaded.project.title,
@@ -101,6 +133,8 @@ class Standalone:
             self.console.project_loaded(loaded.project)
         self.runner.set_current_pipeline(loaded.pipeline)
         self.runner.start()
+        if self.updates is not None:
+            self.updates.start()
 
     def _end(self, loaded: LoadedPipeline) -> None:
         if loaded.pipeline.worker is not None:
@@ -221,14 +255,16 @@ class Standalone:
 
     def _status_changed(self, runner: Runner, status: str) -> None:
         # Nobody else than the stop file stops it without saying so here.
-        if status == "stopping" and self.console is not None and not self.reason:
+        if status == "stopping" and self.console is not None and not self.reason \
+                and not self.anew.wanted:
             self._show_note("The stop file was touched.")
 
     # -- what is said ------------------------------------------------------------
     def _show_note(self, reason: str) -> None:
         self.reason = reason
         if self.console is not None:
-            notes = (_INSECURE if self.options.insecure else "", self.stdout_fault, reason)
+            notes = (_INSECURE if self.options.insecure else "", self.stdout_fault,
+                     self.updates.note if self.updates is not None else "", reason)
             self.console.note(" ".join(filter(None, notes)))
 
     # -- standard output ---------------------------------------------------------

@@ -53,6 +53,15 @@ class Client:
         except ValueError:
             return status, text.decode()
 
+    def headers(self, path: str, data: Any) -> tuple[int, dict[str, str]]:
+        """POST *data* as JSON; return the status and the headers of the answer."""
+        self.connection.request(
+            "POST", path, json.dumps(data).encode(), {"Content-Type": "application/json"}
+        )
+        answer = self.connection.getresponse()
+        answer.read()
+        return answer.status, dict(answer.getheaders())
+
     def request(self, project: str, downloader: str = "SOMEONE", multi: int = 0) -> list[str]:
         """Claim items; [] when none waits."""
         part = f"/multi={multi}" if multi else ""
@@ -106,6 +115,12 @@ class Server:
         found = re.search(r"Tracker listening at (\S+)", "".join(self.output))
         assert found, (self.output, self.errors)
         return found[1]
+
+    def run(self, *arguments: str) -> str:
+        """Carry out a command on the server's data folder; return what it printed."""
+        command = [*COMMAND, "--data-dir", str(self.data_dir), *arguments]
+        ended = subprocess.run(command, capture_output=True, timeout=240, check=True)
+        return ended.stdout.decode()
 
     def client(self) -> Client:
         """Return a new client, with a connection of its own."""
@@ -176,7 +191,7 @@ def run_tracker(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str
     def run(*arguments: str, given: str | bytes = "") -> subprocess.CompletedProcess[str]:
         given = given.encode() if isinstance(given, str) else given
         command = [*COMMAND, "--data-dir", str(tmp_path / "data"), *arguments]
-        ended = subprocess.run(command, input=given, capture_output=True, timeout=60, check=False)
+        ended = subprocess.run(command, input=given, capture_output=True, timeout=240, check=False)
         out, err = ended.stdout.decode(), ended.stderr.decode()
         return subprocess.CompletedProcess(command, ended.returncode, out, err)
 

@@ -14,13 +14,14 @@ def test_stock_is_filled_up(tmp_path: Path) -> None:
     """Each start fills up what waits, with new names, however many were done or are out."""
     store = Store.open(tmp_path / "t")
     assert stock(store, 3) == 3
-    assert store.claim(PROJECT, "ONE", 9) == ["practice:1", "practice:2", "practice:3"]
-    store.done(PROJECT, "ONE", ["practice:1"], "{}")
+    first = [one.name for one in store.claim(PROJECT, "ONE", 9)]
+    assert first == ["practice:1", "practice:2", "practice:3"]
+    store.done(PROJECT, "ONE", ["practice:1"], {})
     assert stock(store, 3) == 3
     assert stock(store, 3) == 0
     assert stock(store, 2) == 0
     assert store.counts(PROJECT) == Counts(3, 2, 1)
-    assert store.claim(PROJECT, "ONE", 1) == ["practice:4"]
+    assert [one.name for one in store.claim(PROJECT, "ONE", 1)] == ["practice:4"]
     store.close()
 
 

@@ -260,8 +260,8 @@ def test_items_of_who_hung_up_go_back(
                 b"POST /p/request HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
                 b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
             )
-            assert client.raw("GET", "/nothing")[0] == 404  # by now the request was read,
-        assert client.raw("GET", "/nothing")[0] == 404  # and here its end was seen
+            assert client.raw("GET", "/nothing/at/all")[0] == 404  # by now the request was read,
+        assert client.raw("GET", "/nothing/at/all")[0] == 404  # and here its end was seen
         database.rollback()
     eventually(lambda: client.status("p")["todo"] == 3 and client.status("p")["out"] == 0)
     # Items that went back stand behind the others: it was claimed, and released.

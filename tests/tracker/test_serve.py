@@ -43,7 +43,7 @@ def test_requests_at_work_are_answered_first(
             b"POST /p/request HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
         )
-        assert server.client().raw("GET", "/nothing")[0] == 404  # the claim was read by now
+        assert server.client().raw("GET", "/nothing/at/all")[0] == 404  # the claim was read by now
         server.process.send_signal(signal.SIGTERM)
         with pytest.raises(subprocess.TimeoutExpired):
             server.process.wait(0.3)

@@ -1,11 +1,13 @@
-"""Configured upload targets."""
+"""Upload targets: which are legal, and whose turn it is."""
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
-from tracker.errors import BadValue
-from tracker.targets import UploadTargets
+from tracker.errors import BadValue, Refused
+from tracker.targets import Target, UploadTargets
 
 
 def test_round_robin_and_own_targets() -> None:
@@ -13,13 +15,50 @@ def test_round_robin_and_own_targets() -> None:
     targets = UploadTargets(
         ["rsync://a.example/m/", "http://b.example/", "p=https://c.example/x=y/"]
     )
-    assert [targets.next("q") for _ in range(3)] == [
+    everyones, own = targets.of("q"), targets.of("p")
+    assert [targets.next("q", everyones) for _ in range(3)] == [
         "rsync://a.example/m/",
         "http://b.example/",
         "rsync://a.example/m/",
     ]
-    assert [targets.next("p") for _ in range(2)] == ["https://c.example/x=y/"] * 2
-    assert UploadTargets().next("p") is None
+    assert [targets.next("p", own) for _ in range(2)] == ["https://c.example/x=y/"] * 2
+    assert UploadTargets().next("p", UploadTargets().of("p")) is None
+
+
+def test_kept_targets_and_those_of_the_command_line() -> None:
+    """Both count; a project's own, from either, are used alone."""
+    targets = UploadTargets(["http://all.example/", "q=http://q.example/"])
+    kept = [Target("http://kept.example/")]
+    assert [t.url for t in targets.of("p", (), kept)] == ["http://kept.example/", "http://all.example/"]
+    assert [t.url for t in targets.of("p", kept, ())] == ["http://kept.example/"]
+    assert [t.url for t in targets.of("q", (), kept)] == ["http://q.example/"]
+
+
+def test_weights() -> None:
+    """Each gets uploads after its weight, spread out; an inactive one gets none."""
+    heavy, light = Target("http://a.example/", 3), Target("http://b.example/", 1)
+    off = Target("http://c.example/", 100, active=False)
+    targets = UploadTargets()
+    given = [targets.next("p", [heavy, light, off]) for _ in range(40)]
+    assert Counter(given) == {heavy.url: 30, light.url: 10}
+    assert all(light.url in given[n : n + 4] for n in range(0, 40, 4))
+
+
+def test_targets_that_change() -> None:
+    """A target that comes or goes between turns is followed at once."""
+    one, two = Target("http://a.example/"), Target("http://b.example/")
+    targets = UploadTargets()
+    assert {targets.next("p", [one]) for _ in range(5)} == {one.url}
+    given = Counter(targets.next("p", [one, two]) for _ in range(10))
+    assert given == {one.url: 5, two.url: 5}
+    assert {targets.next("p", [two]) for _ in range(3)} == {two.url}
+
+
+def test_all_inactive() -> None:
+    """Clients are told to come again later: they do not upload to where they should not."""
+    with pytest.raises(Refused) as refused:
+        UploadTargets().next("p", [Target("http://a.example/", active=False)])
+    assert refused.value.status == 503 and refused.value.retry_after
 
 
 @pytest.mark.parametrize(

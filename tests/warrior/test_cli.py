@@ -44,7 +44,7 @@ def test_nickname_that_begins_with_a_dash() -> None:
     ("p.py someone else", "these are more"),
     ("--bogus", "there is no option --bogus"),
     ("p.py someone --bogus=3", "there is no option --bogus=3"),
-    ("p.py someone --auto-update", "there is no option --auto-update"),
+    ("p.py someone --auto-updates", "there is no option --auto-updates"),
     ("p.py someone --conc 3", "there is no option --conc"),
     ("p.py someone --concurrent 0", "0 is not a whole number at least 1"),
     ("p.py someone --concurrent two", "'two' is not a whole number at least 1"),

@@ -1,0 +1,124 @@
+"""How to get what a project needs: programs, and modules of Python."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+
+#: Modules that come in a package of another name.
+_PACKAGES = {
+    "bs4": "beautifulsoup4", "Crypto": "pycryptodome", "cv2": "opencv-python", "dateutil":
+    "python-dateutil", "dns": "dnspython", "git": "GitPython", "google.protobuf": "protobuf",
+    "magic": "python-magic", "OpenSSL": "pyOpenSSL", "PIL": "pillow", "serial": "pyserial",
+    "socks": "PySocks", "websocket": "websocket-client", "yaml": "PyYAML",
+    "yt_dlp": "yt-dlp", "zmq": "pyzmq",
+}
+
+#: Packages that many projects use.
+_COMMON = frozenset({
+    "aiohttp", "boto3", "brotli", "cchardet", "certifi", "chardet", "curl_cffi", "httpx", "idna",
+    "internetarchive", "lupa", "lxml", "numpy", "orjson", "psutil", "redis", "requests",
+    "simplejson", "six", "tldextract", "urllib3", "validators", "warcio", "warctools",
+    "websockets", "zstandard",
+})
+
+#: Modules that Python has lost, and with which version.
+GONE = {
+    "asynchat": "3.12", "asyncore": "3.12", "imp": "3.12", "smtpd": "3.12",
+    **dict.fromkeys(("aifc", "audioop", "cgi", "cgitb", "chunk", "crypt", "imghdr", "mailcap",
+                     "nntplib", "pipes", "sndhdr", "sunau", "telnetlib", "uu", "xdrlib"), "3.13"),
+}
+
+#: Modules of Python 2 that Python 3 has under another name, or not at all.
+PYTHON_2_MODULES = frozenset({
+    "urllib2", "urlparse", "Queue", "ConfigParser", "StringIO", "cStringIO", "cPickle",
+    "commands", "httplib", "cookielib", "HTMLParser", "thread", "__builtin__", "sets",
+    "Cookie", "SocketServer", "BaseHTTPServer", "robotparser", "itertools.izip",
+})
+
+#: Names that projects use for programs -> the Debian package that has them.
+_DEBIAN = {
+    "7z": "7zip", "bash": "bash", "curl": "curl", "ffmpeg": "ffmpeg", "ffprobe": "ffmpeg",
+    "git": "git", "gzip": "gzip", "jq": "jq", "lua": "lua5.4", "luajit": "luajit",
+    "mysqldump": "default-mysql-client", "node": "nodejs", "openssl": "openssl", "perl": "perl",
+    "phantomjs": "phantomjs", "python3": "python3", "rsync": "rsync", "sqlite3": "sqlite3",
+    "tar": "tar", "unzip": "unzip", "wget": "wget", "xz": "xz-utils", "yt-dlp": "yt-dlp",
+    "zip": "zip", "zstd": "zstd",
+}
+
+_WGET_AT = (
+    "Wget with Lua is in no Debian package: build it from "
+    "https://github.com/ArchiveTeam/wget-lua, or copy it out of an image that has it, and put it "
+    "at {place}.")
+_OTHER = {
+    "wget-at": _WGET_AT, "wget-lua": _WGET_AT,
+    "wpull": "wpull is in no Debian package: see https://github.com/ArchiveTeam/wpull for the "
+             "Pythons that it runs on, and put it at {place}.",
+}
+
+
+def program_advice(name: str, tried: Iterable[str], *, other_version: bool = False) -> str:
+    """How to get a program; ``tried`` are the paths where it is looked for.
+
+    ``other_version`` says that it is here and is not the wanted version.
+    """
+    paths = list(tried)
+    keys = [_plain(name), *(_plain(os.path.basename(path)) for path in paths)]
+    place = next((path for path in paths if os.sep in path), paths[0] if paths else "a folder "
+                 "on PATH")
+    for key in keys:
+        if key in _OTHER:
+            return _OTHER[key].format(place=place)
+    package = next((_DEBIAN[key] for key in keys if key in _DEBIAN), "")
+    if other_version:
+        return f"Install the wanted version of {name} at {place}."
+    if package and shutil.which("apt-get"):
+        return f"Install it with: sudo apt-get install {package}"
+    return (f"Install {package or name} with the package manager of this system"
+            f"{f', or put it at {place}' if place in paths and os.sep in place else ''}.")
+
+
+def hint(message: str) -> str:
+    """How to get a program that an error names, of those that are hard to get; else ''."""
+    plain = _plain(message)
+    advice = next((text for name, text in _OTHER.items() if name in plain), "")
+    return advice.format(place="a path where the file looks for it")
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold().replace("+", "-").replace(" ", "-").replace("_", "-")
+
+
+def package_of(module: str) -> str:
+    """The package on PyPI that brings a module."""
+    return _PACKAGES.get(module) or _PACKAGES.get(module.partition(".")[0]) \
+        or module.partition(".")[0]
+
+
+def module_advice(module: str) -> str:
+    """How to get a module, for the Python that runs this."""
+    top = module.partition(".")[0]
+    if top in PYTHON_2_MODULES:
+        return "Only Python 2 has it: the project's author has to bring the file to Python 3."
+    if top in GONE:
+        return (f"Python {GONE[top]} has dropped it: use an older Python, or the project's author "
+                "has to do without it.")
+    install = f"{sys.executable} -m pip install"
+    if module != top:
+        return (f"The {top} that is installed has no {module}. If a newer one has it: {install} "
+                f"--upgrade {package_of(module)}")
+    if top in _COMMON or top in _PACKAGES:
+        return f"Install it for the Python that runs this: {install} {package_of(module)}"
+    return ("If it is a file of the project, that is not whole (git submodule update --init may "
+            f"bring it). If it is a package: {install} {package_of(module)}")
+
+
+def installed_version(module: str) -> str:
+    """The version of the package that brings the module; '' where that is not known."""
+    try:
+        return importlib.metadata.version(package_of(module))
+    except (importlib.metadata.PackageNotFoundError, ValueError):
+        return ""

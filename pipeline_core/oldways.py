@@ -1,0 +1,134 @@
+"""What of the contract still works, and new pipelines should not use."""
+
+from __future__ import annotations
+
+import ast
+
+from pipeline_core.gettingit import GONE, PYTHON_2_MODULES
+from pipeline_core.needs import Deprecated
+
+#: What is seen -> what it is, and what to do instead.
+_WAYS = {
+    "distutils": (
+        "imports distutils, which Python 3.12 has dropped (here distutils.version lives on)",
+        "leave the comparison of versions out, or compare tuples of numbers"),
+    "star": (
+        "takes all names of a module with `import *`, also modules such as os and json",
+        "import by name what is used"),
+    "preexec_fn": (
+        "gives preexec_fn, which is ignored: a program has a group of its own, so a Ctrl-C of "
+        "the terminal does not reach it",
+        "leave it out"),
+    "instance": (
+        "uses IOLoop.instance()",
+        "write `async def process(self, item)`, or use IOLoop.current()"),
+    "HTTPClient": (
+        "asks with the synchronous HTTPClient, during which no other code of the project runs",
+        "write `async def process(self, item)` and await AsyncHTTPClient().fetch(…)"),
+    "AsyncPopen": (
+        "starts programs with AsyncPopen",
+        "use ExternalProcess, or asyncio.create_subprocess_exec in `async def process`"),
+    "patched": (
+        "assigns to a name in seesaw's modules, which nothing of seesaw looks at",
+        "leave it out"),
+    "replaced": (
+        "puts a function in the place of an event of a task",
+        "add it: task.on_… += function"),
+    "python2": (
+        "has code for Python 2, which never runs",
+        "leave it out"),
+}
+_EVENTS = frozenset(f"on_{what}_item" for what in ("start", "complete", "fail", "finish"))
+_PYTHON_2_NAMES = frozenset({"unicode", "xrange", "basestring", "raw_input"})
+
+
+class OldWays:
+    """Looks at one node after the other of a file; :meth:`found` has what was seen."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._lines: dict[str, list[int]] = {}
+
+    def found(self) -> tuple[Deprecated, ...]:
+        """One for each old way, in the order of the lines where it is met first."""
+        return tuple(
+            Deprecated(*self._words(key), file=self._file, lines=tuple(sorted(set(lines))))
+            for key, lines in sorted(self._lines.items(), key=lambda seen: min(seen[1])))
+
+    def _words(self, key: str) -> tuple[str, str]:
+        if key in GONE:
+            return (f"imports {key}, which Python {GONE[key]} has dropped",
+                    "use another module")
+        return _WAYS[key]
+
+    def look(self, node: ast.AST) -> None:
+        """Note what is old in this node (not in those below it)."""
+        key = self._key(node)
+        if key:
+            self._lines.setdefault(key, []).append(getattr(node, "lineno", 0))
+
+    def _key(self, node: ast.AST) -> str:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            return _of_import(node)
+        if isinstance(node, ast.Call):
+            return _of_call(node)
+        if isinstance(node, ast.Assign):
+            return _of_assignment(node)
+        if isinstance(node, ast.ClassDef):
+            bases = [_last(base) for base in node.bases]
+            return "AsyncPopen" if {"AsyncPopen", "AsyncPopen2"} & set(bases) else ""
+        return "python2" if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) \
+            and node.id in _PYTHON_2_NAMES else ""
+
+
+def _last(node: ast.AST) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+def _of_import(node: ast.Import | ast.ImportFrom) -> str:
+    names = ([node.module or ""] if isinstance(node, ast.ImportFrom)
+             else [alias.name for alias in node.names])
+    if isinstance(node, ast.ImportFrom) and node.level:
+        return ""
+    for name in names:
+        top = name.partition(".")[0]
+        if top == "distutils" or top in GONE:
+            return top
+        if top in PYTHON_2_MODULES:
+            return "python2"
+        if top in ("seesaw", "pipeline_core") and isinstance(node, ast.ImportFrom) \
+                and any(alias.name == "*" for alias in node.names):
+            return "star"
+    return ""
+
+
+def _of_call(node: ast.Call) -> str:
+    name = _last(node.func)
+    if name == "instance" and isinstance(node.func, ast.Attribute) \
+            and _last(node.func.value) == "IOLoop":
+        return "instance"
+    if any(keyword.arg == "preexec_fn" for keyword in node.keywords) \
+            and not (isinstance(node.func, ast.Attribute)
+                     and _last(node.func.value) == "subprocess"):
+        return "preexec_fn"
+    return {"HTTPClient": "HTTPClient", "AsyncPopen": "AsyncPopen",
+            "AsyncPopen2": "AsyncPopen"}.get(name, "")
+
+
+def _of_assignment(node: ast.Assign) -> str:
+    for target in node.targets:
+        if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant) \
+                and target.slice.value == "preexec_fn":
+            return "preexec_fn"
+        if isinstance(target, ast.Attribute):
+            if target.attr in _EVENTS:
+                return "replaced"
+            if _root(target) in ("seesaw", "pipeline_core"):
+                return "patched"
+    return ""
+
+
+def _root(node: ast.AST) -> str:
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""

@@ -1,0 +1,1 @@
+"""Commands by HTTP, for who has a key."""

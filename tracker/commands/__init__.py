@@ -1,0 +1,1 @@
+"""The commands of ``run-tracker``, each of which works while a server runs."""

@@ -1,0 +1,89 @@
+"""``serve``: the server and its options, which stand without the command too."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from tracker.errors import BadValue
+from tracker.faults import help_text, parse
+from tracker.options import EX_OK, Commands, command, number, size
+from tracker.practice.items import DEFAULT_ITEMS
+from tracker.targets import UploadTargets
+
+if TYPE_CHECKING:
+    from tracker.app import Settings
+
+MOST_PRACTICE_ITEMS = 10_000_000
+
+
+def register(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = command(commands, "serve", run, "serve the projects (the default)", json=False)
+    serve_options(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until a signal; return the exit status."""
+    if options.faults == "help":
+        print(help_text(), end="")
+        return EX_OK
+    # Here, so that no other command has to load a web server first.
+    from tracker.serve import serve
+
+    serve(_settings(options))
+    return EX_OK
+
+
+def serve_options(parser: argparse.ArgumentParser, first: bool = False) -> None:
+    """Add the server's options; only the *first* parser has the defaults, see data_dir_option."""
+
+    def option(name: str, default: object, help: str, **more: object) -> None:
+        chosen = default if first else argparse.SUPPRESS
+        parser.add_argument(name, default=chosen, help=help, **more)  # type: ignore[arg-type]
+
+    option("--address", "127.0.0.1", "where to listen (default: 127.0.0.1)", metavar="HOST")
+    option(
+        "--port", 8900, "0 takes any free one (default: 8900)", metavar="PORT",
+        type=number(0, 65535),
+    )  # fmt: skip
+    option(
+        "--behind-proxy", False, "clients' addresses are those in X-Real-IP or X-Forwarded-For: "
+        "only where a proxy sets them", action="store_true",
+    )  # fmt: skip
+    option(
+        "--upload-target", [], "send uploads there instead of to this server; may be given "
+        "several times, and as PROJECT=URL; see also the command 'targets'", metavar="URL",
+        action="append",
+    )  # fmt: skip
+    option(
+        "--max-upload-size", 1 << 40, "largest file taken by this server: bytes, or a number "
+        "with K, M, G or T (default: 1T)", metavar="SIZE", type=size,
+    )  # fmt: skip
+    option("--practice", False, "serve the practice project and its site", action="store_true")
+    option(
+        "--practice-items", None, "practice items that wait at the start "
+        f"(default: {DEFAULT_ITEMS})", metavar="N", type=number(0, MOST_PRACTICE_ITEMS),
+    )  # fmt: skip
+    option(
+        "--faults", None, "fail on purpose, to see what a pipeline does then: 'rough', or what "
+        "'--faults help' tells", metavar="SPEC",
+    )  # fmt: skip
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    if options.practice_items is not None and not options.practice:
+        raise BadValue("--practice-items is for --practice: give both.")
+    from tracker.app import Settings
+
+    waiting = DEFAULT_ITEMS if options.practice_items is None else options.practice_items
+    return Settings(
+        data_dir=options.data_dir,
+        address=options.address,
+        port=options.port,
+        upload_targets=UploadTargets(options.upload_target),
+        max_upload_bytes=options.max_upload_size,
+        practice_items=waiting if options.practice else None,
+        behind_proxy=options.behind_proxy,
+        faults=None if options.faults is None else parse(options.faults),
+    )

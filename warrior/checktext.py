@@ -1,0 +1,130 @@
+"""The report of ``run-pipeline --check`` as text for people."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+
+from pipeline_core.needs import Deprecated, Missing, ModuleNeed, ProgramNeed
+from warrior.checkreport import Report, SettingFacts, TaskFacts
+
+_WIDTH = 98
+#: Characters of what the file printed that are shown, the last ones.
+_PRINTED = 4000
+
+
+def render(report: Report) -> str:
+    """The report; ends with a line that says how it came out."""
+    parts = [
+        _head(report),
+        _section("Tasks", _tasks(report.tasks)),
+        _section("Settings", _settings(report.settings)),
+        _section("Programs", _columns([*map(_program, report.needs.programs)])),
+        _section("Python modules", _columns([*map(_module, report.needs.modules)])),
+        _section("Missing", _missing(report.needs.missing)),
+        _section("Outdated ways", _deprecated(report.needs.deprecated)),
+        _section("What it printed", report.output[-_PRINTED:].splitlines()),
+        _verdict(report),
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _head(report: Report) -> str:
+    if report.loads:
+        title = f"{report.title}: " if report.title else ""
+        return f"{title}{report.pipeline} loads.\n"
+    lines = [f"{report.pipeline} does not load.", ""]
+    if not report.needs.missing:
+        lines += [*_wrapped(report.reason), *_wrapped(report.advice), ""]
+        if report.traceback:
+            lines += [*(f"  {line}" for line in report.traceback.rstrip().splitlines()), ""]
+    return "\n".join(lines)
+
+
+def _verdict(report: Report) -> str:
+    if report.fine:
+        return "Nothing is missing: it can run here."
+    count = len(report.needs.missing)
+    if not count:
+        return "It does not load, so it cannot run."
+    what = f"{count} things are" if count > 1 else f"{report.needs.missing[0].name} is"
+    return f"It cannot run here: {what} missing."
+
+
+def _section(title: str, lines: Iterable[str]) -> str:
+    body = "".join(f"  {line}\n" for line in lines)
+    return f"{title}\n{body}" if body else ""
+
+
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=indent,
+                         break_long_words=False, break_on_hyphens=False)
+
+
+def _columns(rows: list[tuple[str, ...]]) -> Iterator[str]:
+    """Rows with all but the last column as wide as they need."""
+    widths = [min(max(len(row[column]) for row in rows), 40)
+              for column in range(len(rows[0]) - 1)] if rows else []
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths)]
+        yield "  ".join([*cells, row[-1]]).rstrip()
+
+
+def _tasks(tasks: Iterable[TaskFacts]) -> Iterator[str]:
+    rows: list[tuple[str, ...]] = []
+    for task in tasks:
+        kind = "" if task.kind == task.name else f" ({task.kind})"
+        indent = "  " * task.position.count(".")
+        rows.append((task.position, f"{indent}{task.name}{kind}", task.detail))
+    return _columns(rows)
+
+
+def _settings(settings: Iterable[SettingFacts]) -> Iterator[str]:
+    rows: list[tuple[str, ...]] = []
+    for setting in settings:
+        allowed = setting.kind
+        if setting.least is not None and setting.most is not None:
+            allowed = f"{setting.least} to {setting.most}"
+        elif setting.least is not None:
+            allowed = f"at least {setting.least}"
+        elif setting.most is not None:
+            allowed = f"at most {setting.most}"
+        elif setting.form is not None:
+            allowed = f"text of the form {setting.form}"
+        default = ("no default: whoever runs it has to give a value" if setting.value is None
+                   else f"default {setting.value}")
+        rows.append((setting.name, allowed, default, setting.title))
+    return _columns(rows)
+
+
+_WITHOUT = "the file goes on without it"
+
+
+def _program(need: ProgramNeed) -> tuple[str, ...]:
+    wanted_by = _WITHOUT if need.optional else need.wanted_by
+    version = f"; version: {need.version}" if need.version else ""
+    return need.name, _whether(need.found, need.optional), wanted_by + version
+
+
+def _module(need: ModuleNeed) -> tuple[str, ...]:
+    found = (need.version or "found") if need.found else ""
+    late = f"imported {need.later}" if need.later else ""
+    return need.name, _whether(found, need.optional), _WITHOUT if need.optional else late
+
+
+def _whether(found: str, optional: bool) -> str:
+    return found or ("not here" if optional else "MISSING")
+
+
+def _missing(missing: Iterable[Missing]) -> Iterator[str]:
+    for one in missing:
+        yield from _wrapped(one.reason)
+        yield from _wrapped(one.advice, "    ")
+
+
+def _deprecated(deprecated: Iterable[Deprecated]) -> Iterator[str]:
+    for one in deprecated:
+        some = [str(line) for line in one.lines[:5]]
+        lines = ", ".join(some) + (", …" if len(one.lines) > len(some) else "")
+        yield from _wrapped(f"{one.file}:{lines} {one.what}.")
+        yield from _wrapped(f"Better: {one.instead}.", "    ")

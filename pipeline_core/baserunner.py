@@ -140,6 +140,16 @@ class Runner:
                 item.log_output("Stopped: the item is abandoned.")
                 item.cancel()
 
+    def carry_on(self, item: Item, position: int) -> None:
+        """Work on an item that an earlier process has sealed, beside all others; it does not
+        count for ``max_items``."""
+        self._adopt(item.pipeline)
+        item.pipeline.on_finish_item += self._item_finished
+        self.active_items.add(item)
+        self.on_create_item(self, item)
+        self.on_pipeline_start_item(self, item.pipeline, item)
+        item.pipeline.carry_on(item, position)
+
     # -- what it tells -----------------------------------------------------------
     def is_active(self) -> bool:
         """Whether items are at work."""
@@ -254,10 +264,18 @@ class Runner:
         if item.failed:
             self._rest()
         assert self._disk is not None
+        if item.seal is not None and pipeline.sealer is not None and pipeline.sealer.ended(item):
+            # Behind its seal nothing of an item is removed before it is reported.
+            self._cleared(item, None, None, kept=True)
+            return
         # Its slot is free when its folder is gone, so folders cannot pile up.
         self._disk.call(item.clear_data_directory, then=functools.partial(self._cleared, item))
 
-    def _cleared(self, item: Item, result: Any, error: BaseException | None) -> None:
+    def _cleared(
+        self, item: Item, result: Any, error: BaseException | None, kept: bool = False
+    ) -> None:
+        if item.seal is not None and item.pipeline.sealer is not None and not kept:
+            item.pipeline.sealer.gone(item)
         if error is not None:
             item.log_output(f"Warning: the item's folder could not be removed: {error}")
             logger.warning("The folder of %s could not be removed: %s", item, error)

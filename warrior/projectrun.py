@@ -23,9 +23,10 @@ from warrior.slots import Allotment, Demand
 if TYPE_CHECKING:
     from pipeline_core.item import Item
     from pipeline_core.pipeline import Pipeline
+    from pipeline_core.sealing import Keeper
     from pipeline_core.task import Task
     from warrior.background import Background
-    from warrior.checkout import Checkouts
+    from warrior.checkout import Checkouts, Version
     from warrior.entry import Entry
     from warrior.settings import Settings
 
@@ -43,6 +44,8 @@ class Tools:
     keep_data: bool
     #: A new beginning for the ids of a runner's items.
     item_prefix: Callable[[], str]
+    #: Seals items; None: they are abandoned when the process ends.
+    keeper: Keeper | None = None
     #: One for each ``shared:`` limit, so that it holds across projects.
     turnstiles: dict[str, Turnstile] = dataclasses.field(default_factory=dict)
 
@@ -194,6 +197,10 @@ class ProjectRun:
                 value.turnstile = self._tools.turnstiles.setdefault(value.name, Turnstile())
         self._tools.settings.attach(self.name, new.loaded.config_values, new.loaded.worker)
         self._versions[new.loaded.pipeline] = new
+        if self._tools.keeper is not None:
+            new.loaded.pipeline.sealer = self._tools.keeper.sealer(
+                self.name, new.version.commit,
+                lambda: str(self._tools.settings.downloader.value or ""))
         self._run_newest()
         self._on_change()
 
@@ -231,9 +238,17 @@ class ProjectRun:
     def _remove(self, old: LoadedVersion) -> None:
         self._tools.settings.detach(self.name, old.loaded.config_values)
         close_loaded(old.loaded)
-        if old.version not in [one.version for one in self._versions.values()]:
+        needed = [one.version for one in self._versions.values()]
+        if old.version not in needed and not self._is_journaled(old.version):
             self._tools.background.start(
                 self._tools.checkouts.remove(old.version), f"Removing {old.version.path}")
+
+    def _is_journaled(self, version: Version) -> bool:
+        """Whether a sealed item may need this code at the next start."""
+        keeper = self._tools.keeper
+        return keeper is not None and any(
+            (sealed.project, sealed.version) == (self.name, version.commit)
+            for sealed in keeper.journal.records.values())
 
     def _ended(self) -> None:
         self.code.close()

@@ -195,6 +195,7 @@ class Item(MutableMapping[str, Any]):
 
     def log_failure(self, error: BaseException) -> None:
         """Add an error's traceback to the log."""
+        self.life.failure = error
         self.log_output(format_failure(error))
 
     # -- states --------------------------------------------------------------

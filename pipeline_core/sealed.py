@@ -86,7 +86,8 @@ class Sealed:
 
     def describe(self) -> str:
         """The item as people know it, on one line."""
-        name = " ".join(self.name.replace("\0", " ").split())
+        name = self.name.replace("\0", " ").encode("utf-8", "replace").decode()
+        name = " ".join(name.split())
         return f"{name[:80]}… ({self.item_id})" if len(name) > 80 else f"{name} ({self.item_id})"
 
 

@@ -162,6 +162,9 @@ class Sealer:
         sealed = journal.records.get(item.item_id)
         if sealed is not None and not item.canceled:
             journal.note_trouble(item.item_id, why)
+        if item.life.failure is not None and not item.canceled:
+            # Not into the journal: what an error says may hold anything.
+            why = f"{why[:-1]}: {item.life.failure or type(item.life.failure).__name__}"
         self.keeper.keep(sealed or item.seal.sealed, why)
         item.log_output(f"Its files are kept in {item.seal.sealed.folder}; it is carried on at "
                         "the next start.")
@@ -261,7 +264,7 @@ class Sealer:
 def _last_task(item: Item) -> str:
     failed = [str(task) for task, status in item.task_status.items()
               if status == item.TaskStatus.failed]
-    return failed[-1] if failed else "an unnamed step"
+    return failed[-1] if failed else str(item.pipeline.tasks[item.life.position])
 
 
 def _take_files(keeper: Keeper, sealed: Sealed, folder: str, paths: Iterable[str]) -> Sealed:

@@ -85,7 +85,8 @@ class Warrior:
                  str(self.state), "--warrior-hq", "", "--address", "127.0.0.1", "--port", "0",
                  *options], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
-                env={**os.environ, "DOWNLOADER": "tester", "SELECTED_PROJECT": "one"})
+                env={**os.environ, "DOWNLOADER": "tester", "SELECTED_PROJECT": "one",
+                     "CONCURRENT_ITEMS": "1"})
 
     def kill(self) -> None:
         """End it as a crash does."""
@@ -144,8 +145,8 @@ class Warrior:
         return database
 
     def folders(self) -> list[str]:
-        """The item folders."""
-        return sorted(path.name for path in self.data.iterdir() if path.is_dir())
+        """The folders of items that have begun to work."""
+        return sorted(path.parent.name for path in self.data.glob("*/work"))
 
 
 @pytest.fixture

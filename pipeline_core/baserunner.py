@@ -65,6 +65,8 @@ class Runner:
         self.status = "idle"
         #: Why no item can be started, though there is room; None when all is well.
         self.waiting: Waiting | None = None
+        #: Why none is to be started; see :meth:`hold`.
+        self.held: Waiting | None = None
         self.on_create_item = Event()
         self.on_pipeline_start_item = Event()
         self.on_pipeline_finish_item = Event()
@@ -140,6 +142,17 @@ class Runner:
                 item.log_output("Stopped: the item is abandoned.")
                 item.cancel()
 
+    @property
+    def may_carry_on(self) -> bool:
+        """Whether :meth:`carry_on` may be called: it is started, and not being stopped."""
+        return self._running and not self._stopping
+
+    def hold(self, why: Waiting | None) -> None:
+        """Begin no item while there is a reason not to; None: go on."""
+        self.held = why
+        self.on_status(self, self.status)
+        self._fill_soon()
+
     def carry_on(self, item: Item, position: int) -> None:
         """Work on an item that an earlier process has sealed, beside all others; it does not
         count for ``max_items``."""
@@ -190,7 +203,8 @@ class Runner:
             pipeline.worker = Worker(f"worker of {name}", pipeline.cwd, _this_loop())
 
     def _room(self) -> int:
-        if not self._running or self._stopping or self.current_pipeline is None:
+        if (not self._running or self._stopping or self.held is not None
+                or self.current_pipeline is None):
             return 0
         room = self._concurrent_items - len(self.active_items) - self.resting
         if self.max_items is not None:

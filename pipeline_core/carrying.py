@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
 import functools
 import logging
 import os
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline_core.loader import LoadedPipeline, LoadError
 from pipeline_core.resuming import make_item, misfit, obstacle, plain_pipeline
 from pipeline_core.sealed import State, remove_manifest
+from pipeline_core.waiting import Fault, Waiting
 from pipeline_core.worker import Worker
 
 if TYPE_CHECKING:
@@ -26,9 +28,16 @@ if TYPE_CHECKING:
     from pipeline_core.sealed import Sealed
     from pipeline_core.sealing import Keeper
     from pipeline_core.turnstile import Turnstile
-    from pipeline_core.waiting import Waiting
 
 logger = logging.getLogger(__name__)
+
+#: Nothing is claimed for so many seconds at most while finished items are on their way;
+#: a long upload then goes on beside the new ones.
+HEAD_START = 600.0
+
+#: Why nothing is claimed.
+FIRST = Waiting("Items that an earlier run has finished are uploaded first.", Fault.NOBODY, None,
+                "queue")
 
 #: The code of a record's version, to go on with. Raises LoadError.
 Load = Callable[["Sealed"], Awaitable[LoadedPipeline]]
@@ -36,7 +45,7 @@ Load = Callable[["Sealed"], Awaitable[LoadedPipeline]]
 
 class Carrying:
     """``runner_for(project)`` gives a started runner; ``unload(loaded)`` follows when the
-    last item of a code has ended.
+    last item of a code has ended (None: the code is in use for other items too).
 
     ``settled`` is set while nothing is under way that could end soon: each item has ended, is
     kept, or waits for somebody else.
@@ -45,7 +54,7 @@ class Carrying:
     def __init__(
         self, keeper: Keeper, data_dir: str, *, keep_data: bool,
         runner_for: Callable[[str], Runner], load: Load,
-        unload: Callable[[LoadedPipeline], object],
+        unload: Callable[[LoadedPipeline], object] | None,
         turnstiles: MutableMapping[str, Turnstile],
     ) -> None:
         self.items: dict[str, Item] = {}
@@ -74,6 +83,15 @@ class Carrying:
                 if item.seal is not None}
 
     # -- the work ----------------------------------------------------------------------
+    async def go_first(self, records: Iterable[Sealed]) -> None:
+        """Carry these on; returns when nothing is under way that could end soon."""
+        async def settle() -> None:
+            await asyncio.shield(asyncio.ensure_future(self.begin(records)))
+            await self.settled.wait()
+
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(settle(), HEAD_START)
+
     async def begin(self, records: Iterable[Sealed]) -> None:
         """Carry these on; returns when each is at work, or kept."""
         records = [sealed for sealed in records if sealed.item_id not in self.items
@@ -101,7 +119,7 @@ class Carrying:
         except OSError as error:
             why = f"Its files cannot be read: {error}."
         if why is None:
-            logger.info("The files of %s have been removed: it was done.", sealed.describe())
+            logger.info("Nothing is left to do for %s.", sealed.describe())
             self._keeper.journal.forget(sealed.item_id)
             self._keeper.unlock(sealed.item_id)
         elif why:
@@ -124,6 +142,12 @@ class Carrying:
 
     def _look_at(self, sealed: Sealed) -> str | None:
         """On the thread: an obstacle; '' without one; None when nothing is left to do."""
+        place = os.path.dirname(sealed.folder)
+        if not os.path.isdir(sealed.folder) and os.path.isdir(place) and (
+                sealed.state is State.SEALED or not sealed.plain):
+            logger.error("The files of %s have been removed from %s before they were uploaded: "
+                         "nothing can be done for it.", sealed.describe(), place)
+            return None
         if sealed.over and sealed.state is not State.SEALED:
             inside = os.path.join(os.path.realpath(self._data_dir), "")
             if os.path.realpath(sealed.folder).startswith(inside):
@@ -143,7 +167,8 @@ class Carrying:
                 self._keep(sealed, f"It needs its project's code, which cannot be had: {error}")
             return
         pipeline = loaded.pipeline
-        self._loaded[pipeline] = loaded
+        if self._unload is not None:
+            self._loaded[pipeline] = loaded
         self._starting.add(pipeline)
         for sealed in records:
             why = await self._in_thread(misfit, sealed, pipeline)
@@ -155,11 +180,14 @@ class Carrying:
         self._let_go(pipeline)
 
     def _start(self, sealed: Sealed, pipeline: Pipeline) -> None:
+        runner = self._runner_for(sealed.project)
+        if not runner.may_carry_on:
+            self._keep(sealed, "It was stopped.")
+            return
         item, position = make_item(pipeline, sealed, self._keeper, self._keep_data)
         self.items[item.item_id] = item
         self._preparing.discard(item.item_id)
         item.on_waiting += lambda item, waiting: self._look()
-        runner = self._runner_for(sealed.project)
         runner.on_pipeline_finish_item += self._ended
         logger.info("Going on with %s of %s.", sealed.describe(), sealed.project or "this folder")
         runner.carry_on(item, position)
@@ -178,6 +206,7 @@ class Carrying:
     def _let_go(self, pipeline: Pipeline) -> None:
         if pipeline in self._loaded and pipeline not in (*self._starting, *self.pipelines()):
             loaded = self._loaded.pop(pipeline)
+            assert self._unload is not None
             pipeline.fire(pipeline.on_cleanup, functools.partial(self._unload, loaded))
 
     def _keep(self, sealed: Sealed, why: str) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 
 from pipeline_core.mailbox import Mailbox
 from pipeline_core.sealed import NotARecord, Sealed, State, find_manifests, from_json, to_json
+from pipeline_core.sharedfile import SharedFile, sync_folder
 
 logger = logging.getLogger(__name__)
 
@@ -56,12 +57,13 @@ class Journal(Mailbox):
 
     ``records`` are the sealed items of this process and those that :meth:`open` found, as
     they are on the disk. ``item_folders()`` names, on the thread, the folders in which
-    a journal that was lost is looked for. ``trouble`` is a sentence for people.
+    a journal that was lost is looked for. ``trouble`` is a sentence for people. With
+    ``shared`` several processes may use it; the last one removes it when it is empty.
     """
 
     def __init__(
         self, path: str, item_folders: Callable[[], Iterable[str]],
-        loop: asyncio.AbstractEventLoop | None = None,
+        loop: asyncio.AbstractEventLoop | None = None, *, shared: bool = False,
     ) -> None:
         super().__init__("journal", loop)
         self.path = path
@@ -70,6 +72,7 @@ class Journal(Mailbox):
         #: Item folders whose record nobody can read any more; they are kept.
         self.unreadable: tuple[str, ...] = ()
         self._item_folders = item_folders
+        self._use = SharedFile(path) if shared else None
         self._database: sqlite3.Connection | None = None
         self.closed = asyncio.Event()
 
@@ -100,6 +103,7 @@ class Journal(Mailbox):
 
     async def read(self) -> dict[str, Sealed]:
         """All that is in it now, also what other processes have sealed. Raises as open()."""
+        self.records.clear()
         await self.open()
         return dict(self.records)
 
@@ -222,11 +226,14 @@ class Journal(Mailbox):
                 found[sealed.item_id] = sealed
         self.unreadable = tuple(unreadable)
         if found:
-            self._commit([_insert(sealed) for sealed in found.values()], True)
+            # Another process may just have made it, and know better.
+            self._commit([_insert(sealed, "IGNORE") for sealed in found.values()], True)
 
     def _connect(self) -> sqlite3.Connection:
         new = not self._is_there()
-        if new:
+        if self._use is not None:
+            self._use.begin()
+        elif new:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         database = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT, isolation_level=None)
         try:
@@ -261,12 +268,22 @@ class Journal(Mailbox):
             with contextlib.suppress(sqlite3.Error):
                 self._database.close()
             self._database = None
+        if self._use is not None:
+            self._use.end(self._is_empty)
+
+    def _is_empty(self) -> bool:
+        """Whether nothing is noted in it; asked while nobody else can use it."""
+        try:
+            with contextlib.closing(sqlite3.connect(self.path, timeout=1.0)) as database:
+                return database.execute("SELECT 1 FROM items").fetchone() is None
+        except sqlite3.Error:
+            return False
 
 
-def _insert(sealed: Sealed) -> Work:
+def _insert(sealed: Sealed, or_else: str = "REPLACE") -> Work:
     values = (sealed.item_id, sealed.state.value, sealed.next, sealed.trouble, to_json(sealed))
     return lambda database: database.execute(
-        "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?)", values)
+        f"INSERT OR {or_else} INTO items VALUES (?, ?, ?, ?, ?)", values)
 
 
 def _attempt(work: Callable[[], Any]) -> Exception | None:
@@ -275,12 +292,3 @@ def _attempt(work: Callable[[], Any]) -> Exception | None:
     except Exception as error:
         return error
     return None
-
-
-def sync_folder(path: str) -> None:
-    """Bring the entries of a folder to the disk. Raises OSError."""
-    descriptor = os.open(path or ".", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

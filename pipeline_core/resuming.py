@@ -164,6 +164,8 @@ def make_item(
     pipeline: Pipeline, sealed: Sealed, keeper: Keeper, keep_data: bool
 ) -> tuple[CarriedItem, int]:
     """The item, and the position at which it enters its pipeline."""
-    pipeline.sealer = keeper.sealer(sealed.project, sealed.version, lambda: sealed.downloader)
+    if pipeline.sealer is None:
+        pipeline.sealer = keeper.sealer(
+            sealed.project, sealed.version, lambda: sealed.downloader)
     place, enter = places(sealed)
     return CarriedItem(pipeline, sealed, place, keep_data), enter

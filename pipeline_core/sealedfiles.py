@@ -9,8 +9,8 @@ import os
 import stat
 from collections.abc import Iterable
 
-from pipeline_core.journal import sync_folder
 from pipeline_core.sealed import MANIFEST, Sealed, SealedFile
+from pipeline_core.sharedfile import sync_folder
 
 _CHUNK = 1 << 20
 

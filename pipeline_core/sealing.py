@@ -52,14 +52,18 @@ class Keeper:
     """What all pipelines of a process seal with: the journal, and a thread for the files.
 
     ``kept`` are the sealed items that ended without being done; ``on_kept()`` tells that
-    they have changed. ``locks``: several processes share the folders, so each sealed item's
-    folder is locked (flock) by the one that works on it.
+    they have changed. ``next_try`` says when they are tried again. ``locks``: several
+    processes share the folders, so each sealed item's folder is locked (flock) by the one
+    that works on it.
     """
 
-    def __init__(self, journal: Journal, *, locks: bool = False) -> None:
+    def __init__(
+        self, journal: Journal, *, locks: bool = False, next_try: str = "at the next start"
+    ) -> None:
         self.journal = journal
         self.files = Mailbox("sealing", journal.loop)
         self.locks: dict[str, int] | None = {} if locks else None
+        self.next_try = next_try
         self.kept: dict[str, Kept] = {}
         self.on_kept = Event()
 
@@ -166,8 +170,8 @@ class Sealer:
             # Not into the journal: what an error says may hold anything.
             why = f"{why[:-1]}: {item.life.failure or type(item.life.failure).__name__}"
         self.keeper.keep(sealed or item.seal.sealed, why)
-        item.log_output(f"Its files are kept in {item.seal.sealed.folder}; it is carried on at "
-                        "the next start.")
+        item.log_output(f"Its files are kept in {item.seal.sealed.folder}; it is carried on "
+                        f"{self.keeper.next_try}.")
         return True
 
     def gone(self, item: Item) -> None:

@@ -7,16 +7,14 @@ not be chosen, nor on offer any more.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pipeline_core.carrying import Carrying
+from pipeline_core.carrying import FIRST, Carrying
 from pipeline_core.loader import LoadedPipeline, LoadError
 from pipeline_core.runner import Runner
 from pipeline_core.turnstile import Turnstile
-from pipeline_core.waiting import Fault, Waiting
 from warrior.facts import Notice
 from warrior.projectcode import close_loaded
 
@@ -24,18 +22,13 @@ if TYPE_CHECKING:
     from pipeline_core.pipeline import Pipeline
     from pipeline_core.sealed import Sealed
     from pipeline_core.sealing import Keeper
+    from pipeline_core.waiting import Waiting
     from warrior.background import Background
     from warrior.checkout import Checkouts
     from warrior.loading import Loader
     from warrior.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
-
-#: Nothing is claimed for so many seconds at most while finished items are on their way;
-#: a long upload then goes on beside the new ones.
-HEAD_START = 600.0
-
-_FIRST = "Items that an earlier run has finished are uploaded first."
 
 
 class CarriedItems:
@@ -53,6 +46,7 @@ class CarriedItems:
         self._turnstiles = turnstiles
         self._background = background
         self._holding = 0
+        self._stopped = False
         self._runners: dict[str, Runner] = {}
         self._codes: dict[Pipeline, str] = {}
         self._carrying = Carrying(
@@ -97,6 +91,7 @@ class CarriedItems:
     # -- what it is told -----------------------------------------------------------------
     def carry_on(self) -> None:
         """Carry on all that is sealed and not at work; nothing is claimed meanwhile."""
+        self._stopped = False
         at_work = {item.item_id for run in self._supervisor.runs.values()
                    for item in run.runner.active_items}
         records = [sealed for item_id, sealed in self._keeper.journal.records.items()
@@ -104,24 +99,20 @@ class CarriedItems:
         if not records:
             return
         self._holding += 1
-        self._supervisor.hold(Waiting(_FIRST, Fault.NOBODY, None, "queue"), "carried")
+        self._supervisor.hold(FIRST, "carried")
         self._background.start(self._carry_on(records), "Going on with finished items")
 
     async def _carry_on(self, records: list[Sealed]) -> None:
         try:
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._until_settled(records), HEAD_START)
+            await self._carrying.go_first(records)
         finally:
             self._holding -= 1
             if not self._holding:
                 self._supervisor.hold(None, "carried")
 
-    async def _until_settled(self, records: list[Sealed]) -> None:
-        await asyncio.shield(asyncio.ensure_future(self._carrying.begin(records)))
-        await self._carrying.settled.wait()
-
     def stop_now(self, kill_after: float) -> None:
         """End them now; the next start carries them on."""
+        self._stopped = True
         for runner in list(self._runners.values()):
             runner.stop_now(kill_after)
 
@@ -131,8 +122,10 @@ class CarriedItems:
 
     # -- runners and code ----------------------------------------------------------------
     def _runner_for(self, project: str) -> Runner:
+        if self._stopped:
+            return Runner(concurrent_items=0)  # it takes nothing
         runner = self._runners.get(project)
-        if runner is None:
+        if runner is None or not runner.may_carry_on:
             runner = self._runners[project] = Runner(concurrent_items=0, max_items=0)
             runner.on_finish += lambda runner: self._runner_ended(project, runner)
             self._supervisor.on_runner(project, runner)

@@ -10,11 +10,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import warrior
+from pipeline_core.journal import JournalTooNew
 from pipeline_core.loader import LoadedPipeline, LoadError, load_pipeline
 from pipeline_core.runner import Runner
 from warrior import exits, resources
 from warrior.descendants import end_descendants
 from warrior.interrupts import Interrupts
+from warrior.leftbehind import LeftBehind
 from warrior.mainloop import leave, run_to_end
 from warrior.stdout import StdoutWriter, WriterHandler
 
@@ -82,8 +84,18 @@ class Standalone:
             loaded = await self._load()
             if loaded is None:
                 return exits.OK if self.given_up.is_set() else exits.NOT_LOADED
+            keeping = LeftBehind(loaded, self.runner, self.options.downloader, self.loop)
+            try:
+                await keeping.look(self.options.resume)
+            except JournalTooNew as error:
+                logging.error("%s", error)
+                return exits.BAD_CONFIGURATION
+            if self.given_up.is_set():
+                return exits.OK
             self._begin(loaded)
+            keeping.begin()
             await self.finished.wait()
+            await keeping.close()
             self._end(loaded)
         finally:
             if self.console is not None:

@@ -112,10 +112,17 @@ class Warrior:
 
     def status(self) -> dict[str, Any]:
         """What the console shows; {} while it does not answer."""
-        done = subprocess.run(
-            [sys.executable, str(ROOT / "warrior-ctl"), "--state-dir", str(self.state), "--json",
-             "status"], capture_output=True, text=True, check=False)
+        done = self._ctl("status")
         return dict(json.loads(done.stdout)) if done.returncode == 0 else {}
+
+    def ctl(self, *words: str) -> bool:
+        """Command it; whether it did as it was told."""
+        return self._ctl(*words).returncode == 0
+
+    def _ctl(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, str(ROOT / "warrior-ctl"), "--state-dir", str(self.state), "--json",
+             *words], capture_output=True, text=True, check=False)
 
     # -- the journal -----------------------------------------------------------------
     @property

@@ -65,13 +65,17 @@ class Runner:
         self.status = "idle"
         #: Why no item can be started, though there is room; None when all is well.
         self.waiting: Waiting | None = None
-        #: Why none is to be started; see :meth:`hold`.
-        self.held: Waiting | None = None
+        #: Why none is to be started, by what says so; see :meth:`hold`.
+        self.holds: dict[str, Waiting] = {}
+        #: Those of the active items that are sealed: they hold no slot any more.
+        self.uploading: set[Item] = set()
         self.on_create_item = Event()
         self.on_pipeline_start_item = Event()
         self.on_pipeline_finish_item = Event()
         self.on_status = Event()
         self.on_finish = Event()
+        #: ``(runner, item)``: the item is sealed, and its slot is free.
+        self.on_seal_item = Event()
         self._running = False
         self._stopping = False
         self._resting: list[float] = []
@@ -86,6 +90,7 @@ class Runner:
         self.current_pipeline = pipeline
         if pipeline is not None:
             pipeline.on_finish_item += self._item_finished
+            pipeline.on_seal_item += self._item_sealed
             if self._running:
                 self._adopt(pipeline)
                 self._fill_soon()
@@ -147,9 +152,16 @@ class Runner:
         """Whether :meth:`carry_on` may be called: it is started, and not being stopped."""
         return self._running and not self._stopping
 
-    def hold(self, why: Waiting | None) -> None:
-        """Begin no item while there is a reason not to; None: go on."""
-        self.held = why
+    @property
+    def held(self) -> Waiting | None:
+        """Why no item is to be begun; None when one may."""
+        return next(iter(self.holds.values()), None)
+
+    def hold(self, why: Waiting | None, source: str) -> None:
+        """Begin no item while there is a reason not to; None: it is over."""
+        self.holds.pop(source, None)
+        if why is not None:
+            self.holds[source] = why
         self.on_status(self, self.status)
         self._fill_soon()
 
@@ -158,7 +170,9 @@ class Runner:
         count for ``max_items``."""
         self._adopt(item.pipeline)
         item.pipeline.on_finish_item += self._item_finished
+        item.pipeline.on_seal_item += self._item_sealed
         self.active_items.add(item)
+        self.uploading.add(item)
         self.on_create_item(self, item)
         self.on_pipeline_start_item(self, item.pipeline, item)
         item.pipeline.carry_on(item, position)
@@ -167,6 +181,11 @@ class Runner:
     def is_active(self) -> bool:
         """Whether items are at work."""
         return bool(self.active_items)
+
+    @property
+    def working(self) -> int:
+        """How many items hold a slot: those at work that are not sealed."""
+        return len(self.active_items) - len(self.uploading)
 
     @property
     def stopping(self) -> bool:
@@ -206,7 +225,7 @@ class Runner:
         if (not self._running or self._stopping or self.held is not None
                 or self.current_pipeline is None):
             return 0
-        room = self._concurrent_items - len(self.active_items) - self.resting
+        room = self._concurrent_items - self.working - self.resting
         if self.max_items is not None:
             room = min(room, self.max_items - self.item_count)
         return max(room, 0)
@@ -272,6 +291,12 @@ class Runner:
         self.on_status(self, self.status)
         self._fill_soon()
 
+    def _item_sealed(self, item: Item) -> None:
+        if item in self.active_items:
+            self.uploading.add(item)
+            self.on_seal_item(self, item)
+            self._fill_soon()
+
     def _item_finished(self, pipeline: Pipeline, item: Item) -> None:
         if item not in self.active_items:
             return
@@ -294,6 +319,7 @@ class Runner:
             item.log_output(f"Warning: the item's folder could not be removed: {error}")
             logger.warning("The folder of %s could not be removed: %s", item, error)
         self.active_items.discard(item)
+        self.uploading.discard(item)
         self.counts[item.item_state] += 1
         self.on_pipeline_finish_item(self, item.pipeline, item)
         self._fill_soon()

@@ -190,6 +190,7 @@ class Carrying:
         item.on_waiting += lambda item, waiting: self._look()
         runner.on_pipeline_finish_item += self._ended
         logger.info("Going on with %s of %s.", sealed.describe(), sealed.project or "this folder")
+        self._keeper.queue.enter(sealed.item_id, sealed.size)
         runner.carry_on(item, position)
 
     def _plain_worker(self) -> Worker:

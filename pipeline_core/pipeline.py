@@ -47,6 +47,8 @@ class Pipeline:
         self.worker: Worker | None = None
         #: Seals items before they are uploaded; None where there is no journal.
         self.sealer: Sealer | None = None
+        #: ``(item)``: it is sealed. For runners.
+        self.on_seal_item = Event()
         self.items_in_pipeline: set[Item] = set()
         #: Whether items that only wait should end instead of asking again.
         self.stop_requested = False

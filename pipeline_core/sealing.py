@@ -21,6 +21,7 @@ from pipeline_core.journal import Journal
 from pipeline_core.mailbox import Mailbox
 from pipeline_core.sealed import Sealed, State, remove_manifest, write_manifest
 from pipeline_core.sealedfiles import sync_folders, take_files
+from pipeline_core.uploadqueue import UploadQueue
 from pipeline_core.waiting import Fault, Waiting
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Keeper:
         self.files = Mailbox("sealing", journal.loop)
         self.locks: dict[str, int] | None = {} if locks else None
         self.next_try = next_try
+        self.queue = UploadQueue()
         self.kept: dict[str, Kept] = {}
         self.on_kept = Event()
 
@@ -159,6 +161,7 @@ class Sealer:
     def ended(self, item: Item) -> bool:
         """The item has ended: whether its folder is kept for a next try."""
         assert item.seal is not None
+        self.keeper.queue.leave(item.item_id)
         if item.completed:
             return False
         journal = self.keeper.journal
@@ -233,6 +236,8 @@ class Sealer:
 
         def go_on() -> None:
             count = len(sealed.files)
+            self.keeper.queue.enter(sealed.item_id, sealed.size)
+            item.pipeline.on_seal_item(item)
             item.log_output(f"Sealed: {count} file{'' if count == 1 else 's'}, {sealed.size:,} "
                             "bytes, kept until they are uploaded and reported")
             then()

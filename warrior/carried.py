@@ -52,6 +52,7 @@ class CarriedItems:
         self._carrying = Carrying(
             keeper, data_dir, keep_data=keep_data, runner_for=self._runner_for, load=self._load,
             unload=self._unload, turnstiles=turnstiles)
+        keeper.queue.on_full += lambda why: supervisor.hold(why, "queue")
         keeper.on_kept += lambda: supervisor.on_change("notices")
 
     # -- what it tells -----------------------------------------------------------------

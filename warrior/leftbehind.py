@@ -49,6 +49,7 @@ class LeftBehind:
             Journal(os.path.join(self._data_dir, JOURNAL), self._item_folders, loop,
                     shared=True),
             locks=True, next_try=_WITH_RESUME)
+        self._keeper.queue.on_full += lambda why: runner.hold(why, "queue")
         self._records: list[Sealed] = []
         self._carrying: Carrying | None = None
         self._work: asyncio.Task[None] | None = None
@@ -87,7 +88,7 @@ class LeftBehind:
         """Carry on what was found, before an item is begun."""
         if not self._records:
             return
-        self._runner.hold(FIRST)
+        self._runner.hold(FIRST, "carried")
         self._carrying = Carrying(
             self._keeper, self._data_dir, keep_data=self._runner.keep_data,
             runner_for=lambda project: self._runner, load=self._load, unload=None, turnstiles={})
@@ -97,7 +98,7 @@ class LeftBehind:
         try:
             await carrying.go_first(self._records)
         finally:
-            self._runner.hold(None)
+            self._runner.hold(None, "carried")
 
     async def close(self) -> None:
         """Say what is kept; bring the journal to the disk."""

@@ -79,6 +79,7 @@ class ProjectRun:
         self._hurry: float | None = None
         self.runner.on_create_item += self._item_created
         self.runner.on_pipeline_finish_item += self._item_finished
+        self.runner.on_seal_item += lambda runner, item: self._on_demand()
         self.runner.on_status += lambda runner, status: on_change()
         self.runner.on_finish += lambda runner: self._ended()
         self._tools.settings.on_change += self._settings_changed
@@ -131,7 +132,7 @@ class ProjectRun:
         asking = len(self._asking)
         return Demand(
             can_start=not self.draining and self.runner.current_pipeline is not None,
-            working=len(self.runner.active_items) - asking, asking=asking,
+            working=self.runner.working - asking, asking=asking,
             dry=bool(asking) or time.monotonic() < self._dry_until)
 
     @property

@@ -74,7 +74,7 @@ class Warrior:
         code = HEAD + text.replace("TRACKER", repr(tracker.url))
         (self.source / "pipeline.py").write_text(textwrap.dedent(code))
 
-    def start(self, *options: str) -> None:
+    def start(self, *options: str, selected: str = "one") -> None:
         """Start it, with its project chosen."""
         config = self.folder / "warrior.conf"
         config.write_text("[warrior]\nshipped_projects = no\n"
@@ -85,7 +85,7 @@ class Warrior:
                  str(self.state), "--warrior-hq", "", "--address", "127.0.0.1", "--port", "0",
                  *options], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
-                env={**os.environ, "DOWNLOADER": "tester", "SELECTED_PROJECT": "one",
+                env={**os.environ, "DOWNLOADER": "tester", "SELECTED_PROJECT": selected,
                      "CONCURRENT_ITEMS": "1"})
 
     def kill(self) -> None:

@@ -6,12 +6,14 @@ import os
 import sqlite3
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipeline_core.uploadqueue import MOST_ITEMS
 from tests.e2e.contract.kit import ROOT, Command, wait_for
 from tests.e2e.journal.conftest import HEAD, PLAIN
 from tests.support.scripted_tracker import HANG, Answer, Request, ScriptedTracker, item_answer
@@ -57,6 +59,8 @@ def rows(tmp_path: Path) -> list[Any]:
     database = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=20)
     try:
         return database.execute("SELECT id, state FROM items").fetchall()
+    except sqlite3.OperationalError:
+        return []  # it is being made
     finally:
         database.close()
 
@@ -65,7 +69,7 @@ def left_behind(start: Start, tracker: ScriptedTracker, text: str = PLAIN) -> No
     """A run that is killed while it uploads."""
     before = len(tracker.requests("upload"))
     tracker.queue("upload", HANG)
-    command = start(text)
+    command = start(text, "--max-items", "1")
     tracker.wait_requests("upload", before + 1, 40)
     command.process.kill()
     command.wait()
@@ -108,7 +112,7 @@ def test_what_another_one_works_on_is_left_alone(
 ) -> None:
     """It is neither named nor carried on."""
     tracker.queue("upload", HANG)
-    start(PLAIN)
+    start(PLAIN, "--max-items", "1")
     tracker.wait_requests("upload", 1, 40)
     tracker.queue("request", item_answer("second"))
     command = start(PLAIN, "--resume", "--max-items", "1")
@@ -185,3 +189,37 @@ def test_a_newer_journal(start: Start, tracker: ScriptedTracker, tmp_path: Path)
     command = start(PLAIN)
     assert command.wait(40) == 78
     assert "newer version" in command.output
+
+
+def test_a_sealed_item_frees_its_slot(
+    start: Start, tracker: ScriptedTracker, target: Any, tmp_path: Path
+) -> None:
+    """With one slot, a second item is worked on while the first is uploaded; both count for the
+    number that was wished."""
+    target.hold()
+    tracker.queue("request", item_answer("second"), item_answer("third"))
+    command = start(PLAIN, "--max-items", "2")
+    wait_for(lambda: len(rows(tmp_path)) == 2, 40)
+    assert tracker.requests("done") == []
+    target.go_on()
+    assert command.wait(40) == 0
+    assert sorted(request.json["item"] for request in tracker.requests("done")) == [
+        "first", "second"]
+    assert len(tracker.requests("request")) == 2
+
+
+def test_finished_items_do_not_pile_up(
+    start: Start, tracker: ScriptedTracker, target: Any, tmp_path: Path
+) -> None:
+    """When many wait to be uploaded, nothing is claimed; it goes on when some are."""
+    target.hold()
+    tracker.always("request", item_answer("another"))
+    command = start(PLAIN, "--max-items", "28")
+    wait_for(lambda: len(rows(tmp_path)) == MOST_ITEMS, 40)
+    # Nobody asks meanwhile: what has been claimed was claimed before it was full.
+    for _ in range(20):
+        assert len(tracker.requests("request")) <= MOST_ITEMS + 1
+        time.sleep(0.02)
+    target.go_on()
+    assert command.wait(60) == 0
+    assert len(tracker.requests("done")) == 28 and list(data(tmp_path).iterdir()) == []

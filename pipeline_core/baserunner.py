@@ -65,11 +65,17 @@ class Runner:
         self.status = "idle"
         #: Why no item can be started, though there is room; None when all is well.
         self.waiting: Waiting | None = None
+        #: Why none is to be started, by what says so; see :meth:`hold`.
+        self.holds: dict[str, Waiting] = {}
+        #: Those of the active items that are sealed: they hold no slot any more.
+        self.uploading: set[Item] = set()
         self.on_create_item = Event()
         self.on_pipeline_start_item = Event()
         self.on_pipeline_finish_item = Event()
         self.on_status = Event()
         self.on_finish = Event()
+        #: ``(runner, item)``: the item is sealed, and its slot is free.
+        self.on_seal_item = Event()
         self._running = False
         self._stopping = False
         self._resting: list[float] = []
@@ -84,6 +90,7 @@ class Runner:
         self.current_pipeline = pipeline
         if pipeline is not None:
             pipeline.on_finish_item += self._item_finished
+            pipeline.on_seal_item += self._item_sealed
             if self._running:
                 self._adopt(pipeline)
                 self._fill_soon()
@@ -140,10 +147,45 @@ class Runner:
                 item.log_output("Stopped: the item is abandoned.")
                 item.cancel()
 
+    @property
+    def may_carry_on(self) -> bool:
+        """Whether :meth:`carry_on` may be called: it is started, and not being stopped."""
+        return self._running and not self._stopping
+
+    @property
+    def held(self) -> Waiting | None:
+        """Why no item is to be begun; None when one may."""
+        return next(iter(self.holds.values()), None)
+
+    def hold(self, why: Waiting | None, source: str) -> None:
+        """Begin no item while there is a reason not to; None: it is over."""
+        self.holds.pop(source, None)
+        if why is not None:
+            self.holds[source] = why
+        self.on_status(self, self.status)
+        self._fill_soon()
+
+    def carry_on(self, item: Item, position: int) -> None:
+        """Work on an item that an earlier process has sealed, beside all others; it does not
+        count for ``max_items``."""
+        self._adopt(item.pipeline)
+        item.pipeline.on_finish_item += self._item_finished
+        item.pipeline.on_seal_item += self._item_sealed
+        self.active_items.add(item)
+        self.uploading.add(item)
+        self.on_create_item(self, item)
+        self.on_pipeline_start_item(self, item.pipeline, item)
+        item.pipeline.carry_on(item, position)
+
     # -- what it tells -----------------------------------------------------------
     def is_active(self) -> bool:
         """Whether items are at work."""
         return bool(self.active_items)
+
+    @property
+    def working(self) -> int:
+        """How many items hold a slot: those at work that are not sealed."""
+        return len(self.active_items) - len(self.uploading)
 
     @property
     def stopping(self) -> bool:
@@ -180,9 +222,10 @@ class Runner:
             pipeline.worker = Worker(f"worker of {name}", pipeline.cwd, _this_loop())
 
     def _room(self) -> int:
-        if not self._running or self._stopping or self.current_pipeline is None:
+        if (not self._running or self._stopping or self.held is not None
+                or self.current_pipeline is None):
             return 0
-        room = self._concurrent_items - len(self.active_items) - self.resting
+        room = self._concurrent_items - self.working - self.resting
         if self.max_items is not None:
             room = min(room, self.max_items - self.item_count)
         return max(room, 0)
@@ -248,20 +291,35 @@ class Runner:
         self.on_status(self, self.status)
         self._fill_soon()
 
+    def _item_sealed(self, item: Item) -> None:
+        if item in self.active_items:
+            self.uploading.add(item)
+            self.on_seal_item(self, item)
+            self._fill_soon()
+
     def _item_finished(self, pipeline: Pipeline, item: Item) -> None:
         if item not in self.active_items:
             return
         if item.failed:
             self._rest()
         assert self._disk is not None
+        if item.seal is not None and pipeline.sealer is not None and pipeline.sealer.ended(item):
+            # Behind its seal nothing of an item is removed before it is reported.
+            self._cleared(item, None, None, kept=True)
+            return
         # Its slot is free when its folder is gone, so folders cannot pile up.
         self._disk.call(item.clear_data_directory, then=functools.partial(self._cleared, item))
 
-    def _cleared(self, item: Item, result: Any, error: BaseException | None) -> None:
+    def _cleared(
+        self, item: Item, result: Any, error: BaseException | None, kept: bool = False
+    ) -> None:
+        if item.seal is not None and item.pipeline.sealer is not None and not kept:
+            item.pipeline.sealer.gone(item)
         if error is not None:
             item.log_output(f"Warning: the item's folder could not be removed: {error}")
             logger.warning("The folder of %s could not be removed: %s", item, error)
         self.active_items.discard(item)
+        self.uploading.discard(item)
         self.counts[item.item_state] += 1
         self.on_pipeline_finish_item(self, item.pipeline, item)
         self._fill_soon()

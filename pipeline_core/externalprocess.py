@@ -112,7 +112,17 @@ class ExternalProcess(Task):
     def enqueue(self, item: Item) -> None:
         if item.carried_over(ExternalProcess.enqueue, self, item):
             return
-        self._start(item, self._first_try)
+        self._start(item, self._begin_upload if self._uploads else self._first_try)
+
+    #: Uploads seal the item, where that has not been done beforehand.
+    _uploads = False
+
+    def _begin_upload(self, item: Item) -> None:
+        sealer = getattr(item.pipeline, "sealer", None)
+        if sealer is None:
+            self._first_try(item)
+        else:
+            sealer.seal_at_start(self, item, functools.partial(self._first_try, item))
 
     def _first_try(self, item: Item) -> None:
         item["tries"] = 0
@@ -241,6 +251,8 @@ class WgetDownload(ExternalProcess):
 class RsyncUpload(ExternalProcess):
     """Sends ``files`` (paths below ``target_source_path``) to an rsync target."""
 
+    _uploads = True
+
     def __init__(
         self,
         target: Any,
@@ -276,6 +288,8 @@ class RsyncUpload(ExternalProcess):
 
 class CurlUpload(ExternalProcess):
     """Sends one file to an HTTP target with PUT."""
+
+    _uploads = True
 
     def __init__(
         self,

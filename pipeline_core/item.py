@@ -21,6 +21,7 @@ from pipeline_core.tracebacks import format_failure
 from pipeline_core.worker import is_foreign
 
 if TYPE_CHECKING:
+    from pipeline_core.sealing import Seal
     from pipeline_core.task import Task
     from pipeline_core.waiting import Waiting
     from pipeline_core.worker import Worker
@@ -77,6 +78,8 @@ class Item(MutableMapping[str, Any]):
         self.task_status: dict[Task, str] = {}
         self.may_be_canceled = False
         self.waiting: Waiting | None = None
+        #: Its record in the journal, once its files are complete; see sealing.
+        self.seal: Seal | None = None
         for event in ("output", "error", "item_state", "task_status", "property", "waiting",
                       "complete", "fail", "cancel", "finish"):
             setattr(self, f"on_{event}", Event())
@@ -192,6 +195,7 @@ class Item(MutableMapping[str, Any]):
 
     def log_failure(self, error: BaseException) -> None:
         """Add an error's traceback to the log."""
+        self.life.failure = error
         self.log_output(format_failure(error))
 
     # -- states --------------------------------------------------------------

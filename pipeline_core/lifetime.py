@@ -31,6 +31,8 @@ class Lifetime:
     def __init__(self, item: Item) -> None:
         self.item = item
         self.ending = False
+        #: The last error of its code.
+        self.failure: BaseException | None = None
         #: The number of the pipeline's task that the item is in.
         self.position = 0
         self.kill_after = KILL_AFTER

@@ -19,6 +19,7 @@ from pipeline_core.worker import is_foreign
 if TYPE_CHECKING:
     from pipeline_core.item import Item
     from pipeline_core.project import Project
+    from pipeline_core.sealing import Sealer
     from pipeline_core.worker import Worker
 
 __all__ = [
@@ -44,6 +45,10 @@ class Pipeline:
         self.data_dir = os.path.join(self.cwd, "data")
         self.project: Project | None = None
         self.worker: Worker | None = None
+        #: Seals items before they are uploaded; None where there is no journal.
+        self.sealer: Sealer | None = None
+        #: ``(item)``: it is sealed. For runners.
+        self.on_seal_item = Event()
         self.items_in_pipeline: set[Item] = set()
         #: Whether items that only wait should end instead of asking again.
         self.stop_requested = False
@@ -96,10 +101,23 @@ class Pipeline:
         item.deliver(self.on_start_item, self, item)
         item.life.after_handlers(self._enter, 0, item)
 
+    def carry_on(self, item: Item, number: int) -> None:
+        """Take an item that an earlier process has sealed through the tasks from this one on."""
+        self.items_in_pipeline.add(item)
+        item.on_finish += self._item_ended
+        self._enter(number, item)
+
     def _enter(self, number: int, item: Item) -> None:
         if number == len(self.tasks):
             item.complete()
-            return
+        elif self.sealer is not None and self.sealer.wants(number, item):
+            item.life.position = number
+            self.sealer.seal_before(
+                number, item, functools.partial(self._enter_task, number, item))
+        else:
+            self._enter_task(number, item)
+
+    def _enter_task(self, number: int, item: Item) -> None:
         task = self.tasks[number]
         item.life.position = number
         item.life.enter(task)
@@ -107,10 +125,15 @@ class Pipeline:
 
     def task_left(self, task: Task, item: Item, status: str) -> None:
         """The item has left one of the tasks: on to the next, or to the end."""
-        if status == item.TaskStatus.completed:
-            self._enter(item.life.position + 1, item)
-        else:
+        if status != item.TaskStatus.completed:
             item.fail()
+            return
+        position = item.life.position
+        if item.seal is None or self.sealer is None:
+            self._enter(position + 1, item)
+        else:
+            self.sealer.left(
+                position, item, functools.partial(self._enter, position + 1, item))
 
     def _item_ended(self, item: Item) -> None:
         self.items_in_pipeline.discard(item)

@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING
 
 import pipeline_core
 import warrior
+from pipeline_core.journal import Journal, JournalTooNew, JournalUnusable
+from pipeline_core.sealing import Keeper
 from pipeline_core.waiting import Waiting
 from warrior import exits, resources
 from warrior.access import INSECURE, Access, AccessRefused, in_container, settle_access
 from warrior.background import Background
+from warrior.carried import CarriedItems
 from warrior.catalogue import Catalogue
 from warrior.checkout import Checkouts
 from warrior.commands import KILL_AFTER_IN_HASTE, Warrior
@@ -88,6 +91,7 @@ class Daemon:
         self.service = False
         self.lifecycle = Lifecycle()
         self._console: Console | None = None
+        self._parts_made = False
         #: Whether it ends because of a signal: the machine then stays as it is.
         self._signalled = False
 
@@ -99,7 +103,14 @@ class Daemon:
         self.notifier = Notifier(os.environ, asyncio.get_running_loop())
         self.service = self.notifier.service
         self.settings = await self._open_settings()
+        self.keeper = Keeper(Journal(self.state.file("journal.db"), self.state.item_folders))
         try:
+            # Before anything is removed: a sealed item is only known by it.
+            try:
+                await self.keeper.journal.open()
+            except (JournalTooNew, JournalUnusable) as error:
+                logger.error("%s", error)
+                return exits.BAD_CONFIGURATION
             access = await self._settle_access()
             if access is None:
                 return exits.BAD_CONFIGURATION
@@ -148,10 +159,16 @@ class Daemon:
         self.system = System(options.data_dir)
         self.checkouts = Checkouts(options.state_dir, options.data_dir)
         prefix = await asyncio.to_thread(self._prepare_items)
+        loader = Loader(settings)
         tools = Tools(
-            settings=settings, checkouts=self.checkouts, load=Loader(settings).load,
+            settings=settings, checkouts=self.checkouts, load=loader.load, keeper=self.keeper,
             background=self.background, keep_data=options.keep_data, item_prefix=prefix)
         self.supervisor = Supervisor(settings, self.catalogue, self.lifecycle, tools)
+        self.supervisor.carried = self.carried = CarriedItems(
+            self.keeper, options.data_dir, keep_data=options.keep_data,
+            supervisor=self.supervisor, checkouts=self.checkouts, loader=loader,
+            turnstiles=tools.turnstiles, background=self.background)
+        self._parts_made = True
         self.overview = Overview(
             settings, self.catalogue, self.hq, self.lifecycle, self.supervisor)
         self.warrior = Warrior(
@@ -169,7 +186,9 @@ class Daemon:
 
     def _prepare_items(self) -> Callable[[], str]:
         """Remove what a crash left; a maker of prefixes for the items of this process."""
-        for path in self.state.remove_leftovers(self.options.keep_data):
+        journal = self.keeper.journal
+        spare = {*journal.records, *map(os.path.basename, journal.unreadable)}
+        for path in self.state.remove_leftovers(self.options.keep_data, spare):
             logger.info("Removed the unfinished item that an earlier run left in %s.", path)
         prefix = self.state.new_item_prefix()
         numbers = iter(range(1, sys.maxsize))
@@ -227,11 +246,19 @@ class Daemon:
         start = self.background.start
         start(watch.run(), "Watching the disk")
         start(self.hq.run(), "Speaking with Warrior HQ")
-        start(self.checkouts.sweep(()), "Removing old versions")
+        start(self._sweep(), "Removing old versions")
+        self.carried.carry_on()
         self.lifecycle.move(State.RUNNING)
         self.supervisor.reconcile()
         self.notifier.ready()
         await self.ended.wait()
+
+    async def _sweep(self) -> None:
+        """Remove old versions, but for those that sealed items may need."""
+        records = self.keeper.journal.records.values()
+        keep = await self.checkouts.ready_versions(
+            {(sealed.project, sealed.version) for sealed in records})
+        await self.checkouts.sweep(keep)
 
     def _hold(self, why: Waiting | None) -> None:
         self.supervisor.hold(why)
@@ -271,6 +298,7 @@ class Daemon:
 
     def _keep_running(self) -> None:
         self._signalled = False
+        self.carried.carry_on()
 
     def _stop_now(self, why: str, kill_after: float = KILL_AFTER_IN_HASTE) -> None:
         logger.info("%s Stopping at once.", why)
@@ -293,6 +321,9 @@ class Daemon:
         if self._console is not None:
             self._console.close()
         await self.background.close(PATIENCE)
+        if self._parts_made:
+            self.carried.close()
+        await self.keeper.close(PATIENCE)
         left = await asyncio.to_thread(end_descendants)
         if left:
             logger.info("Ended what projects had left behind: %s.", ", ".join(left))

@@ -91,6 +91,18 @@ class Checkouts:
             logger.warning("The versions of %s cannot be read: %s", project, error)
             return None
 
+    async def ready_versions(self, wanted: Collection[tuple[str, str]]) -> list[Version]:
+        """Those that are there of ``(project, commit)``."""
+        def find() -> list[Version]:
+            found = (self._shelf.of_commit(*one) for one in wanted if is_project_name(one[0]))
+            return [version for version in found if version is not None]
+
+        try:
+            return await in_thread(find)
+        except OSError as error:
+            logger.warning("The versions in %s cannot be read: %s", self._shelf.folder, error)
+            return []
+
     async def mark_loaded(self, version: Version) -> None:
         """This version could be loaded: :meth:`sweep` keeps the newest such one."""
         try:

@@ -47,6 +47,8 @@ class PipelineOptions:
     stop_file: str
     web_server: bool
     keep_data: bool
+    #: Whether finished items that earlier runs left behind are uploaded first.
+    resume: bool
     address: str
     port: int
     http_username: str
@@ -126,6 +128,8 @@ def _parser() -> _Parser:
         help="stop when this file is touched (default: STOP)")
     add("--disable-web-server", action="store_true", help="run without the page")
     add("--keep-data", action="store_true", help="keep the folders of finished items")
+    add("--resume", action="store_true",
+        help="first upload and report the finished items that earlier runs left in the data folder")
     add("--address", metavar="HOST", default="",
         help="where the page listens (default: this machine only); elsewhere it needs a password")
     add("--port", metavar="PORT", type=_number(0, 65535), default=8001,
@@ -229,7 +233,7 @@ def parse_pipeline_options(
     return PipelineOptions(
         pipeline=pipeline, downloader=downloader, concurrent=given.concurrent,
         max_items=given.max_items, stop_file=given.stop_file, web_server=web_server,
-        keep_data=given.keep_data, address=given.address, port=given.port,
+        keep_data=given.keep_data, resume=given.resume, address=given.address, port=given.port,
         http_username=username if given.http_username is None else given.http_username,
         http_password=password, password_on_command_line=on_command_line, insecure=insecure,
         context_values=dict(given.context_value), new=_new_name(parser, given.new),

@@ -94,7 +94,7 @@ class Notice:
     """Something to tell, until it has been read or is over.
 
     ``html`` is of strangers, not cleaned; where it is '' the ``text`` counts. ``kind`` is
-    announcement, update, hq, settings, disk, insecure or catalogue; ``tone`` info,
+    announcement, update, hq, settings, disk, insecure, catalogue or kept; ``tone`` info,
     waiting or trouble.
     """
 

@@ -29,17 +29,20 @@ class Loader:
         self._loading: dict[str, asyncio.Future[LoadedPipeline]] = {}
         self._workers: dict[str, list[Worker]] = {}
 
-    async def load(self, version: Version, on_output: Callable[[str], object]) -> LoadedPipeline:
+    async def load(
+        self, version: Version, on_output: Callable[[str], object], downloader: str = ""
+    ) -> LoadedPipeline:
         """Execute the version's pipeline.py. Raises LoadError.
 
-        Waits for an earlier load of the project that has not returned.
+        ``downloader`` is a name to use for good, in the place of the setting. Waits for an
+        earlier load of the project that has not returned.
         """
         name = version.project
         while (earlier := self._loading.get(name)) is not None:
             await asyncio.wait({earlier})
         self._refuse_beside_stuck(name)
         load = asyncio.ensure_future(load_pipeline(
-            os.path.join(version.path, "pipeline.py"), self._settings.downloader,
+            os.path.join(version.path, "pipeline.py"), downloader or self._settings.downloader,
             remembered=self._settings.remembered(name), on_output=on_output,
             own_directory=self._own_directory))
         self._loading[name] = load

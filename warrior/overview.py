@@ -197,9 +197,11 @@ class Overview:
         if catalogue.refused:
             found.append(Notice("catalogue", "catalogue", " ".join(catalogue.refused),
                                 tone="waiting", new=False))
-        if self._supervisor.held is not None:
-            found.append(Notice("disk", "disk", self._supervisor.held.reason, tone="trouble",
-                                new=False))
+        disk = self._supervisor.holds.get("disk")
+        if disk is not None:
+            found.append(Notice("disk", "disk", disk.reason, tone="trouble", new=False))
+        if self._supervisor.carried is not None:
+            found += self._supervisor.carried.notices()
         return found
 
 

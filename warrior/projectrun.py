@@ -23,9 +23,10 @@ from warrior.slots import Allotment, Demand
 if TYPE_CHECKING:
     from pipeline_core.item import Item
     from pipeline_core.pipeline import Pipeline
+    from pipeline_core.sealing import Keeper
     from pipeline_core.task import Task
     from warrior.background import Background
-    from warrior.checkout import Checkouts
+    from warrior.checkout import Checkouts, Version
     from warrior.entry import Entry
     from warrior.settings import Settings
 
@@ -43,6 +44,8 @@ class Tools:
     keep_data: bool
     #: A new beginning for the ids of a runner's items.
     item_prefix: Callable[[], str]
+    #: Seals items; None: they are abandoned when the process ends.
+    keeper: Keeper | None = None
     #: One for each ``shared:`` limit, so that it holds across projects.
     turnstiles: dict[str, Turnstile] = dataclasses.field(default_factory=dict)
 
@@ -76,6 +79,7 @@ class ProjectRun:
         self._hurry: float | None = None
         self.runner.on_create_item += self._item_created
         self.runner.on_pipeline_finish_item += self._item_finished
+        self.runner.on_seal_item += lambda runner, item: self._on_demand()
         self.runner.on_status += lambda runner, status: on_change()
         self.runner.on_finish += lambda runner: self._ended()
         self._tools.settings.on_change += self._settings_changed
@@ -128,7 +132,7 @@ class ProjectRun:
         asking = len(self._asking)
         return Demand(
             can_start=not self.draining and self.runner.current_pipeline is not None,
-            working=len(self.runner.active_items) - asking, asking=asking,
+            working=self.runner.working - asking, asking=asking,
             dry=bool(asking) or time.monotonic() < self._dry_until)
 
     @property
@@ -194,6 +198,10 @@ class ProjectRun:
                 value.turnstile = self._tools.turnstiles.setdefault(value.name, Turnstile())
         self._tools.settings.attach(self.name, new.loaded.config_values, new.loaded.worker)
         self._versions[new.loaded.pipeline] = new
+        if self._tools.keeper is not None:
+            new.loaded.pipeline.sealer = self._tools.keeper.sealer(
+                self.name, new.version.commit,
+                lambda: str(self._tools.settings.downloader.value or ""))
         self._run_newest()
         self._on_change()
 
@@ -231,9 +239,17 @@ class ProjectRun:
     def _remove(self, old: LoadedVersion) -> None:
         self._tools.settings.detach(self.name, old.loaded.config_values)
         close_loaded(old.loaded)
-        if old.version not in [one.version for one in self._versions.values()]:
+        needed = [one.version for one in self._versions.values()]
+        if old.version not in needed and not self._is_journaled(old.version):
             self._tools.background.start(
                 self._tools.checkouts.remove(old.version), f"Removing {old.version.path}")
+
+    def _is_journaled(self, version: Version) -> bool:
+        """Whether a sealed item may need this code at the next start."""
+        keeper = self._tools.keeper
+        return keeper is not None and any(
+            (sealed.project, sealed.version) == (self.name, version.commit)
+            for sealed in keeper.journal.records.values())
 
     def _ended(self) -> None:
         self.code.close()

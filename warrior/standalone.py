@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import warrior
+from pipeline_core.journal import JournalTooNew
 from pipeline_core.loader import LoadedPipeline, LoadError, load_pipeline
 from pipeline_core.runner import Runner
 from warrior import apikeys, exits, resources
 from warrior.autoupdate import AutoUpdate
 from warrior.descendants import end_descendants
 from warrior.interrupts import Interrupts
+from warrior.itemoutput import ItemOutput
+from warrior.leftbehind import LeftBehind
 from warrior.mainloop import leave, run_to_end
 from warrior.startinganew import StartingAnew
 from warrior.stdout import StdoutWriter, WriterHandler
 
 if TYPE_CHECKING:
-    from pipeline_core.item import Item
     from warrior.cli import PipelineOptions
     from warrior.web.app import PipelineConsole
 
@@ -63,10 +64,7 @@ class Standalone:
             stop_file=options.stop_file, concurrent_items=options.concurrent,
             max_items=options.max_items, keep_data=options.keep_data)
         self.console: PipelineConsole | None = None
-        self.stdout = StdoutWriter(
-            on_closed=self._from_thread(self._stdout_closed),
-            on_drained=self._from_thread(self._stdout_drained),
-            on_trouble=self._from_thread(self._stdout_in_trouble))
+        self.output = ItemOutput(self.runner, lambda: self._show_note(self.reason))
         self.interrupts = Interrupts(self.stop, self.stop_now)
         self.finished = asyncio.Event()
         #: Set when it has to end before there is anything that could be finished.
@@ -74,12 +72,10 @@ class Standalone:
         self.hasty = False
         #: Why it stops; '' while it does not.
         self.reason = ""
-        self.stdout_fault = ""
         self.updates = None if options.update_interval is None else AutoUpdate(
             options.pipeline, self.runner, interval=options.update_interval,
-            environment=anew.environment, say=lambda line: self.stdout.write(line + "\n"),
+            environment=anew.environment, say=lambda line: self.output.writer.write(line + "\n"),
             on_note=lambda: self._show_note(self.reason), restart=self._start_anew)
-        self.runner.on_create_item += self._item_created
         self.runner.on_status += self._status_changed
         self.runner.on_finish += lambda runner: self.finished.set()
 
@@ -94,8 +90,18 @@ class Standalone:
             loaded = await self._load()
             if loaded is None:
                 return await self._not_loaded()
+            keeping = LeftBehind(loaded, self.runner, self.options.downloader, self.loop)
+            try:
+                await keeping.look(self.options.resume)
+            except JournalTooNew as error:
+                logging.error("%s", error)
+                return exits.BAD_CONFIGURATION
+            if self.given_up.is_set():
+                return exits.OK
             self._begin(loaded)
+            keeping.begin()
             await self.finished.wait()
+            await keeping.close()
             self._end(loaded)
         finally:
             if self.updates is not None:
@@ -105,7 +111,7 @@ class Standalone:
             left = end_descendants()
             if left:
                 logging.info("Ended what the project had left behind: %s.", ", ".join(left))
-            await self._flush()
+            await self.output.flush(lambda: FLUSH_IN_HASTE if self.hasty else FLUSH)
         return exits.RESTART if self.anew.wanted else exits.OK
 
     async def _not_loaded(self) -> int:
@@ -143,14 +149,6 @@ class Standalone:
         loaded.close()
         logging.info("Done: %(completed)d completed, %(failed)d failed, %(canceled)d cancelled.",
                      self.runner.counts)
-
-    async def _flush(self) -> None:
-        """Wait for a slow reader of standard output, as long as it takes something."""
-        while not self.stdout.close(timeout=0.1):
-            await asyncio.sleep(0)  # an interrupt has its turn
-            if self.stdout.stuck_for > (FLUSH_IN_HASTE if self.hasty else FLUSH):
-                logging.warning("Nobody reads standard output: the last of it is left out.")
-                return
 
     def _open_console(self) -> bool:
         from warrior.web.app import ConsoleOptions, make_console
@@ -191,7 +189,7 @@ class Standalone:
         """The loaded pipeline; None when it cannot be loaded, or is not to be any more."""
         load = asyncio.ensure_future(load_pipeline(
             self.options.pipeline, self.options.downloader,
-            context_values=self.options.context_values, on_output=self.stdout.write))
+            context_values=self.options.context_values, on_output=self.output.writer.write))
         give_up = asyncio.ensure_future(self.given_up.wait())
         await asyncio.wait({load, give_up}, return_when=asyncio.FIRST_COMPLETED)
         give_up.cancel()
@@ -263,44 +261,6 @@ class Standalone:
     def _show_note(self, reason: str) -> None:
         self.reason = reason
         if self.console is not None:
-            notes = (_INSECURE if self.options.insecure else "", self.stdout_fault,
+            notes = (_INSECURE if self.options.insecure else "", self.output.fault,
                      self.updates.note if self.updates is not None else "", reason)
             self.console.note(" ".join(filter(None, notes)))
-
-    # -- standard output ---------------------------------------------------------
-    def _item_created(self, runner: Runner, item: Item) -> None:
-        item.on_output += self._item_output
-
-    def _item_output(self, item: Item, data: str) -> None:
-        self.stdout.write(data)
-        if self.stdout.full:
-            for child in item.life.children:
-                child.pause(self)
-
-    def _stdout_drained(self) -> None:
-        for item in self.runner.active_items:
-            for child in item.life.children:
-                child.resume(self)
-
-    def _stdout_closed(self, reason: str) -> None:
-        self._stdout_drained()
-        self._stdout_faulty(
-            f"Standard output is closed ({reason}). The items go on; their output is on the page "
-            "only.")
-
-    def _stdout_in_trouble(self, reason: str) -> None:
-        self._stdout_faulty(
-            f"Standard output cannot be written now ({reason}), so some of the items' output is "
-            "missing there. The items go on.")
-
-    def _stdout_faulty(self, sentence: str) -> None:
-        self.stdout_fault = sentence
-        logging.error("%s", sentence)
-        self._show_note(self.reason)
-
-    def _from_thread(self, function: Callable[..., object]) -> Callable[..., None]:
-        def call(*args: object) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended
-                self.loop.call_soon_threadsafe(function, *args)
-
-        return call

@@ -16,7 +16,7 @@ import shutil
 import stat
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import IO
 
 logger = logging.getLogger(__name__)
@@ -102,18 +102,21 @@ class StateDir:
             os.fsync(file.fileno())
         return prefix
 
-    def remove_leftovers(self, keep: bool) -> list[str]:
+    def remove_leftovers(self, keep: bool, spare: Collection[str] = ()) -> list[str]:
         """Remove the item folders that earlier processes left behind; the paths.
 
         Only folders that carry one of our names directly in a project's data folder:
-        projects keep things of their own beside them. ``keep`` (the option keep_data)
-        removes nothing. Blocks.
+        projects keep things of their own beside them. Those of the ids in ``spare`` stay,
+        as they are sealed. ``keep`` (the option keep_data) removes nothing. Blocks.
         """
         prefixes = self._prefixes()
         if keep or not prefixes:
             return []
         removed, failed = [], False
-        for path in self._item_folders(prefixes):
+        for path in self.item_folders(prefixes):
+            if os.path.basename(path) in spare:
+                failed = True
+                continue
             try:
                 shutil.rmtree(path)
                 removed.append(path)
@@ -131,7 +134,9 @@ class StateDir:
         except FileNotFoundError:
             return frozenset()
 
-    def _item_folders(self, prefixes: frozenset[str]) -> Sequence[str]:
+    def item_folders(self, prefixes: frozenset[str] | None = None) -> Sequence[str]:
+        """The folders of items whose names begin with one of these (None: with any that we
+        may have made). Blocks; raises OSError."""
         found = []
         with os.scandir(self.data_dir) as projects:
             folders = [entry.path for entry in projects if entry.is_dir(follow_symlinks=False)]
@@ -142,9 +147,10 @@ class StateDir:
         return found
 
 
-def _is_ours(name: str, prefixes: frozenset[str]) -> bool:
+def _is_ours(name: str, prefixes: frozenset[str] | None) -> bool:
     prefix, *numbers = name.split("-")
-    return prefix in prefixes and len(numbers) == 2 and all(map(str.isdigit, numbers))
+    known = _PREFIX.fullmatch(prefix) if prefixes is None else prefix in prefixes
+    return bool(known) and len(numbers) == 2 and all(map(str.isdigit, numbers))
 
 
 def make_folder(path: str) -> None:

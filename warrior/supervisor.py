@@ -22,6 +22,7 @@ from warrior.slots import allot
 
 if TYPE_CHECKING:
     from pipeline_core.pipeline import Pipeline
+    from warrior.carried import CarriedItems
     from warrior.catalogue import Catalogue
     from warrior.settings import Settings
 
@@ -36,8 +37,10 @@ class Supervisor:
         self, settings: Settings, catalogue: Catalogue, lifecycle: Lifecycle, tools: Tools
     ) -> None:
         self.runs: dict[str, ProjectRun] = {}
-        #: Why no project may start items at all (the disk is low); None when all is well.
-        self.held: Waiting | None = None
+        #: Why no project may start items at all, by what says so (``disk``, ``carried``).
+        self.holds: dict[str, Waiting] = {}
+        #: What earlier runs have sealed and this one brings to its end.
+        self.carried: CarriedItems | None = None
         #: How items ended, of runs that are over.
         self.past_counts = {"completed": 0, "failed": 0, "canceled": 0}
         self.on_change = Event()
@@ -80,7 +83,7 @@ class Supervisor:
                 run.drain()
         self.deal()
         self._changed("projects")
-        if not self.runs:
+        if not self.runs and not (self.carried is not None and self.carried.at_work):
             self.on_idle()
 
     def _begin(self, name: str) -> None:
@@ -145,10 +148,17 @@ class Supervisor:
             delay = max(0.0, min(ends) - time.monotonic()) + 0.05
             self._later = asyncio.get_running_loop().call_later(delay, self.deal)
 
-    def hold(self, why: Waiting | None) -> None:
+    @property
+    def held(self) -> Waiting | None:
+        """Why no project may start items now; None when all is well."""
+        return next(iter(self.holds.values()), None)
+
+    def hold(self, why: Waiting | None, source: str = "disk") -> None:
         """Claim nothing while there is a reason not to; those at work go on."""
-        if why != self.held:
-            self.held = why
+        if why != self.holds.get(source):
+            self.holds.pop(source, None)
+            if why is not None:
+                self.holds[source] = why
             self.deal()
 
     # -- stopping --------------------------------------------------------------------
@@ -156,6 +166,8 @@ class Supervisor:
         """End every item now; children get so many seconds between TERM and KILL."""
         for run in list(self.runs.values()):
             run.stop_now(kill_after)
+        if self.carried is not None:
+            self.carried.stop_now(kill_after)
 
     # -- what it tells ---------------------------------------------------------------
     def counts(self) -> dict[str, int]:
@@ -168,14 +180,18 @@ class Supervisor:
 
     def active(self) -> int:
         """How many items are at work or wait."""
-        return sum(len(run.runner.active_items) for run in self.runs.values())
+        carried = 0 if self.carried is None else self.carried.at_work
+        return carried + sum(len(run.runner.active_items) for run in self.runs.values())
 
     def waiting(self) -> list[Waiting]:
         """Why items wait, over all projects."""
-        return [why for run in self.runs.values() for why in run.waiting()]
+        carried = [] if self.carried is None else self.carried.waiting()
+        return carried + [why for run in self.runs.values() for why in run.waiting()]
 
     def pipelines(self) -> Iterator[tuple[str, str, Pipeline]]:
         """``(project, version, pipeline)`` of all that are loaded."""
         for name, run in self.runs.items():
             for one in run.versions():
                 yield name, one.version.short, one.loaded.pipeline
+        if self.carried is not None:
+            yield from self.carried.pipelines()

@@ -103,6 +103,13 @@ class Shelf:
                 return self._version(project, record)
         return None
 
+    def of_commit(self, project: str, commit: str) -> Version | None:
+        """A ready version of this commit, of whatever repository."""
+        for record in reversed(self._ready(project)):
+            if record.commit == commit:
+                return self._version(project, record)
+        return None
+
     def newest(self, project: str, *, loaded: bool = False) -> Version | None:
         """What was ready last; with ``loaded``, of those that could be loaded."""
         for record in reversed(self._ready(project)):

@@ -26,8 +26,11 @@ def _answers(port: int) -> bool:
 
 
 @contextlib.contextmanager
-def rsync_daemon(folder: Path) -> Iterator[tuple[str, Path]]:
-    """The URL of the module, ending in ``/``, and the folder into which it writes."""
+def rsync_daemon(folder: Path, more: str = "") -> Iterator[tuple[str, Path]]:
+    """The URL of the module, ending in ``/``, and the folder into which it writes.
+
+    ``more`` are further lines of its configuration.
+    """
     uploads = folder / "uploads"
     uploads.mkdir(parents=True)
     config = folder / "rsyncd.conf"
@@ -35,7 +38,7 @@ def rsync_daemon(folder: Path) -> Iterator[tuple[str, Path]]:
     owner = "uid = 0\ngid = 0\n" if os.getuid() == 0 else ""
     config.write_text(
         f"use chroot = no\n{owner}log file = {folder}/log\n"
-        f"[uploads]\npath = {uploads}\nread only = no\n")
+        f"[uploads]\npath = {uploads}\nread only = no\n{more}")
     port = free_port()
     process = subprocess.Popen(
         ["rsync", "--daemon", "--no-detach", "--address=127.0.0.1", f"--port={port}",
@@ -50,3 +53,54 @@ def rsync_daemon(folder: Path) -> Iterator[tuple[str, Path]]:
     finally:
         process.terminate()
         process.wait(20)
+
+
+class HeldDaemon:
+    """A daemon that holds every transfer before its first byte, while it is told to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.url = ""
+        self.uploads = folder / "uploads"
+        self._hold = folder / "hold"
+        self._began = folder / "began"
+        folder.mkdir(parents=True)
+        self._script = folder / "before"
+        self._script.write_text(
+            f"#!/bin/sh\necho begun >> {self._began}\n"
+            f"while [ -e {self._hold} ]; do sleep 0.02; done\n")
+        self._script.chmod(0o755)
+
+    @property
+    def configuration(self) -> str:
+        return f"pre-xfer exec = {self._script}\n"
+
+    def hold(self) -> None:
+        """Let no transfer begin from now on."""
+        self._hold.touch()
+
+    def go_on(self) -> None:
+        """Let them begin again."""
+        self._hold.unlink()
+
+    def begun(self) -> int:
+        """How many transfers somebody has wanted to begin."""
+        return len(self._began.read_text().splitlines()) if self._began.exists() else 0
+
+    def files(self) -> dict[str, str]:
+        """What has arrived: the path within the module, and the content."""
+        return {str(path.relative_to(self.uploads)): path.read_text()
+                for path in self.uploads.rglob("*") if path.is_file()}
+
+
+@contextlib.contextmanager
+def held_rsync_daemon(folder: Path) -> Iterator[HeldDaemon]:
+    """A daemon that can be brought to a halt."""
+    held = HeldDaemon(folder)
+    with rsync_daemon(folder, held.configuration) as (url, _):
+        held.url = url
+        try:
+            yield held
+        finally:
+            # Who is held still has to end.
+            with contextlib.suppress(FileNotFoundError):
+                held.go_on()

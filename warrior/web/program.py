@@ -121,6 +121,8 @@ class PipelineProgram:
             text = sentence.stopping(at_work, self.board.waiting())
         elif runner.waiting is not None:
             text = sentence.because(runner.waiting, "trouble")
+        elif runner.held is not None and not at_work:
+            text = sentence.because(runner.held)
         elif at_work:
             text = sentence.working(at_work, self.board.waiting())
         elif runner.resting:

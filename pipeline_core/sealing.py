@@ -1,0 +1,290 @@
+"""Seals items: before the task that uploads, their files are brought to the disk and they
+are noted in the journal. From there on a crash loses nothing.
+
+    claimed → working → sealed → uploading → uploaded → acknowledged → gone
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import functools
+import os
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from pipeline_core import describing
+from pipeline_core.backoff import Backoff
+from pipeline_core.event import Event
+from pipeline_core.journal import Journal
+from pipeline_core.mailbox import Mailbox
+from pipeline_core.sealed import Sealed, State, remove_manifest, write_manifest
+from pipeline_core.sealedfiles import sync_folders, take_files
+from pipeline_core.uploadqueue import UploadQueue
+from pipeline_core.waiting import Fault, Waiting
+
+if TYPE_CHECKING:
+    from pipeline_core.item import Item
+    from pipeline_core.task import Task
+
+
+@dataclasses.dataclass
+class Seal:
+    """An item's record, and the number that its position has in the item's own pipeline."""
+
+    sealed: Sealed
+    position: int
+
+    def next_after(self, position: int) -> int:
+        """The position behind this one, as the journal counts."""
+        return self.sealed.position + position - self.position + 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """A sealed item that is not at work: ``why`` is a sentence."""
+
+    sealed: Sealed
+    why: str
+
+
+class Keeper:
+    """What all pipelines of a process seal with: the journal, and a thread for the files.
+
+    ``kept`` are the sealed items that ended without being done; ``on_kept()`` tells that
+    they have changed. ``next_try`` says when they are tried again. ``locks``: several
+    processes share the folders, so each sealed item's folder is locked (flock) by the one
+    that works on it.
+    """
+
+    def __init__(
+        self, journal: Journal, *, locks: bool = False, next_try: str = "at the next start"
+    ) -> None:
+        self.journal = journal
+        self.files = Mailbox("sealing", journal.loop)
+        self.locks: dict[str, int] | None = {} if locks else None
+        self.next_try = next_try
+        self.queue = UploadQueue()
+        self.kept: dict[str, Kept] = {}
+        self.on_kept = Event()
+
+    def sealer(self, project: str, version: str, downloader: Callable[[], str]) -> Sealer:
+        """For a loaded pipeline: ``version`` names its code, ``downloader()`` who works."""
+        return Sealer(self, project, version, downloader)
+
+    def keep(self, sealed: Sealed, why: str) -> None:
+        """The item is not at work any more, and not done."""
+        self.kept[sealed.item_id] = Kept(sealed, why)
+        self.on_kept()
+
+    def take_up(self, item_id: str) -> None:
+        """It is at work again."""
+        if self.kept.pop(item_id, None) is not None:
+            self.on_kept()
+
+    def lock(self, item_id: str, folder: str) -> bool:
+        """Lock an item's folder; False when another process has it. Blocks; raises OSError."""
+        if self.locks is None or item_id in self.locks:
+            return True
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self.locks[item_id] = descriptor
+        return True
+
+    def unlock(self, item_id: str) -> None:
+        """Let go of a folder; it may be gone already."""
+        if self.locks is not None and item_id in self.locks:
+            os.close(self.locks.pop(item_id))
+
+    async def close(self, patience: float) -> None:
+        """Bring to the disk what is under way, for so many seconds at most."""
+        self.files.close()
+        await self.journal.finish(patience)
+
+
+class Sealer:
+    """Seals the items of one pipeline, and notes how far they are. All on the loop."""
+
+    def __init__(
+        self, keeper: Keeper, project: str, version: str, downloader: Callable[[], str]
+    ) -> None:
+        self.keeper = keeper
+        self.project = project
+        self.version = version
+        self._downloader = downloader
+
+    # -- what the pipeline asks ------------------------------------------------------
+    def wants(self, position: int, item: Item) -> bool:
+        """Whether the item is to be sealed before the task at this position."""
+        return (not (item.seal is not None and item.seal.position == position)
+                and describing.upload_in(item.pipeline.tasks[position]) is not None)
+
+    def seal_before(self, position: int, item: Item, then: Callable[[], Any]) -> None:
+        """Seal the item, then go on."""
+        top = item.pipeline.tasks[position]
+        upload = describing.upload_in(top)
+        assert upload is not None
+        plain, done = describing.plain_tail(item.pipeline, position, upload)
+        self._seal(item, position, top, upload, done, plain, then)
+
+    def seal_at_start(self, upload: Task, item: Item, then: Callable[[], Any]) -> None:
+        """An upload starts that could not be seen beforehand: seal now, if that is not done."""
+        position = item.life.position
+        if item.seal is not None and item.seal.position == position:
+            then()
+        else:
+            self._seal(item, position, upload, upload, None, False, then)
+
+    def left(self, position: int, item: Item, then: Callable[[], Any]) -> None:
+        """The item has left a task behind its seal: note what that means, then go on."""
+        seal = item.seal
+        assert seal is not None
+        if position == seal.position:
+            state = State.UPLOADED
+        elif describing.done_in(item.pipeline.tasks[position]) is not None:
+            state = State.ACKNOWLEDGED
+        else:
+            then()
+            return
+        write = functools.partial(
+            self.keeper.journal.advance, item.item_id, state, seal.next_after(position))
+        self._until_written(item, write, then)
+
+    def ended(self, item: Item) -> bool:
+        """The item has ended: whether its folder is kept for a next try."""
+        assert item.seal is not None
+        self.keeper.queue.leave(item.item_id)
+        if item.completed:
+            return False
+        journal = self.keeper.journal
+        why = "It was stopped." if item.canceled else f"It failed in {_last_task(item)}."
+        sealed = journal.records.get(item.item_id)
+        if sealed is not None and not item.canceled:
+            journal.note_trouble(item.item_id, why)
+        if item.life.failure is not None and not item.canceled:
+            # Not into the journal: what an error says may hold anything.
+            why = f"{why[:-1]}: {item.life.failure or type(item.life.failure).__name__}"
+        self.keeper.keep(sealed or item.seal.sealed, why)
+        item.log_output(f"Its files are kept in {item.seal.sealed.folder}; it is carried on "
+                        f"{self.keeper.next_try}.")
+        return True
+
+    def gone(self, item: Item) -> None:
+        """The item is over, and its folder has been removed (or stays, as was wished)."""
+        if item.keep_data:
+            assert item.seal is not None
+            self.keeper.files.call(remove_manifest, item.seal.sealed.folder)
+        self.keeper.journal.forget(item.item_id)
+        self.keeper.unlock(item.item_id)
+
+    # -- sealing ---------------------------------------------------------------------
+    def _seal(self, item: Item, position: int, top: Task, upload: Task, done: Any, plain: bool,
+              then: Callable[[], Any]) -> None:
+        def described(description: describing.Description | None) -> None:
+            if description is None:
+                then()
+            else:
+                self._take_files(item, self._record(item, position, description),
+                                 description.paths, position, then)
+
+        top._hook(item, describing.describe, item, top, upload, done, plain, then=described,
+                  asks_foreign=describing.asks_foreign(upload, done, top))
+
+    def _record(
+        self, item: Item, position: int, description: describing.Description
+    ) -> Sealed:
+        return Sealed(
+            item_id=item.item_id, number=item.item_number, name=str(item.get("item_name", "")),
+            project=self.project, version=self.version, folder="", position=position,
+            steps=tuple(str(task) for task in item.pipeline.tasks),
+            downloader=str(description.upload.get("downloader") or self._downloader()),
+            upload=description.upload, done=description.done, plain=description.plain, files=(),
+            properties=description.properties, lost=description.lost,
+            lost_attributes=description.lost_attributes, sealed_at=time.time(), next=position)
+
+    def _take_files(self, item: Item, sealed: Sealed, paths: Iterable[str], position: int,
+                    then: Callable[[], Any], backoff: Backoff | None = None) -> None:
+        backoff = backoff or Backoff(2.0, factor=2.0, maximum=60.0)
+        folder = str(item["data_dir"])
+
+        def taken(complete: Any, error: BaseException | None) -> None:
+            if item.life.ending:
+                return
+            if error is not None:
+                again = functools.partial(
+                    self._take_files, item, sealed, paths, position, then, backoff)
+                self._wait(item, f"Its files cannot be brought to the disk: {error}.", backoff,
+                           again)
+                return
+            self._commit(item, complete, position, then)
+
+        self.keeper.files.call(_take_files, self.keeper, sealed, folder, paths, then=taken)
+
+    def _commit(
+        self, item: Item, sealed: Sealed, position: int, then: Callable[[], Any]
+    ) -> None:
+        # From here on the record may be on the disk: an end in between keeps the files.
+        item.seal = Seal(sealed, position)
+
+        def go_on() -> None:
+            count = len(sealed.files)
+            self.keeper.queue.enter(sealed.item_id, sealed.size)
+            item.pipeline.on_seal_item(item)
+            item.log_output(f"Sealed: {count} file{'' if count == 1 else 's'}, {sealed.size:,} "
+                            "bytes, kept until they are uploaded and reported")
+            then()
+
+        self._until_written(item, functools.partial(self.keeper.journal.seal, sealed), go_on)
+
+    def _until_written(
+        self, item: Item, write: Callable[[Any], Any], then: Callable[[], Any],
+        backoff: Backoff | None = None,
+    ) -> None:
+        backoff = backoff or Backoff(2.0, factor=2.0, maximum=60.0)
+
+        def written(error: Exception | None) -> None:
+            if error is None:
+                item.life.guard(then)
+            elif not item.life.ending:
+                self._wait(item, f"The journal of finished items cannot be written: {error}.",
+                           backoff,
+                           functools.partial(self._until_written, item, write, then, backoff))
+
+        write(written)
+
+    def _wait(
+        self, item: Item, reason: str, backoff: Backoff, again: Callable[[], Any]
+    ) -> None:
+        delay = backoff.next_delay()
+        backoff.grow()
+        item.log_output(f"{reason} Trying again after {delay:.0f} seconds...")
+        item.life.wait(Waiting(reason, Fault.MACHINE, time.monotonic() + delay, "resources"),
+                       delay, again)
+
+
+def _last_task(item: Item) -> str:
+    failed = [str(task) for task, status in item.task_status.items()
+              if status == item.TaskStatus.failed]
+    return failed[-1] if failed else str(item.pipeline.tasks[item.life.position])
+
+
+def _take_files(keeper: Keeper, sealed: Sealed, folder: str, paths: Iterable[str]) -> Sealed:
+    """Bring the files and their folders to the disk; the record with them in it. Blocks."""
+    folder = os.path.realpath(folder)
+    files, whole = take_files(paths)
+    sealed = dataclasses.replace(
+        sealed, folder=folder, files=files,
+        upload={**sealed.upload, "folders": whole} if whole else dict(sealed.upload))
+    if not keeper.lock(sealed.item_id, folder):
+        raise OSError(f"another process has locked {folder}")
+    write_manifest(sealed)
+    sync_folders(folder, files)
+    return sealed

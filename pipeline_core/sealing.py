@@ -20,7 +20,7 @@ from pipeline_core.event import Event
 from pipeline_core.journal import Journal
 from pipeline_core.mailbox import Mailbox
 from pipeline_core.sealed import Sealed, State, remove_manifest, write_manifest
-from pipeline_core.sealedfiles import sync_folders, take_files
+from pipeline_core.sealedfiles import first_missing, sync_folders, take_files
 from pipeline_core.uploadqueue import UploadQueue
 from pipeline_core.waiting import Fault, Waiting
 
@@ -177,13 +177,32 @@ class Sealer:
                         f"{self.keeper.next_try}.")
         return True
 
+    def clear(self, item: Item) -> None:
+        """Remove the folder of an item that is done. Blocks; raises OSError."""
+        assert item.seal is not None
+        # First of all: a folder that cannot be removed must not look like a sealed item.
+        remove_manifest(item.seal.sealed.folder)
+        item.clear_data_directory()
+
     def gone(self, item: Item) -> None:
         """The item is over, and its folder has been removed (or stays, as was wished)."""
-        if item.keep_data:
-            assert item.seal is not None
-            self.keeper.files.call(remove_manifest, item.seal.sealed.folder)
         self.keeper.journal.forget(item.item_id)
         self.keeper.unlock(item.item_id)
+
+    def look_for_files(
+        self, item: Item, there: Callable[[], Any], missing: Callable[[], Any]
+    ) -> None:
+        """After a failed upload: ``missing()`` where a file is gone, so that it is not tried for
+        ever; else ``there()``."""
+        def looked(gone: Any, error: BaseException | None) -> None:
+            if error is None and gone:
+                item.log_output(f"{gone} is missing: the upload is given up.")
+                item.life.guard(missing)
+            else:
+                item.life.guard(there)
+
+        assert item.seal is not None
+        self.keeper.files.call(first_missing, item.seal.sealed, then=looked)
 
     # -- sealing ---------------------------------------------------------------------
     def _seal(self, item: Item, position: int, top: Task, upload: Task, done: Any, plain: bool,
@@ -217,6 +236,7 @@ class Sealer:
 
         def taken(complete: Any, error: BaseException | None) -> None:
             if item.life.ending:
+                self.keeper.unlock(item.item_id)
                 return
             if error is not None:
                 again = functools.partial(

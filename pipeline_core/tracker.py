@@ -296,10 +296,16 @@ class _Outcome:
     def task_left(self, task: Task, item: Item, status: str) -> None:
         if status == item.TaskStatus.completed:
             self.task._hook(item, self.task.complete_item, item)
+            return
+        again = functools.partial(
+            self.task._wait_and_retry, item,
+            f"The upload to {self.target} failed; another target is asked for.",
+            Fault.TARGET, "upload")
+        if item.seal is None:
+            again()
         else:
-            self.task._wait_and_retry(
-                item, f"The upload to {self.target} failed; another target is asked for.",
-                Fault.TARGET, "upload")
+            item.pipeline.sealer.look_for_files(
+                item, again, functools.partial(self.task._hook, item, self.task.fail_item, item))
 
 
 class SendDoneToTracker(TrackerRequest):

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from pipeline_core.journal import Journal
 from pipeline_core.sealed import Sealed, State
 from pipeline_core.sealing import Keeper
 from tests.e2e.contract.kit import ROOT, Played, play, write_pipeline
-from tests.support.scripted_tracker import Answer, ScriptedTracker
+from tests.support.scripted_tracker import Answer, Request, ScriptedTracker, json_answer
 
 WORK = """\
     class Work(SimpleTask):
@@ -207,6 +208,38 @@ def test_a_failed_upload_keeps_the_files(
             raise ValueError('no')
 """)
     assert not os.path.exists(played.only.item["data_dir"])
+
+
+def test_a_missing_file_is_not_tried_for_ever(
+    go: Callable[..., Any], tracker: ScriptedTracker
+) -> None:
+    """The upload is given up, and the item kept."""
+    def remove(request: Request) -> Answer:
+        path, = watched_files
+        os.remove(path)
+        return Answer(500)
+
+    watched_files: list[str] = []
+    tracker.queue("a", remove)
+
+    async def script(played: Played) -> None:
+        await played.until(lambda: played.items and played.only.item.seal is not None)
+        item = played.only.item
+        assert item.seal is not None
+        watched_files.append(item.seal.sealed.files[0].path)
+        hold.set()
+
+    hold = threading.Event()
+
+    def target(request: Request) -> Answer:
+        assert hold.wait(20)
+        return json_answer({"upload_target": tracker.url + "/put/"})
+
+    tracker.always("upload", target)
+    played, watched = go(UPLOAD, script=script)
+    assert played.outcomes == ["failed"]
+    assert "is missing: the upload is given up" in played.log
+    assert watched.keeper is not None and len(watched.keeper.kept) == 1
 
 
 def test_a_whole_folder(go: Callable[..., Any], tracker: ScriptedTracker, tmp_path: Path) -> None:

@@ -43,22 +43,22 @@ class CarriedItem(Item):
         super().__init__(pipeline, sealed.item_id, sealed.number, keep_data=keep_data,
                          prepare_data_directory=False)
         self._properties.update(sealed.properties)
-        self._lost = frozenset(sealed.lost)
-        self._lost_attributes = frozenset(sealed.lost_attributes)
+        self.lost = frozenset(sealed.lost)
+        self.lost_attributes = frozenset(sealed.lost_attributes)
         self.seal = Seal(sealed, position)
 
     def __getitem__(self, key: str) -> Any:
-        if key in self._lost and key not in self._properties:
+        if key in self.lost and key not in self._properties:
             raise LostProperty(key)
         return super().__getitem__(key)
 
     def __contains__(self, key: object) -> bool:
-        if key in self._lost and key not in self._properties:
+        if key in self.lost and key not in self._properties:
             raise LostProperty(str(key))
         return super().__contains__(key)
 
     def __getattr__(self, name: str) -> Any:
-        if name in self.__dict__.get("_lost_attributes", ()):
+        if name in self.__dict__.get("lost_attributes", ()):
             raise LostProperty(name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 

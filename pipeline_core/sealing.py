@@ -93,9 +93,10 @@ class Keeper:
         except BlockingIOError:
             os.close(descriptor)
             return False
-        except BaseException:
+        except OSError:
+            # A file system without such locks: then several must not share it.
             os.close(descriptor)
-            raise
+            return True
         self.locks[item_id] = descriptor
         return True
 

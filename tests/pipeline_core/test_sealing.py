@@ -8,14 +8,16 @@ import shutil
 import subprocess
 import sys
 import threading
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline_core import sealedfiles
+from pipeline_core import describing, sealedfiles
 from pipeline_core.journal import Journal
+from pipeline_core.resuming import CarriedItem, LostProperty
 from pipeline_core.sealed import Sealed, State
 from pipeline_core.sealing import Keeper
 from tests.e2e.contract.kit import ROOT, Played, play, write_pipeline
@@ -258,6 +260,37 @@ def test_a_whole_folder(go: Callable[..., Any], tracker: ScriptedTracker, tmp_pa
     played, _ = go("Upload(TRACKER, downloader, [ItemInterpolation('%(data_dir)s')])",
                    script=script)
     assert played.outcomes == ["canceled"]
+
+
+@pytest.mark.parametrize(("change", "plain"), [
+    ("t.args.insert(1, '--quiet')", True), ("t.args.append('other')", False),
+    ("t.env = {'A': 'b'}", False), ("t.args[0] = './rsync'", False),
+])
+def test_a_command_line_of_its_own(go: Callable[..., Any], change: str, plain: bool) -> None:
+    """One that is not as ours is goes on only with the project's code."""
+    _, watched = go("t", f"""\
+    t = RsyncUpload('rsync://127.0.0.1:9/x/', FILES, ItemInterpolation('%(data_dir)s/'), max_tries=1)
+    {change}
+""")
+    assert watched.record.plain is plain
+
+
+def test_what_an_earlier_process_lost_stays_lost(
+    go: Callable[..., Any], tracker: ScriptedTracker
+) -> None:
+    """A record that is made of an item that was carried on names it again."""
+    _, watched = go(UPLOAD)
+    pipeline = types.SimpleNamespace(data_dir="/nowhere", worker=None)
+    item = CarriedItem(pipeline, watched.record, 1, keep_data=False)  # type: ignore[arg-type]
+    assert item["item_name"] == "item 1" and "nothing" not in item
+    for ask in (lambda: item["cookie"], lambda: item.get("cookie"), lambda: "cookie" in item,
+                lambda: "%(cookie)s" % item):
+        with pytest.raises(LostProperty, match="cookie"):
+            ask()
+    again = describing._properties(item, describing.Reader(item))
+    assert set(again[1]) == {"cookie", "list"} and again[2] == ()
+    item["cookie"] = "anew"
+    assert item["cookie"] == "anew"
 
 
 # -- looked at again --------------------------------------------------------------------

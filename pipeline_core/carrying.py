@@ -24,10 +24,10 @@ from pipeline_core.worker import Worker
 
 if TYPE_CHECKING:
     from pipeline_core.item import Item
+    from pipeline_core.keeper import Keeper
     from pipeline_core.pipeline import Pipeline
     from pipeline_core.runner import Runner
     from pipeline_core.sealed import Sealed
-    from pipeline_core.sealing import Keeper
     from pipeline_core.turnstile import Turnstile
 
 logger = logging.getLogger(__name__)

@@ -188,8 +188,7 @@ class Journal(Mailbox):
             raise
 
     def _open(self, found: dict[str, Sealed]) -> None:
-        was_there = self._database is not None or self._is_there()
-        if was_there:
+        if was_there := self._database is not None or self._is_there():
             try:
                 found.update(self._read_all())
             except _Corrupt as error:

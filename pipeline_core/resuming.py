@@ -11,13 +11,13 @@ from pipeline_core.item import Item
 from pipeline_core.pipeline import Pipeline
 from pipeline_core.sealed import Sealed, State
 from pipeline_core.sealedfiles import resolve, why_not
-from pipeline_core.sealing import Seal
+from pipeline_core.sealing import Seal, Sealer
 from pipeline_core.task import LimitConcurrent, Task
 from pipeline_core.tracker import SendDoneToTracker, UploadWithTracker
 from pipeline_core.turnstile import Turnstile
 
 if TYPE_CHECKING:
-    from pipeline_core.sealing import Keeper
+    from pipeline_core.keeper import Keeper
     from pipeline_core.worker import Worker
 
 #: What a journaled upload may run.
@@ -165,7 +165,7 @@ def make_item(
 ) -> tuple[CarriedItem, int]:
     """The item, and the position at which it enters its pipeline."""
     if pipeline.sealer is None:
-        pipeline.sealer = keeper.sealer(
-            sealed.project, sealed.version, lambda: sealed.downloader)
+        pipeline.sealer = Sealer(
+            keeper, sealed.project, sealed.version, lambda: sealed.downloader)
     place, enter = places(sealed)
     return CarriedItem(pipeline, sealed, place, keep_data), enter

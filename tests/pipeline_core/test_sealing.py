@@ -17,9 +17,10 @@ import pytest
 
 from pipeline_core import describing, sealedfiles
 from pipeline_core.journal import Journal
+from pipeline_core.keeper import Keeper
 from pipeline_core.resuming import CarriedItem, LostProperty
 from pipeline_core.sealed import Sealed, State
-from pipeline_core.sealing import Keeper
+from pipeline_core.sealing import Sealer
 from tests.e2e.contract.kit import ROOT, Played, play, write_pipeline
 from tests.support.scripted_tracker import Answer, Request, ScriptedTracker, json_answer
 
@@ -62,7 +63,7 @@ class Watched:
 
         journal.seal, journal.advance = noted_seal, noted_advance  # type: ignore[method-assign]
         self.keeper = Keeper(journal)
-        played.loaded.pipeline.sealer = self.keeper.sealer("one", "v", lambda: "someone")
+        played.loaded.pipeline.sealer = Sealer(self.keeper, "one", "v", lambda: "someone")
 
     @property
     def record(self) -> Sealed:

@@ -303,12 +303,15 @@ class Runner:
         if item.failed:
             self._rest()
         assert self._disk is not None
-        if item.seal is not None and pipeline.sealer is not None and pipeline.sealer.ended(item):
-            # Behind its seal nothing of an item is removed before it is reported.
-            self._cleared(item, None, None, kept=True)
-            return
+        clear = item.clear_data_directory
+        if item.seal is not None and pipeline.sealer is not None:
+            if pipeline.sealer.ended(item):
+                # Behind its seal nothing of an item is removed before it is reported.
+                self._cleared(item, None, None, kept=True)
+                return
+            clear = functools.partial(pipeline.sealer.clear, item)
         # Its slot is free when its folder is gone, so folders cannot pile up.
-        self._disk.call(item.clear_data_directory, then=functools.partial(self._cleared, item))
+        self._disk.call(clear, then=functools.partial(self._cleared, item))
 
     def _cleared(
         self, item: Item, result: Any, error: BaseException | None, kept: bool = False

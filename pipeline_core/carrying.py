@@ -11,6 +11,7 @@ import contextlib
 import functools
 import logging
 import os
+import re
 import shutil
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import TYPE_CHECKING, Any
@@ -23,10 +24,10 @@ from pipeline_core.worker import Worker
 
 if TYPE_CHECKING:
     from pipeline_core.item import Item
+    from pipeline_core.keeper import Keeper
     from pipeline_core.pipeline import Pipeline
     from pipeline_core.runner import Runner
     from pipeline_core.sealed import Sealed
-    from pipeline_core.sealing import Keeper
     from pipeline_core.turnstile import Turnstile
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,9 @@ HEAD_START = 600.0
 #: Why nothing is claimed.
 FIRST = Waiting("Items that an earlier run has finished are uploaded first.", Fault.NOBODY, None,
                 "queue")
+
+#: What our item folders are called: those of the warrior, and those of run-pipeline.
+_ITEM_ID = re.compile(r"[0-9a-f]{8}(w[0-9a-f]{8}-[0-9]+|[0-9a-f]{12})-[0-9]+")
 
 #: The code of a record's version, to go on with. Raises LoadError.
 Load = Callable[["Sealed"], Awaitable[LoadedPipeline]]
@@ -150,7 +154,9 @@ class Carrying:
             return None
         if sealed.over and sealed.state is not State.SEALED:
             inside = os.path.join(os.path.realpath(self._data_dir), "")
-            if os.path.realpath(sealed.folder).startswith(inside):
+            # Projects keep things of their own beside it.
+            if (os.path.realpath(sealed.folder).startswith(inside)
+                    and _ITEM_ID.fullmatch(sealed.item_id)):
                 if self._keep_data:
                     remove_manifest(sealed.folder)
                 elif os.path.isdir(sealed.folder):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline_core.config import ConfigValue, realize
 from pipeline_core.event import Event
-from pipeline_core.externalprocess import CurlUpload, ExternalProcess, RsyncUpload
+from pipeline_core.externalprocess import UPLOAD_ENV, CurlUpload, ExternalProcess, RsyncUpload
 from pipeline_core.item import Item
 from pipeline_core.realizing import is_foreign_value
 from pipeline_core.sealedfiles import resolve
@@ -108,7 +108,8 @@ def is_unmodified(task: Task) -> bool:
     if any(callable(getattr(kind, name, None)) for name in own):
         return False
     if isinstance(task, ExternalProcess) and (
-            task.env or task.retry_on_exit_code is not None or task.accept_on_exit_code != [0]):
+            task.env not in (None, {}, *UPLOAD_ENV.values())
+            or task.retry_on_exit_code is not None or task.accept_on_exit_code != [0]):
         return False
     return all(_is_quiet(own[name]) for name in _TASK_EVENTS)
 
@@ -145,7 +146,8 @@ def describe(item: Item, top: Task, upload: Task, done: Any, plain: bool) -> Des
     """All that is kept of the item; None when the upload cannot be realized (yet)."""
     reader = Reader(item)
     try:
-        values, paths = _describe_upload(upload, reader)
+        values, paths, usual = _describe_upload(upload, reader)
+        plain = plain and usual
         json.dumps(values)
     except Exception:
         # It may well be skipped: then nobody ever asks for these values.
@@ -163,24 +165,33 @@ def describe(item: Item, top: Task, upload: Task, done: Any, plain: bool) -> Des
     return Description(values, report, plain, paths, *_properties(item, reader))
 
 
-def _describe_upload(upload: Task, reader: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _describe_upload(
+    upload: Task, reader: Any
+) -> tuple[dict[str, Any], tuple[str, ...], bool]:
+    """The values, the paths, and whether a command line is as ours are."""
     if isinstance(upload, UploadWithTracker):
-        return _describe_with_tracker(upload, reader)
+        return (*_describe_with_tracker(upload, reader), True)
     assert isinstance(upload, ExternalProcess)
     values: dict[str, Any] = {
         "kind": "program", "name": upload.name, "max_tries": realize(upload.max_tries, reader),
         "args": [str(arg) for arg in realize(upload.args, reader)], "stdin": ""}
+    args = values["args"]
+    paths: tuple[str, ...]
     if isinstance(upload, RsyncUpload):
         source = str(realize(upload.target_source_path, reader))
-        values["args"][-2] = os.path.join(resolve(os.path.join(upload.cwd, source)), "")
+        usual = args[0] == "rsync" and args[-3:-1] == ["--files-from=-", source]
+        args[-2] = os.path.join(resolve(os.path.join(upload.cwd, source)), "")
         values["stdin"] = upload.stdin_data(reader).decode("utf-8", "surrogateescape")
         paths = tuple(os.path.join(upload.cwd, str(file))
                       for file in realize(upload.files, reader))
     else:
-        place = values["args"].index("--upload-file") + 1
-        paths = (os.path.join(upload.cwd, values["args"][place]),)
-        values["args"][place] = resolve(paths[0])
-    return values, paths
+        usual = args[0] == "curl" and "--upload-file" in args[:-1]
+        paths = ()
+        if usual:
+            place = args.index("--upload-file") + 1
+            args[place] = resolve(os.path.join(upload.cwd, args[place]))
+            paths = (args[place],)
+    return values, paths, usual
 
 
 def _describe_with_tracker(
@@ -222,13 +233,15 @@ def _properties(
                 kept[key] = have[key]
             except (TypeError, ValueError, RecursionError):
                 continue
-    lost = tuple(key for key in have if key not in kept and key not in _MADE)
-    attributes = tuple(name for name in vars(item) if name not in _own_attributes())
-    return kept, lost, attributes
+    names = set(have) | item.lost
+    lost = tuple(sorted(names.difference(kept, _MADE)))
+    own = {name for name in vars(item) if name not in _own_attributes()}
+    return kept, lost, tuple(sorted(own | item.lost_attributes))
 
 
 @functools.lru_cache(maxsize=1)
 def _own_attributes() -> frozenset[str]:
     """What every item has; all else was put there by a project."""
     nowhere = types.SimpleNamespace(data_dir="", worker=None)
-    return frozenset(vars(Item(nowhere, "", 0, prepare_data_directory=False)))
+    return frozenset(vars(Item(nowhere, "", 0, prepare_data_directory=False))) | {
+        "lost", "lost_attributes"}

@@ -33,11 +33,13 @@ __all__ = [
 #: Retries of a program are never further apart than this, in seconds.
 LONGEST_RETRY_DELAY = 300.0
 
-#: A target that wants a password gets this one and refuses it: without any, rsync would ask
-#: on the terminal, for ever, or take the list of files for the answer.
-_RSYNC_ENV = {"RSYNC_PASSWORD": "none"}
-#: The folder of the settings that curl reads in the place of the user's own.
-_CURL_ENV = {"CURL_HOME": os.path.join(os.path.dirname(os.path.abspath(__file__)), "curl")}
+#: What the programs of uploads get, by their names. A target that wants a password gets this
+#: one and refuses it: without any, rsync would ask on the terminal, for ever, or take the list
+#: of files for the answer. curl reads the settings in this folder, not the user's own.
+UPLOAD_ENV = {
+    "rsync": {"RSYNC_PASSWORD": "none"},
+    "curl": {"CURL_HOME": os.path.join(os.path.dirname(os.path.abspath(__file__)), "curl")},
+}
 
 
 class ExternalProcess(Task):
@@ -269,7 +271,7 @@ class RsyncUpload(ExternalProcess):
             "--bwlimit", bwlimit,
             *(extra_args if isinstance(extra_args, (list, tuple)) else []),
             "--files-from=-", target_source_path, target,
-        ], max_tries=max_tries, env=dict(_RSYNC_ENV))
+        ], max_tries=max_tries, env=dict(UPLOAD_ENV["rsync"]))
 
     def stdin_data(self, item: Item) -> bytes:
         source = os.path.join(self.cwd, str(realize(self.target_source_path, item)))
@@ -306,7 +308,7 @@ class CurlUpload(ExternalProcess):
             "--header", _CurlLimits(speed_limit, speed_time),
             "--write-out", "Upload server: %{url_effective}\\n",
             "--location", "--upload-file", filename, target,
-        ], max_tries=max_tries, env=dict(_CURL_ENV))
+        ], max_tries=max_tries, env=dict(UPLOAD_ENV["curl"]))
 
 
 class _CurlLimits:

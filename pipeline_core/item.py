@@ -56,6 +56,10 @@ class Item(MutableMapping[str, Any]):
     what other threads ask for is carried over there, in order.
     """
 
+    #: Names of properties and attributes that an earlier process has not kept.
+    lost: frozenset[str] = frozenset()
+    lost_attributes: frozenset[str] = frozenset()
+
     ItemState = _ItemState
     TaskStatus = _TaskStatus
 

@@ -81,7 +81,7 @@ class Journal(Mailbox):
         """Read what earlier processes have left. Raises JournalTooNew or JournalUnusable.
 
         A corrupt journal is moved aside; it and one that is missing are made anew from
-        what lies in the items' folders.
+        what lies in the items' folders, and so is a record that could not be written.
         """
         opened: asyncio.Future[dict[str, Sealed]] = self.loop.create_future()
         found: dict[str, Sealed] = {}
@@ -188,18 +188,21 @@ class Journal(Mailbox):
             raise
 
     def _open(self, found: dict[str, Sealed]) -> None:
-        if self._database is not None or self._is_there():
+        if was_there := self._database is not None or self._is_there():
             try:
                 found.update(self._read_all())
-                return
             except _Corrupt as error:
+                was_there = False
                 self._let_go()
                 aside = self._move_aside()
                 self.trouble = (
                     f"The journal of finished items could not be read ({error}). It was moved to "
                     f"{aside}, and made anew from what lies in the items' folders.")
                 logger.error("%s", self.trouble)
-        self._rebuild(found)
+        # Others may be about to note what lies there. Where there are none, it is of an item
+        # whose files were complete, and whose record could not be written any more.
+        if not was_there or self._use is None:
+            self._take_in(found)
 
     def _is_there(self) -> bool:
         return os.path.exists(self.path) and os.path.getsize(self.path) > 0
@@ -217,17 +220,21 @@ class Journal(Mailbox):
         except (sqlite3.DatabaseError, NotARecord, ValueError) as error:
             raise _Corrupt(str(error)) from error
 
-    def _rebuild(self, found: dict[str, Sealed]) -> None:
-        unreadable = []
+    def _take_in(self, found: dict[str, Sealed]) -> None:
+        """Add what is sealed by its manifest alone."""
+        new, unreadable = {}, []
         for folder, sealed in find_manifests(self._item_folders()):
+            if os.path.basename(folder) in found:
+                continue
             if sealed is None:
                 unreadable.append(folder)
             else:
-                found[sealed.item_id] = sealed
+                new[sealed.item_id] = sealed
         self.unreadable = tuple(unreadable)
-        if found:
+        if new:
             # Another process may just have made it, and know better.
-            self._commit([_insert(sealed, "IGNORE") for sealed in found.values()], True)
+            self._commit([_insert(sealed, "IGNORE") for sealed in new.values()], True)
+            found.update(new)
 
     def _connect(self) -> sqlite3.Connection:
         new = not self._is_there()

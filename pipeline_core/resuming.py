@@ -6,18 +6,18 @@ import os
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
-from pipeline_core.externalprocess import ExternalProcess
+from pipeline_core.externalprocess import UPLOAD_ENV, ExternalProcess
 from pipeline_core.item import Item
 from pipeline_core.pipeline import Pipeline
 from pipeline_core.sealed import Sealed, State
 from pipeline_core.sealedfiles import resolve, why_not
-from pipeline_core.sealing import Seal
+from pipeline_core.sealing import Seal, Sealer
 from pipeline_core.task import LimitConcurrent, Task
 from pipeline_core.tracker import SendDoneToTracker, UploadWithTracker
 from pipeline_core.turnstile import Turnstile
 
 if TYPE_CHECKING:
-    from pipeline_core.sealing import Keeper
+    from pipeline_core.keeper import Keeper
     from pipeline_core.worker import Worker
 
 #: What a journaled upload may run.
@@ -43,22 +43,22 @@ class CarriedItem(Item):
         super().__init__(pipeline, sealed.item_id, sealed.number, keep_data=keep_data,
                          prepare_data_directory=False)
         self._properties.update(sealed.properties)
-        self._lost = frozenset(sealed.lost)
-        self._lost_attributes = frozenset(sealed.lost_attributes)
+        self.lost = frozenset(sealed.lost)
+        self.lost_attributes = frozenset(sealed.lost_attributes)
         self.seal = Seal(sealed, position)
 
     def __getitem__(self, key: str) -> Any:
-        if key in self._lost and key not in self._properties:
+        if key in self.lost and key not in self._properties:
             raise LostProperty(key)
         return super().__getitem__(key)
 
     def __contains__(self, key: object) -> bool:
-        if key in self._lost and key not in self._properties:
+        if key in self.lost and key not in self._properties:
             raise LostProperty(str(key))
         return super().__contains__(key)
 
     def __getattr__(self, name: str) -> Any:
-        if name in self.__dict__.get("_lost_attributes", ()):
+        if name in self.__dict__.get("lost_attributes", ()):
             raise LostProperty(name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
@@ -67,7 +67,8 @@ class _Replay(ExternalProcess):
     """An upload with the command line that it had."""
 
     def __init__(self, upload: dict[str, Any]) -> None:
-        super().__init__(upload["name"], list(upload["args"]), max_tries=upload["max_tries"])
+        super().__init__(upload["name"], list(upload["args"]), max_tries=upload["max_tries"],
+                         env=UPLOAD_ENV.get(upload["args"][0]))
         self._stdin = str(upload["stdin"]).encode("utf-8", "surrogateescape")
 
     def stdin_data(self, item: Item) -> bytes:
@@ -165,7 +166,7 @@ def make_item(
 ) -> tuple[CarriedItem, int]:
     """The item, and the position at which it enters its pipeline."""
     if pipeline.sealer is None:
-        pipeline.sealer = keeper.sealer(
-            sealed.project, sealed.version, lambda: sealed.downloader)
+        pipeline.sealer = Sealer(
+            keeper, sealed.project, sealed.version, lambda: sealed.downloader)
     place, enter = places(sealed)
     return CarriedItem(pipeline, sealed, place, keep_data), enter

@@ -40,6 +40,12 @@ def sync_folders(folder: str, files: Iterable[SealedFile]) -> None:
         sync_folder(one)
 
 
+def first_missing(sealed: Sealed) -> str:
+    """A file that was there at the seal and is there no more; '' when none is missing."""
+    return next((file.path for file in sealed.files
+                 if file.size is not None and not os.path.lexists(file.path)), "")
+
+
 def why_not(sealed: Sealed, data_dir: str) -> str:
     """Why the files cannot be uploaded as they were sealed, in a sentence; '' when they can."""
     root = os.path.realpath(data_dir) + os.sep

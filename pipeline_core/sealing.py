@@ -7,7 +7,6 @@ are noted in the journal. From there on a crash loses nothing.
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import functools
 import os
 import time
@@ -16,12 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline_core import describing
 from pipeline_core.backoff import Backoff
-from pipeline_core.event import Event
-from pipeline_core.journal import Journal
-from pipeline_core.mailbox import Mailbox
+from pipeline_core.keeper import Keeper
 from pipeline_core.sealed import Sealed, State, remove_manifest, write_manifest
-from pipeline_core.sealedfiles import sync_folders, take_files
-from pipeline_core.uploadqueue import UploadQueue
+from pipeline_core.sealedfiles import first_missing, sync_folders, take_files
 from pipeline_core.waiting import Fault, Waiting
 
 if TYPE_CHECKING:
@@ -41,77 +37,11 @@ class Seal:
         return self.sealed.position + position - self.position + 1
 
 
-@dataclasses.dataclass(frozen=True)
-class Kept:
-    """A sealed item that is not at work: ``why`` is a sentence."""
-
-    sealed: Sealed
-    why: str
-
-
-class Keeper:
-    """What all pipelines of a process seal with: the journal, and a thread for the files.
-
-    ``kept`` are the sealed items that ended without being done; ``on_kept()`` tells that
-    they have changed. ``next_try`` says when they are tried again. ``locks``: several
-    processes share the folders, so each sealed item's folder is locked (flock) by the one
-    that works on it.
-    """
-
-    def __init__(
-        self, journal: Journal, *, locks: bool = False, next_try: str = "at the next start"
-    ) -> None:
-        self.journal = journal
-        self.files = Mailbox("sealing", journal.loop)
-        self.locks: dict[str, int] | None = {} if locks else None
-        self.next_try = next_try
-        self.queue = UploadQueue()
-        self.kept: dict[str, Kept] = {}
-        self.on_kept = Event()
-
-    def sealer(self, project: str, version: str, downloader: Callable[[], str]) -> Sealer:
-        """For a loaded pipeline: ``version`` names its code, ``downloader()`` who works."""
-        return Sealer(self, project, version, downloader)
-
-    def keep(self, sealed: Sealed, why: str) -> None:
-        """The item is not at work any more, and not done."""
-        self.kept[sealed.item_id] = Kept(sealed, why)
-        self.on_kept()
-
-    def take_up(self, item_id: str) -> None:
-        """It is at work again."""
-        if self.kept.pop(item_id, None) is not None:
-            self.on_kept()
-
-    def lock(self, item_id: str, folder: str) -> bool:
-        """Lock an item's folder; False when another process has it. Blocks; raises OSError."""
-        if self.locks is None or item_id in self.locks:
-            return True
-        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return False
-        except BaseException:
-            os.close(descriptor)
-            raise
-        self.locks[item_id] = descriptor
-        return True
-
-    def unlock(self, item_id: str) -> None:
-        """Let go of a folder; it may be gone already."""
-        if self.locks is not None and item_id in self.locks:
-            os.close(self.locks.pop(item_id))
-
-    async def close(self, patience: float) -> None:
-        """Bring to the disk what is under way, for so many seconds at most."""
-        self.files.close()
-        await self.journal.finish(patience)
-
-
 class Sealer:
-    """Seals the items of one pipeline, and notes how far they are. All on the loop."""
+    """Seals the items of one loaded pipeline, and notes how far they are. All on the loop.
+
+    ``version`` names the pipeline's code, ``downloader()`` who works.
+    """
 
     def __init__(
         self, keeper: Keeper, project: str, version: str, downloader: Callable[[], str]
@@ -177,13 +107,32 @@ class Sealer:
                         f"{self.keeper.next_try}.")
         return True
 
+    def clear(self, item: Item) -> None:
+        """Remove the folder of an item that is done. Blocks; raises OSError."""
+        assert item.seal is not None
+        # First of all: a folder that cannot be removed must not look like a sealed item.
+        remove_manifest(item.seal.sealed.folder)
+        item.clear_data_directory()
+
     def gone(self, item: Item) -> None:
         """The item is over, and its folder has been removed (or stays, as was wished)."""
-        if item.keep_data:
-            assert item.seal is not None
-            self.keeper.files.call(remove_manifest, item.seal.sealed.folder)
         self.keeper.journal.forget(item.item_id)
         self.keeper.unlock(item.item_id)
+
+    def look_for_files(
+        self, item: Item, there: Callable[[], Any], missing: Callable[[], Any]
+    ) -> None:
+        """After a failed upload: ``missing()`` where a file is gone, so that it is not tried for
+        ever; else ``there()``."""
+        def looked(gone: Any, error: BaseException | None) -> None:
+            if error is None and gone:
+                item.log_output(f"{gone} is missing: the upload is given up.")
+                item.life.guard(missing)
+            else:
+                item.life.guard(there)
+
+        assert item.seal is not None
+        self.keeper.files.call(first_missing, item.seal.sealed, then=looked)
 
     # -- sealing ---------------------------------------------------------------------
     def _seal(self, item: Item, position: int, top: Task, upload: Task, done: Any, plain: bool,
@@ -217,6 +166,7 @@ class Sealer:
 
         def taken(complete: Any, error: BaseException | None) -> None:
             if item.life.ending:
+                self.keeper.unlock(item.item_id)
                 return
             if error is not None:
                 again = functools.partial(

@@ -24,7 +24,8 @@ class SharedFile:
         while self._descriptor is None:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_SH)
+                with contextlib.suppress(OSError):  # where there are no such locks: never removed
+                    fcntl.flock(descriptor, fcntl.LOCK_SH)
                 mine = os.fstat(descriptor).st_ino == os.stat(self.path).st_ino
             except FileNotFoundError:
                 mine = False

@@ -313,21 +313,27 @@ class _Outcome:
     def task_left(self, task: Task, item: Item, status: str) -> None:
         if status == item.TaskStatus.completed:
             self.task._hook(item, self.task.complete_item, item)
-        else:
+            return
+        again = functools.partial(
+            self.task._wait_and_retry, item,
+            f"The upload to {self.target} failed; another target is asked for.",
+            Fault.TARGET, "upload")
+        if item.seal is None:
             # In the worker: it looks at the disk.
             self.task._hook(item, self.task._missing_file, item, asks_foreign=True,
-                            then=functools.partial(self._failed, item))
+                            then=functools.partial(self._failed, item, again))
+        else:
+            item.pipeline.sealer.look_for_files(
+                item, again, functools.partial(self.task._hook, item, self.task.fail_item, item))
 
-    def _failed(self, item: Item, missing: str) -> None:
+    def _failed(self, item: Item, again: Callable[[], Any], missing: str) -> None:
         if missing:
             item.keep_data = True
             item.log_output(f"The file {missing} is not there, so no target can have it. What "
                             f"else there is of the item is kept in {item['data_dir']}")
             self.task._hook(item, self.task.fail_item, item)
-            return
-        self.task._wait_and_retry(
-            item, f"The upload to {self.target} failed; another target is asked for.",
-            Fault.TARGET, "upload")
+        else:
+            again()
 
 
 class SendDoneToTracker(TrackerRequest):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pipeline_core
 import warrior
 from pipeline_core.journal import Journal, JournalTooNew, JournalUnusable
-from pipeline_core.sealing import Keeper
+from pipeline_core.keeper import Keeper
 from pipeline_core.waiting import Waiting
 from warrior import exits, resources
 from warrior.access import INSECURE, Access, AccessRefused, in_container, settle_access

@@ -19,9 +19,9 @@ from warrior.facts import Notice
 from warrior.projectcode import close_loaded
 
 if TYPE_CHECKING:
+    from pipeline_core.keeper import Keeper
     from pipeline_core.pipeline import Pipeline
     from pipeline_core.sealed import Sealed
-    from pipeline_core.sealing import Keeper
     from pipeline_core.waiting import Waiting
     from warrior.background import Background
     from warrior.checkout import Checkouts

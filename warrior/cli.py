@@ -33,7 +33,8 @@ seconds stops at once. Touching the stop file is like the first interrupt.
 exit status: 0 stopped as asked, or all items done; 1 the pipeline could not be
 loaded (--check: or something that it needs is missing; --new: the folder could not be
 written); 64 wrong usage; 69 the page's address cannot be bound; 78 refused, because
-anybody could command it (see --address)."""
+anybody could command it (see --address), or a newer version has written the journal of
+finished items."""
 
 
 @dataclasses.dataclass(frozen=True)

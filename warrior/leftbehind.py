@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from pipeline_core.carrying import FIRST, Carrying
 from pipeline_core.journal import Journal, JournalUnusable
+from pipeline_core.keeper import Keeper
 from pipeline_core.loader import LoadedPipeline, LoadError
-from pipeline_core.sealing import Keeper
+from pipeline_core.sealing import Sealer
 
 if TYPE_CHECKING:
     from pipeline_core.runner import Runner
@@ -58,8 +59,8 @@ class LeftBehind:
         """See what earlier runs have left; without ``resume`` only name it. Raises
         JournalTooNew."""
         self._version = await asyncio.to_thread(_version, self._loaded.path)
-        self._loaded.pipeline.sealer = self._keeper.sealer(
-            self._project, self._version, lambda: self._downloader)
+        self._loaded.pipeline.sealer = Sealer(
+            self._keeper, self._project, self._version, lambda: self._downloader)
         journal = self._keeper.journal
         try:
             found = await asyncio.to_thread(self._lock, await journal.read())

@@ -82,7 +82,7 @@ class Overview:
                           tone="waiting")
         held = self._supervisor.held
         if held is not None and not self._supervisor.active():
-            return sentence.because(held, "trouble")
+            return sentence.because(held, "trouble" if held.code == "resources" else "waiting")
         return None
 
     def _no_choice(self) -> Status:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from pipeline_core.runner import Runner
+from pipeline_core.sealing import Sealer
 from pipeline_core.turnstile import Turnstile
 from pipeline_core.waiting import Waiting
 from warrior.facts import Problem
@@ -22,8 +23,8 @@ from warrior.slots import Allotment, Demand
 
 if TYPE_CHECKING:
     from pipeline_core.item import Item
+    from pipeline_core.keeper import Keeper
     from pipeline_core.pipeline import Pipeline
-    from pipeline_core.sealing import Keeper
     from pipeline_core.task import Task
     from warrior.background import Background
     from warrior.checkout import Checkouts, Version
@@ -199,8 +200,8 @@ class ProjectRun:
         self._tools.settings.attach(self.name, new.loaded.config_values, new.loaded.worker)
         self._versions[new.loaded.pipeline] = new
         if self._tools.keeper is not None:
-            new.loaded.pipeline.sealer = self._tools.keeper.sealer(
-                self.name, new.version.commit,
+            new.loaded.pipeline.sealer = Sealer(
+                self._tools.keeper, self.name, new.version.commit,
                 lambda: str(self._tools.settings.downloader.value or ""))
         self._run_newest()
         self._on_change()

@@ -177,6 +177,17 @@ def test_a_journal_that_was_lost_is_made_anew(tmp_path: Path) -> None:
     assert [os.path.basename(folder) for folder in unreadable] == ["item-2"]
 
 
+def test_a_record_that_could_not_be_written(tmp_path: Path) -> None:
+    """Its copy in the item's folder counts; what is noted counts more."""
+    first, second = record(tmp_path), record(tmp_path, 2)
+    seal(tmp_path, dataclasses.replace(first, state=State.UPLOADED, next=4))
+    write_manifest(first)
+    write_manifest(second)
+    assert states(tmp_path) == {"item-1": (State.UPLOADED, 4), "item-2": (State.SEALED, 3)}
+    (tmp_path / "item-2" / MANIFEST).unlink()
+    assert len(states(tmp_path)) == 2
+
+
 def test_a_manifest_counts_only_in_its_own_folder(tmp_path: Path) -> None:
     """A copy of another item's record is none."""
     sealed = record(tmp_path)

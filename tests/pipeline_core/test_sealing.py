@@ -7,18 +7,22 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline_core import sealedfiles
+from pipeline_core import describing, sealedfiles
 from pipeline_core.journal import Journal
+from pipeline_core.keeper import Keeper
+from pipeline_core.resuming import CarriedItem, LostProperty
 from pipeline_core.sealed import Sealed, State
-from pipeline_core.sealing import Keeper
+from pipeline_core.sealing import Sealer
 from tests.e2e.contract.kit import ROOT, Played, play, write_pipeline
-from tests.support.scripted_tracker import Answer, ScriptedTracker
+from tests.support.scripted_tracker import Answer, Request, ScriptedTracker, json_answer
 
 WORK = """\
     class Work(SimpleTask):
@@ -59,7 +63,7 @@ class Watched:
 
         journal.seal, journal.advance = noted_seal, noted_advance  # type: ignore[method-assign]
         self.keeper = Keeper(journal)
-        played.loaded.pipeline.sealer = self.keeper.sealer("one", "v", lambda: "someone")
+        played.loaded.pipeline.sealer = Sealer(self.keeper, "one", "v", lambda: "someone")
 
     @property
     def record(self) -> Sealed:
@@ -209,6 +213,38 @@ def test_a_failed_upload_keeps_the_files(
     assert not os.path.exists(played.only.item["data_dir"])
 
 
+def test_a_missing_file_is_not_tried_for_ever(
+    go: Callable[..., Any], tracker: ScriptedTracker
+) -> None:
+    """The upload is given up, and the item kept."""
+    def remove(request: Request) -> Answer:
+        path, = watched_files
+        os.remove(path)
+        return Answer(500)
+
+    watched_files: list[str] = []
+    tracker.queue("a", remove)
+
+    async def script(played: Played) -> None:
+        await played.until(lambda: played.items and played.only.item.seal is not None)
+        item = played.only.item
+        assert item.seal is not None
+        watched_files.append(item.seal.sealed.files[0].path)
+        hold.set()
+
+    hold = threading.Event()
+
+    def target(request: Request) -> Answer:
+        assert hold.wait(20)
+        return json_answer({"upload_target": tracker.url + "/put/"})
+
+    tracker.always("upload", target)
+    played, watched = go(UPLOAD, script=script)
+    assert played.outcomes == ["failed"]
+    assert "is missing: the upload is given up" in played.log
+    assert watched.keeper is not None and len(watched.keeper.kept) == 1
+
+
 def test_a_whole_folder(go: Callable[..., Any], tracker: ScriptedTracker, tmp_path: Path) -> None:
     """All files in it are taken down, and nothing of ours lies among them."""
     tracker.always("upload", Answer(200, b'{"upload_target": "rsync://127.0.0.1:9/x/"}'))
@@ -225,6 +261,37 @@ def test_a_whole_folder(go: Callable[..., Any], tracker: ScriptedTracker, tmp_pa
     played, _ = go("Upload(TRACKER, downloader, [ItemInterpolation('%(data_dir)s')])",
                    script=script)
     assert played.outcomes == ["canceled"]
+
+
+@pytest.mark.parametrize(("change", "plain"), [
+    ("t.args.insert(1, '--quiet')", True), ("t.args.append('other')", False),
+    ("t.env = {'A': 'b'}", False), ("t.args[0] = './rsync'", False),
+])
+def test_a_command_line_of_its_own(go: Callable[..., Any], change: str, plain: bool) -> None:
+    """One that is not as ours is goes on only with the project's code."""
+    _, watched = go("t", f"""\
+    t = RsyncUpload('rsync://127.0.0.1:9/x/', FILES, ItemInterpolation('%(data_dir)s/'), max_tries=1)
+    {change}
+""")
+    assert watched.record.plain is plain
+
+
+def test_what_an_earlier_process_lost_stays_lost(
+    go: Callable[..., Any], tracker: ScriptedTracker
+) -> None:
+    """A record that is made of an item that was carried on names it again."""
+    _, watched = go(UPLOAD)
+    pipeline = types.SimpleNamespace(data_dir="/nowhere", worker=None)
+    item = CarriedItem(pipeline, watched.record, 1, keep_data=False)  # type: ignore[arg-type]
+    assert item["item_name"] == "item 1" and "nothing" not in item
+    for ask in (lambda: item["cookie"], lambda: item.get("cookie"), lambda: "cookie" in item,
+                lambda: "%(cookie)s" % item):
+        with pytest.raises(LostProperty, match="cookie"):
+            ask()
+    again = describing._properties(item, describing.Reader(item))
+    assert set(again[1]) == {"cookie", "list"} and again[2] == ()
+    item["cookie"] = "anew"
+    assert item["cookie"] == "anew"
 
 
 # -- looked at again --------------------------------------------------------------------

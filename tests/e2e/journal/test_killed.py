@@ -6,6 +6,7 @@ import sqlite3
 from typing import Any
 
 import psutil
+import pytest
 
 from tests.e2e.journal.conftest import PLAIN, Warrior
 from tests.support.scripted_tracker import (
@@ -18,6 +19,18 @@ from tests.support.scripted_tracker import (
 )
 
 CONTENT = "the content of first"
+
+
+@pytest.fixture(autouse=True)
+def one_item(tracker: ScriptedTracker) -> None:
+    """The first run asks for a second item, as the slot of the first is free, and never gets an
+    answer: so all that is asked after the kill was asked by the second run."""
+    tracker.queue("request", HANG)
+
+
+def crash(warrior: Warrior, tracker: ScriptedTracker) -> None:
+    tracker.wait_requests("request", 2, 40)
+    warrior.kill()
 
 
 def carried_on(warrior: Warrior, tracker: ScriptedTracker, target: Any, dones: int = 1) -> None:
@@ -44,7 +57,7 @@ def test_after_the_seal(warrior: Warrior, tracker: ScriptedTracker, target: Any)
     warrior.start()
     tracker.wait_requests("upload", 1, 40)
     assert warrior.states() == ["sealed"]
-    warrior.kill()
+    crash(warrior, tracker)
     assert len(warrior.folders()) == 1
     carried_on(warrior, tracker, target)
     assert [request.json for request in tracker.requests("upload")] == [
@@ -57,7 +70,7 @@ def test_during_rsync(warrior: Warrior, tracker: ScriptedTracker, target: Any) -
     warrior.write(tracker, PLAIN)
     warrior.start()
     warrior.until(target.begun)
-    warrior.kill()
+    crash(warrior, tracker)
     assert warrior.states() == ["sealed"]
     assert target.files() == {}
     target.go_on()
@@ -80,7 +93,7 @@ def test_between_the_end_of_rsync_and_the_note_of_it(
     warrior.until(target.files)
     rsync = [child for child in children if child.name() == "rsync"]
     psutil.wait_procs(rsync, timeout=20)
-    warrior.kill()
+    crash(warrior, tracker)
     shut.close()
     assert warrior.states() == ["sealed"]
     assert tracker.requests("done") == []
@@ -104,7 +117,7 @@ def test_between_the_ok_of_the_tracker_and_the_note_of_it(
     tracker.wait_requests("done", 1, 40)
     warrior.until(lambda: [item["tasks"].get("4") for item in warrior.status().get("items", [])
                            if item["name"]] == ["completed"])
-    warrior.kill()
+    crash(warrior, tracker)
     shut[0].close()
     assert warrior.states() == ["uploaded"]
     assert len(warrior.folders()) == 1
@@ -121,7 +134,7 @@ def test_after_the_note_of_the_ok(
     tracker.queue("done", HANG)
     warrior.start()
     tracker.wait_requests("done", 1, 40)
-    warrior.kill()
+    crash(warrior, tracker)
     # As if it had died after the commit and before the removal of the files.
     with sqlite3.connect(warrior.journal, isolation_level=None) as database:
         database.execute("UPDATE items SET state = 'acknowledged', next = 5")
@@ -139,7 +152,7 @@ def test_the_journal_holds_no_secrets(
     warrior.write(tracker, PLAIN)
     warrior.start()
     tracker.wait_requests("upload", 1, 40)
-    warrior.kill()
+    crash(warrior, tracker)
     for path in (*warrior.state.glob("journal.db*"), *warrior.data.glob("*/.sealed.json")):
         assert b"a secret" not in path.read_bytes()
         assert path.stat().st_mode & 0o077 == 0
@@ -154,7 +167,7 @@ def test_a_target_that_is_down_does_not_keep_new_items_away(
     warrior.write(tracker, PLAIN)
     warrior.start()
     tracker.wait_requests("upload", 1, 40)
-    warrior.kill()
+    crash(warrior, tracker)
     asked = len(tracker.requests("request"))
     warrior.start()
     tracker.wait_requests("request", asked + 1, 40)

@@ -82,5 +82,5 @@ export function Problem({ project }) {
 
 /** Markup of strangers; the server has made it safe. */
 export function Cleaned({ class: name, html: text }) {
-  return html`<div class=${name} dangerouslySetInnerHTML=${{ __html: text }}></div>`;
+  return html`<div class=${`cleaned ${name}`} dangerouslySetInnerHTML=${{ __html: text }}></div>`;
 }

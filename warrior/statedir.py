@@ -182,4 +182,5 @@ def _make_private(path: str) -> None:
 
 
 def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC, 0o600)
+    # A link that somebody else has put there is not followed.
+    return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

@@ -13,33 +13,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tornado.iostream import StreamClosedError
-from tornado.web import HTTPError
 
 from warrior.web import messages
 from warrior.web.gate import too_many_failures
-from warrior.web.pages import Handler, set_session
+from warrior.web.pages import Handler, Refused, set_session
 from warrior.web.password import TooManyFailures
 from warrior.web.program import state_json
 
 
-class Refused(HTTPError):
-    """An answer of one line that says what is wrong, whatever characters are in it."""
-
-    def __init__(self, status: int, sentence: str) -> None:
-        super().__init__(status, "%s", sentence)
-        self.sentence = " ".join(sentence.split())
-
-
 class CommandHandler(Handler):
     """Base of what takes a JSON object."""
-
-    def prepare(self) -> None:
-        # The gate has seen the head alone; while the body was on its way, another
-        # session may have changed the password.
-        access, password = self.access, self.parts.password
-        if (access.changes not in (None, password.changes) and password.needed
-                and not self.parts.sessions.is_logged_in(access.session_id)):
-            raise Refused(401, "The password has changed: log in again.")
 
     def json_body(self) -> dict[str, Any]:
         """The object that was sent. Raises HTTPError 415 for anything else."""

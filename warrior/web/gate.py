@@ -27,14 +27,23 @@ _TOKEN = "X-CSRF-Token"
 class Access:
     """What the gate found out about a request that it lets through.
 
-    ``changes`` is how often the password had changed by then; None where none is asked for.
-    ``key`` is the name of the API key that was sent, or ''.
+    ``changes`` is how often the password had changed by then, ``by_password`` that it came
+    with the request; ``key`` is the name of the API key that was sent, or ''.
     """
 
     session_id: str | None
     authenticated: bool
-    changes: int | None = None
+    changes: int = 0
     key: str = ""
+    by_password: bool = False
+    #: Who can tell whether it still counts; None: it always does.
+    gate: Gate | None = dataclasses.field(default=None, repr=False, compare=False)
+
+    @property
+    def holds(self) -> bool:
+        """Whether it still counts: while a body is on its way, somebody may log out, revoke a
+        key or change the password."""
+        return self.gate is None or self.gate.still_holds(self)
 
 
 class Gate:
@@ -74,8 +83,20 @@ class Gate:
             return self._check_credentials(request, session_id, header)
         return self._enter(request, self._access(session_id, False))
 
-    def _access(self, session_id: str | None, authenticated: bool) -> Access:
-        return Access(session_id, authenticated, self.password.changes)
+    def still_holds(self, access: Access) -> bool:
+        """Whether somebody who was let in would be let in again."""
+        if access.key:
+            return self.keys.is_known(access.key)
+        if not access.authenticated or not self.password.needed:
+            return True
+        return self.sessions.is_logged_in(access.session_id) or (
+            access.by_password and access.changes == self.password.changes)
+
+    def _access(
+        self, session_id: str | None, authenticated: bool, by_password: bool = False
+    ) -> Access:
+        return Access(session_id, authenticated, self.password.changes,
+                      by_password=by_password, gate=self)
 
     # -- where it comes from -----------------------------------------------------
     def _check_sender(self, request: httputil.HTTPServerRequest) -> Refusal | None:
@@ -107,14 +128,17 @@ class Gate:
 
     # -- who it is -----------------------------------------------------------------
     def _session(self, request: httputil.HTTPServerRequest) -> str | None:
+        # Cookies ignore ports: a neighbour can put one of his own before that of a login.
+        found = None
         for header in request.headers.get_list("Cookie"):
             for pair in header.split(";"):
                 name, _, value = pair.partition("=")
                 if name.strip() == self.sessions.cookie_name:
                     session_id = self.sessions.known(value.strip())
-                    if session_id is not None:
+                    if self.sessions.is_logged_in(session_id):
                         return session_id
-        return None
+                    found = found or session_id
+        return found
 
     async def _check_credentials(
         self, request: httputil.HTTPServerRequest, session_id: str | None, header: str
@@ -129,7 +153,7 @@ class Gate:
             return too_many_failures(error)
         if not right:
             return _unauthorized(request, "The user name or the password is wrong.")
-        return self._enter(request, self._access(session_id, True))
+        return self._enter(request, self._access(session_id, True, by_password=True))
 
     def _check_key(
         self, request: httputil.HTTPServerRequest, session_id: str | None, key: str
@@ -141,7 +165,7 @@ class Gate:
         if not name:
             return _unauthorized(request, "This API key is not known here (any more): make one on "
                                           "the Settings page.")
-        return self._enter(request, Access(session_id, True, key=name))
+        return self._enter(request, Access(session_id, True, key=name, gate=self))
 
     # -- what it may do --------------------------------------------------------------
     def _enter(self, request: httputil.HTTPServerRequest, access: Access) -> Refusal | Access:
@@ -155,6 +179,10 @@ class Gate:
                                           "credentials.")
         if access.key and is_api:
             return access  # no browser sends it by itself
+        if access.key and self.password.needed and not self.sessions.is_logged_in(
+                access.session_id):
+            return _unauthorized(request, "A key is for /api/ alone: sockets need the cookie of a "
+                                          "session that has logged in.")
         if access.session_id is None:
             return Refusal(403, "Open / first: it gives the session cookie that this needs.")
         if is_api and not self._has_token(request, access.session_id):

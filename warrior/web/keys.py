@@ -25,6 +25,10 @@ class KeyCheck:
         self._digests = digests
         self._throttle = throttle or Throttle()
 
+    def is_known(self, name: str) -> bool:
+        """Whether there is a key of this name (still)."""
+        return name in self._digests()
+
     def name(self, key: str, address: str) -> str:
         """The name of this key; '' for none of ours. Raises TooManyFailures."""
         wait = self._throttle.wait(address)

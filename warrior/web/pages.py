@@ -39,11 +39,24 @@ class Templates:
         return str(self._environment.get_template(name).render(**values))
 
 
+class Refused(HTTPError):
+    """An answer of one line that says what is wrong, whatever characters are in it."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(status, "%s", sentence)
+        self.sentence = " ".join(sentence.split())
+
+
 class Handler(RequestHandler):
     """Base of our handlers: knows the parts of the console, refuses in one line of text."""
 
     def initialize(self, parts: ConsoleParts) -> None:
         self.parts = parts
+
+    def prepare(self) -> None:
+        # The gate has seen the head alone.
+        if not self.access.holds:
+            raise Refused(401, "What let you in counts no longer: log in again.")
 
     @property
     def access(self) -> Access:
@@ -54,6 +67,8 @@ class Handler(RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         error = kwargs.get("exc_info", (None, None, None))[1]
         text = getattr(error, "sentence", "") or responses.get(status_code, "Refused")
+        if status_code == 400 and not hasattr(error, "sentence"):
+            text = "The request cannot be understood: check its address and its headers."
         self.set_header("Content-Type", "text/plain; charset=UTF-8")
         if status_code == 400 and isinstance(getattr(error, "__cause__", None), HTTPInputError):
             # Tornado has looked into a form; nothing here takes one.

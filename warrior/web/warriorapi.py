@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from warrior.facts import UnknownProject
 from warrior.settings import SettingsError
-from warrior.web.api import CommandHandler, Refused, TextHandler
+from warrior.web.api import CommandHandler, TextHandler
+from warrior.web.pages import Refused
 
 if TYPE_CHECKING:
     from warrior.facts import WarriorFacade

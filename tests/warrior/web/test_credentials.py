@@ -132,3 +132,54 @@ def test_browser_goes_on_sending_the_old_password(make_warrior: MakeWarrior) -> 
     warrior = make_warrior(password=FIRST)
     session = warrior.log_in(FIRST)
     assert may(warrior, {**session, "Authorization": "Basic Om9sZA=="})
+
+
+def half_sent(warrior: RunningConsole, line: str, headers: dict[str, str]) -> socket.socket:
+    """A request whose head has come, and of whose two bytes the first."""
+    lines = {"Host": f"127.0.0.1:{warrior.port}", "Content-Type": "application/json",
+             "Content-Length": "2", "Connection": "close", **headers}
+    sock = socket.create_connection(("127.0.0.1", warrior.port), timeout=20)
+    head = f"{line} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in lines.items())
+    sock.sendall(head.encode() + b"\r\n{")
+    return sock
+
+
+@pytest.mark.parametrize("line", [
+    "POST /api/stop", "POST /api/settings", "GET /api/log", "GET /api/state"])
+@pytest.mark.parametrize("how", ["log out", "change"])
+def test_access_that_ends_while_a_body_is_on_its_way(
+        make_warrior: MakeWarrior, line: str, how: str) -> None:
+    """Logging out counts, a new password too, for what reads as well as for commands."""
+    warrior = make_warrior(password_record=hash_password(FIRST))
+    mine, other = warrior.log_in(FIRST), warrior.log_in(FIRST)
+    with half_sent(warrior, line, other) as sock:
+        if how == "change":
+            set_password(warrior, mine, SECOND)
+        else:
+            assert warrior.post("/api/logout", other).status == 200
+        sock.sendall(b"}")
+        assert sock.recv(100).startswith(b"HTTP/1.1 401")
+    assert ("stop",) not in warrior.called and len(warrior.called) <= 1
+
+
+def test_a_page_that_opens_while_its_session_ends(make_warrior: MakeWarrior) -> None:
+    """It gets no snapshot."""
+    warrior = make_warrior(password_record=hash_password(FIRST))
+    mine, other = warrior.log_in(FIRST), warrior.log_in(FIRST)
+    with half_sent(warrior, "POST /sockjs/000/abcd1234/xhr_streaming", other) as sock:
+        set_password(warrior, mine, SECOND)
+        sock.sendall(b"}")
+        seen = b""
+        while more := sock.recv(1 << 16):
+            seen += more
+    assert b"snapshot" not in seen
+    assert b"Log in again" in seen
+
+
+def test_a_cookie_that_a_neighbour_puts_in_front(make_warrior: MakeWarrior) -> None:
+    """Cookies ignore ports: one more of an anonymous session logs nobody out."""
+    warrior = make_warrior(password_record=hash_password(FIRST))
+    mine, anonymous = warrior.log_in(FIRST), warrior.session()
+    for cookies in (f"{anonymous['Cookie']}; {mine['Cookie']}",
+                    f"{mine['Cookie']}; {anonymous['Cookie']}"):
+        assert may(warrior, {**mine, "Cookie": cookies})

@@ -370,6 +370,7 @@ def test_slow_page_gets_a_snapshot_and_the_number_of_lines(console: RunningConso
         channel = Channel()
         reader = live.join(channel)
         live.received(reader, {"type": "watch", "item": "a"})
+        live._on_tick()
         channel.is_ready = False
         for _ in range(1000):
             board.logs.append("a", "line\n")

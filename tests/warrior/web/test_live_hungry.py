@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import struct
 import time
 
 import pytest
@@ -35,7 +38,10 @@ def test_a_page_that_opens_logs_without_reading(make_running: MakeConsole) -> No
     def is_full() -> bool:
         """Whether the system holds no more for it, after one more log."""
         greedy.say(type="watch", item=item_id)
+        until(lambda: item_id in reader.watched)
+        until(lambda: not reader.unopened or not console.on_loop(reader.channel.ready))
         greedy.say(type="unwatch", item=item_id)
+        until(lambda: item_id not in reader.watched)
         return not any(console.on_loop(reader.channel.ready) for _ in range(50))
 
     until(is_full)
@@ -77,3 +83,20 @@ def test_logs_that_are_opened_and_not_read_are_shorter(make_running: MakeConsole
     for page in pages[::6]:
         found = page.until(lambda message: message["type"] == "log" and message.get("start"))
         assert len(found["text"]) > SHORT_OPENING // 2
+
+
+def test_a_page_that_asks_for_everything_again_and_again(make_running: MakeConsole) -> None:
+    """It gets a snapshot in its turn; others are answered meanwhile."""
+    console, _ = with_a_long_log(make_running)
+    page = console.open_page()
+    page.next()
+    payload = json.dumps([json.dumps({"type": "resync"})] * 200).encode()
+    frame = struct.pack(">BBH", 0x81, 0xFE, len(payload)) + b"\0\0\0\0" + payload
+    page.sock.sendall(frame * 50)  # ten thousand
+    assert console.ask("GET", "/healthz").status == 200
+    snapshots = 0
+    page.sock.settimeout(2)  # there is silence when all has been said
+    with contextlib.suppress(TimeoutError):
+        while True:
+            snapshots += page.next()["type"] == "snapshot"
+    assert 1 <= snapshots < 500

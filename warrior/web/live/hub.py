@@ -122,16 +122,16 @@ class Hub:
         kind, item_id = message.get("type"), message.get("item")
         if kind == "watch" and isinstance(item_id, str):
             self.logs.watch(reader, item_id)
-            if self._catch_up(reader):
-                self._soon(INTERVAL)
+            self._soon()
         elif kind == "unwatch" and isinstance(item_id, str):
             self.logs.unwatch(reader, item_id)
         elif kind == "view" and isinstance(message.get("items"), list):
             if self.logs.set_view(reader, message["items"]):
                 self._soon()
         elif kind == "resync":
+            # In its turn: who asks without pause must not keep the loop busy.
             reader.stale = True
-            self._catch_up(reader)
+            self._soon()
         else:
             raise ValueError(f"unknown message {kind!r}")
 

@@ -58,7 +58,17 @@ class PageConnection(SockJSConnection):  # type: ignore[misc]
 
     def on_open(self, request: Any) -> None:
         access: Access = self.session.handler.request.access
+        # Many may have come at once, and their access may have ended since.
+        if not access.holds or not self._has_room():
+            self.close("Log in again, or close another page.")
+            return
         self._reader = self._hub.join(self, access.session_id or "")
+
+    def _has_room(self) -> bool:
+        mine = neighbour(_address(self.session))
+        others = [neighbour(_address(getattr(reader.channel, "session", None)))
+                  for reader in self._hub.readers]
+        return len(others) < MAX_PAGES and others.count(mine) < PAGES_EACH
 
     def on_message(self, message: Any) -> None:
         if self._reader is None:
@@ -97,6 +107,11 @@ class PageConnection(SockJSConnection):  # type: ignore[misc]
             stream.close()
         else:
             self.close()
+
+
+def _address(session: Any) -> str:
+    info = getattr(session, "conn_info", None)
+    return "" if info is None else str(info.ip or "")
 
 
 def _stream(handler: Any) -> iostream.IOStream | None:

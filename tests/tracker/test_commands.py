@@ -56,7 +56,9 @@ def test_add_tells_bad_lines(run_tracker: Run) -> None:
     given = b"a\n" + b"\xff\n" * 30 + b"b\n"
     ended = run_tracker("add", "p", "-", given=given)
     assert ended.returncode == 65
-    assert ended.stdout == "p: 2 new, 0 already there, 30 bad lines left out\n"
+    assert ended.stdout == (
+        "p is a new project.\np: 2 new, 0 already there, 30 bad lines left out\n"
+    )
     lines = ended.stderr.splitlines()
     assert lines[0] == "run-tracker: standard input, line 2: This is not UTF-8."
     assert lines[-1] == "run-tracker: standard input: 10 more bad lines."
@@ -64,6 +66,19 @@ def test_add_tells_bad_lines(run_tracker: Run) -> None:
     account = json.loads(ended.stdout)
     assert (ended.returncode, account["new"], account["known"], account["bad_count"]) == (65, 0, 1, 1)
     assert account["bad"][0]["line"] == 2
+
+
+def test_add_tells_a_new_project(run_tracker: Run) -> None:
+    """A project that was not there is made and told, so that a mistyped name is seen; a file that
+    cannot be read makes none."""
+    ended = run_tracker("add", "shops", "/nonexistent")
+    assert ended.returncode == 66 and "new project" not in ended.stdout
+    assert run_tracker("status", "shops").returncode == 64
+    ended = run_tracker("add", "shops", "-", "-", given="a\n")
+    assert ended.stdout == "shops is a new project.\nshops: 1 new, 0 already there\n"
+    assert run_tracker("add", "shops", "-", given="b\n").stdout == "shops: 1 new, 0 already there\n"
+    assert told(run_tracker("add", "shops", "-", "--json", given="c\n"))["created"] is False
+    assert told(run_tracker("add", "shoops", "-", "--json", given="c\n"))["created"] is True
 
 
 def test_claims_and_release(run_tracker: Run, start_tracker: Callable[..., Any]) -> None:

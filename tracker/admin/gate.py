@@ -32,12 +32,18 @@ class AdminHandler(Handler):
         super().prepare()
         self.refuse_pages()
         match = _BEARER.fullmatch(self.request.headers.get("Authorization", ""))
-        key = match[1] if match else ""
-        # Asked of the database each time, so that a revoked key is worthless at once.
-        if not key or await self.work(lambda store: Keys(store.connection).owner(key)) is None:
+        if match is None:
             raise Refusal(
                 401,
                 "Send a key, as 'Authorization: Bearer KEY'; 'run-tracker keys make' gives one.",
+            )
+        key = match[1]
+        # Asked of the database each time, so that a revoked key is worthless at once.
+        if await self.work(lambda store: Keys(store.connection).owner(key)) is None:
+            raise Refusal(
+                401,
+                "This key is not known, or has been revoked; 'run-tracker keys' lists those that "
+                "are good, 'run-tracker keys make' gives one.",
             )
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:

@@ -192,9 +192,9 @@ def test_export(operator: Operator, run_tracker: Run) -> None:
         ("POST", "/projects", {"name": "x", "max_items": -1}, 400),
         ("POST", "/projects", [], 400),
         ("POST", "/projects", b"{", 400),
-        ("PATCH", "/projects/nope", {"title": "x"}, 400),
+        ("PATCH", "/projects/nope", {"title": "x"}, 404),
         ("PATCH", "/projects/p", {"title": ["x"]}, 400),
-        ("GET", "/projects/nope", None, 400),
+        ("GET", "/projects/nope", None, 404),
         ("DELETE", "/projects/p", None, 405),
         ("GET", "/projects/p/items", None, 405),
         ("POST", "/projects/..%2f/items", b"x\n", 400),
@@ -206,12 +206,12 @@ def test_export(operator: Operator, run_tracker: Run) -> None:
         ("POST", "/projects/p/claims", {"all": True, "pattern": "*"}, 400),
         ("POST", "/projects/p/claims", {"older_than": 5}, 400),
         ("POST", "/projects/p/redo", {}, 400),
-        ("POST", "/projects/nope/redo", {"all": True}, 400),
+        ("POST", "/projects/nope/redo", {"all": True}, 404),
         ("GET", "/projects/p/claims?limit=0", None, 400),
         ("GET", "/projects/p/claims?older_than=x", None, 400),
         ("GET", "/projects/p/claims?pattern=%FF", None, 400),
-        ("GET", "/projects/nope/claims", None, 400),
-        ("GET", "/projects/nope/export", None, 400),
+        ("GET", "/projects/nope/claims", None, 404),
+        ("GET", "/projects/nope/export", None, 404),
         ("GET", "/projects/p/export?since=x", None, 400),
         ("POST", "/blocks", {"value": "a b"}, 400),
         ("POST", "/blocks", {"value": "SOMEONE", "project": "nope"}, 400),
@@ -251,7 +251,7 @@ def test_bodies_have_a_kind_and_a_size(operator: Operator) -> None:
     body = json.dumps({"name": "q", "title": "x" * (2 << 20)}).encode()
     with contextlib.suppress(OSError, http.client.HTTPException):  # it may be cut off
         assert operator.send("POST", "/projects", body)[0] == 400
-    assert operator.send("GET", "/projects/q")[0] == 400
+    assert operator.send("GET", "/projects/q")[0] == 404
     lines = b"".join(b"item-%d-%s\n" % (n, b"x" * 1000) for n in range(3000))
     assert operator.send("POST", "/projects/q/items", lines)[1]["new"] == 3000
 

@@ -37,6 +37,9 @@ def register(commands: Commands) -> None:
     """Add the commands to the parser."""
     parser = command(
         commands, "add", _add, "queue items, one a line, of files",
+        "A name is the whole line as it stands, with blanks at its ends if it has some; a byte "
+        "order mark at the start of a file, the carriage return of a Windows line and empty lines "
+        "are dropped. "
         "Names that the project has already are counted and left as they are. Lines that cannot "
         "be names are told and left out; then the exit status is 65.",
     )  # fmt: skip

@@ -42,6 +42,30 @@ def test_projects(run_tracker: Run) -> None:
     assert "run-tracker create nope" in run("set", "nope", "--resume").stderr
 
 
+def test_remove(run_tracker: Run, start_tracker: Callable[..., Any]) -> None:
+    """Without --yes a project stays, and its counts are named; with it the running server knows
+    it no more, and other projects are as they were."""
+    for project in "p", "q":
+        run_tracker("add", project, "-", given="a\nb\nc\n")
+    client = start_tracker().client()
+    client.request("p", multi=2)
+    client.done("p", "a")
+    ended = run_tracker("remove", "p")
+    assert (ended.returncode, ended.stdout) == (64, "")
+    assert "p has 1 to do, 1 out, 1 done" in ended.stderr and "--yes" in ended.stderr
+    assert client.status("p")["done"] == 1
+    assert told(run_tracker("remove", "p", "--yes", "--json")) == {
+        "removed": "p", "todo": 1, "out": 1, "done": 1,
+    }  # fmt: skip
+    assert client.post("/p/request", {"downloader": "SOMEONE"})[0] == 400
+    assert client.done("p", "b")[0] == 400
+    assert client.status("q")["todo"] == 3
+    assert run_tracker("remove", "p", "--yes").returncode == 64
+    assert run_tracker("add", "p", "-", given="a\n").stdout.startswith("p is a new project.")
+    assert client.request("p", multi=9) == ["a"]
+    assert run_tracker("remove", "q", "--yes").stdout == "q is removed: 3 to do, 0 out, 0 done\n"
+
+
 def test_no_projects_yet(run_tracker: Run) -> None:
     """An empty list says what to do; no tracker at all gives 73 and makes none."""
     assert run_tracker("projects").returncode == 73
@@ -113,7 +137,7 @@ def test_claims_and_release(run_tracker: Run, start_tracker: Callable[..., Any])
         ["redo", "p"], ["redo", "p", "--all", "--downloader", "SIX"], ["redo", "nope", "--all"],
         ["claims", "p", "--older-than", "5"], ["claims", "p", "--limit", "0"], ["claims"],
         ["create"], ["create", "_admin"], ["create", "q", "--requests-per-minute", "x"],
-        ["set", "p", "--title", "a\nb"], ["set", "p", "--pause", "--resume"],
+        ["remove", "p"], ["remove", "nope", "--yes"], ["set", "p", "--title", "a\nb"], ["set", "p", "--pause", "--resume"],
         ["blocks", "add"], ["blocks", "add", "a b"], ["blocks", "remove", "SOMEONE"],
         ["blocks", "add", "SOMEONE", "--project", "nope"], ["blocks", "dance"],
         ["targets", "add", "ftp://a.example/"], ["targets", "remove", "http://a.example/"],
@@ -227,7 +251,7 @@ def test_a_newer_database(run_tracker: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        ["serve"], ["projects"], ["create"], ["set"], ["add"], ["status"], ["export"], ["claims"],
+        ["serve"], ["projects"], ["create"], ["set"], ["remove"], ["add"], ["status"], ["export"], ["claims"],
         ["release"], ["redo"], ["targets"], ["targets", "add"], ["blocks"], ["blocks", "add"], ["keys"],
         ["keys", "make"], ["backup"],
     ],

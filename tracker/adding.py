@@ -104,7 +104,7 @@ def add_items(
     """
     pace, left = _Pace(polite), iter(names)
     with store.transaction():
-        store.reserve(project, 0)  # the project is made even when there are no names
+        store.make_project(project)  # even when there are no names
     while bunch := _bunch(left):
         with store.transaction():
             first = store.reserve(project, len(bunch))

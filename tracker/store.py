@@ -100,15 +100,20 @@ class Store:
         first = self.reserve(project, len(names))
         return self.add_at(project, list(enumerate(names, first)), queue)
 
+    def make_project(self, name: str) -> bool:
+        """Make the project where there is none; say whether there was none. Raises BadValue."""
+        made = self.connection.execute(
+            "INSERT OR IGNORE INTO projects (name, created_at) VALUES (?, ?)",
+            (check_project(name), time.time()),
+        )
+        return made.rowcount == 1
+
     def reserve(self, project: str, number: int) -> int:
         """Return the first of *number* places behind all others, for ``add_at``.
 
         Makes the project where there is none.
         """
-        self.connection.execute(
-            "INSERT OR IGNORE INTO projects (name, created_at) VALUES (?, ?)",
-            (check_project(project), time.time()),
-        )
+        self.make_project(project)
         project_id = self.project_id(project)
         first = self._last_position(project_id) + 1
         self._move_position(project_id, number)

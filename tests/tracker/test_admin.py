@@ -68,6 +68,8 @@ def test_no_address_without_a_key(locked: Any, path: str, method: str) -> None:
         assert answer.status == 401, (method, path)
         assert answer.headers["WWW-Authenticate"] == "Bearer" and "run-tracker keys" in text
         assert answer.headers["Set-Cookie"] is None
+        wrong = headers == {"Authorization": "Bearer nope"}
+        assert text.startswith("This key is not known, or has been revoked" if wrong else "Send a key")
 
 
 def test_web_pages_are_refused_key_or_not(operator: Operator) -> None:
@@ -80,7 +82,8 @@ def test_a_revoked_key_is_worthless_at_once(operator: Operator, run_tracker: Run
     """The running server asks the database each time."""
     assert operator.send("GET", "/projects")[0] == 200
     run_tracker("keys", "revoke", "me")
-    assert operator.send("GET", "/projects")[0] == 401
+    status, sentence = operator.send("GET", "/projects")
+    assert status == 401 and "has been revoked" in sentence
 
 
 def test_projects(operator: Operator) -> None:
@@ -100,9 +103,12 @@ def test_items(operator: Operator) -> None:
     """Lines of the body are queued as they come, duplicates counted, bad lines told."""
     names = "".join(f"item-{n}\n" for n in range(12_000)).encode()
     status, told = operator.send("POST", "/projects/q/items", names, "text/plain")
-    assert (status, told) == (200, {"project": "q", "new": 12_000, "known": 0, "bad_count": 0, "bad": []})
-    status, told = operator.send("POST", "/projects/q/items?queue=redo", b"item-1\r\n\n\xff\nlast")
+    assert (status, told) == (200, {
+        "project": "q", "created": True, "new": 12_000, "known": 0, "bad_count": 0, "bad": [],
+    })  # fmt: skip
+    status, told = operator.send("POST", "/projects/q/items?queue=redo", b"\xef\xbb\xbfitem-1\r\n\n\xff\nlast")
     assert (status, told["new"], told["known"], told["bad_count"]) == (200, 1, 1, 1)
+    assert told["created"] is False
     assert told["bad"] == [{"number": 3, "reason": "This is not UTF-8."}]
     operator.send("POST", "/projects/q/items?for=SOMEONE", "für mich\n".encode())
     assert operator.client.request("q", "SOMEONE", multi=2) == ["für mich", "item-0"]
@@ -186,9 +192,9 @@ def test_export(operator: Operator, run_tracker: Run) -> None:
         ("POST", "/projects", {"name": "x", "max_items": -1}, 400),
         ("POST", "/projects", [], 400),
         ("POST", "/projects", b"{", 400),
-        ("PATCH", "/projects/nope", {"title": "x"}, 400),
+        ("PATCH", "/projects/nope", {"title": "x"}, 404),
         ("PATCH", "/projects/p", {"title": ["x"]}, 400),
-        ("GET", "/projects/nope", None, 400),
+        ("GET", "/projects/nope", None, 404),
         ("DELETE", "/projects/p", None, 405),
         ("GET", "/projects/p/items", None, 405),
         ("POST", "/projects/..%2f/items", b"x\n", 400),
@@ -200,12 +206,12 @@ def test_export(operator: Operator, run_tracker: Run) -> None:
         ("POST", "/projects/p/claims", {"all": True, "pattern": "*"}, 400),
         ("POST", "/projects/p/claims", {"older_than": 5}, 400),
         ("POST", "/projects/p/redo", {}, 400),
-        ("POST", "/projects/nope/redo", {"all": True}, 400),
+        ("POST", "/projects/nope/redo", {"all": True}, 404),
         ("GET", "/projects/p/claims?limit=0", None, 400),
         ("GET", "/projects/p/claims?older_than=x", None, 400),
         ("GET", "/projects/p/claims?pattern=%FF", None, 400),
-        ("GET", "/projects/nope/claims", None, 400),
-        ("GET", "/projects/nope/export", None, 400),
+        ("GET", "/projects/nope/claims", None, 404),
+        ("GET", "/projects/nope/export", None, 404),
         ("GET", "/projects/p/export?since=x", None, 400),
         ("POST", "/blocks", {"value": "a b"}, 400),
         ("POST", "/blocks", {"value": "SOMEONE", "project": "nope"}, 400),
@@ -245,7 +251,7 @@ def test_bodies_have_a_kind_and_a_size(operator: Operator) -> None:
     body = json.dumps({"name": "q", "title": "x" * (2 << 20)}).encode()
     with contextlib.suppress(OSError, http.client.HTTPException):  # it may be cut off
         assert operator.send("POST", "/projects", body)[0] == 400
-    assert operator.send("GET", "/projects/q")[0] == 400
+    assert operator.send("GET", "/projects/q")[0] == 404
     lines = b"".join(b"item-%d-%s\n" % (n, b"x" * 1000) for n in range(3000))
     assert operator.send("POST", "/projects/q/items", lines)[1]["new"] == 3000
 

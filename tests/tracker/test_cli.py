@@ -19,7 +19,9 @@ def test_add_counts_new_and_known(run_tracker: Run, tmp_path: Path) -> None:
     (tmp_path / "two").write_bytes(b"\xef\xbb\xbfb\r\nd e \r\n\xe2\x80\xa8\n")
     files = [str(tmp_path / "one"), "-", str(tmp_path / "two")]
     ended = run_tracker("add", "p", *files, given="a\nx\n")
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "p: 6 new, 2 already there\n", "")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (
+        0, "p is a new project.\np: 6 new, 2 already there\n", "",
+    )  # fmt: skip
     assert run_tracker("status", "p").stdout == "p: 6 to do, 0 out, 0 done\n"
     assert run_tracker("add", "p", *files, given="a\n").stdout == "p: 0 new, 7 already there\n"
 
@@ -33,8 +35,12 @@ def test_lines_are_names_verbatim(run_tracker: Run, start_tracker: Callable[...,
 def test_add_many(run_tracker: Run) -> None:
     """More items than one transaction takes are all queued, and an empty file makes a project."""
     given = "".join(f"item-{number}\n" for number in range(2500))
-    assert run_tracker("add", "p", "-", given=given).stdout == "p: 2500 new, 0 already there\n"
-    assert run_tracker("add", "q", "-").stdout == "q: 0 new, 0 already there\n"
+    assert run_tracker("add", "p", "-", given=given).stdout == (
+        "p is a new project.\np: 2500 new, 0 already there\n"
+    )
+    assert run_tracker("add", "q", "-").stdout == (
+        "q is a new project.\nq: 0 new, 0 already there\n"
+    )
     assert run_tracker("status", "q").stdout == "q: 0 to do, 0 out, 0 done\n"
 
 

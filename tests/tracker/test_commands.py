@@ -42,6 +42,30 @@ def test_projects(run_tracker: Run) -> None:
     assert "run-tracker create nope" in run("set", "nope", "--resume").stderr
 
 
+def test_remove(run_tracker: Run, start_tracker: Callable[..., Any]) -> None:
+    """Without --yes a project stays, and its counts are named; with it the running server knows
+    it no more, and other projects are as they were."""
+    for project in "p", "q":
+        run_tracker("add", project, "-", given="a\nb\nc\n")
+    client = start_tracker().client()
+    client.request("p", multi=2)
+    client.done("p", "a")
+    ended = run_tracker("remove", "p")
+    assert (ended.returncode, ended.stdout) == (64, "")
+    assert "p has 1 to do, 1 out, 1 done" in ended.stderr and "--yes" in ended.stderr
+    assert client.status("p")["done"] == 1
+    assert told(run_tracker("remove", "p", "--yes", "--json")) == {
+        "removed": "p", "todo": 1, "out": 1, "done": 1,
+    }  # fmt: skip
+    assert client.post("/p/request", {"downloader": "SOMEONE"})[0] == 400
+    assert client.done("p", "b")[0] == 400
+    assert client.status("q")["todo"] == 3
+    assert run_tracker("remove", "p", "--yes").returncode == 64
+    assert run_tracker("add", "p", "-", given="a\n").stdout.startswith("p is a new project.")
+    assert client.request("p", multi=9) == ["a"]
+    assert run_tracker("remove", "q", "--yes").stdout == "q is removed: 3 to do, 0 out, 0 done\n"
+
+
 def test_no_projects_yet(run_tracker: Run) -> None:
     """An empty list says what to do; no tracker at all gives 73 and makes none."""
     assert run_tracker("projects").returncode == 73
@@ -56,7 +80,9 @@ def test_add_tells_bad_lines(run_tracker: Run) -> None:
     given = b"a\n" + b"\xff\n" * 30 + b"b\n"
     ended = run_tracker("add", "p", "-", given=given)
     assert ended.returncode == 65
-    assert ended.stdout == "p: 2 new, 0 already there, 30 bad lines left out\n"
+    assert ended.stdout == (
+        "p is a new project.\np: 2 new, 0 already there, 30 bad lines left out\n"
+    )
     lines = ended.stderr.splitlines()
     assert lines[0] == "run-tracker: standard input, line 2: This is not UTF-8."
     assert lines[-1] == "run-tracker: standard input: 10 more bad lines."
@@ -64,6 +90,19 @@ def test_add_tells_bad_lines(run_tracker: Run) -> None:
     account = json.loads(ended.stdout)
     assert (ended.returncode, account["new"], account["known"], account["bad_count"]) == (65, 0, 1, 1)
     assert account["bad"][0]["line"] == 2
+
+
+def test_add_tells_a_new_project(run_tracker: Run) -> None:
+    """A project that was not there is made and told, so that a mistyped name is seen; a file that
+    cannot be read makes none."""
+    ended = run_tracker("add", "shops", "/nonexistent")
+    assert ended.returncode == 66 and "new project" not in ended.stdout
+    assert run_tracker("status", "shops").returncode == 64
+    ended = run_tracker("add", "shops", "-", "-", given="a\n")
+    assert ended.stdout == "shops is a new project.\nshops: 1 new, 0 already there\n"
+    assert run_tracker("add", "shops", "-", given="b\n").stdout == "shops: 1 new, 0 already there\n"
+    assert told(run_tracker("add", "shops", "-", "--json", given="c\n"))["created"] is False
+    assert told(run_tracker("add", "shoops", "-", "--json", given="c\n"))["created"] is True
 
 
 def test_claims_and_release(run_tracker: Run, start_tracker: Callable[..., Any]) -> None:
@@ -98,7 +137,7 @@ def test_claims_and_release(run_tracker: Run, start_tracker: Callable[..., Any])
         ["redo", "p"], ["redo", "p", "--all", "--downloader", "SIX"], ["redo", "nope", "--all"],
         ["claims", "p", "--older-than", "5"], ["claims", "p", "--limit", "0"], ["claims"],
         ["create"], ["create", "_admin"], ["create", "q", "--requests-per-minute", "x"],
-        ["set", "p", "--title", "a\nb"], ["set", "p", "--pause", "--resume"],
+        ["remove", "p"], ["remove", "nope", "--yes"], ["set", "p", "--title", "a\nb"], ["set", "p", "--pause", "--resume"],
         ["blocks", "add"], ["blocks", "add", "a b"], ["blocks", "remove", "SOMEONE"],
         ["blocks", "add", "SOMEONE", "--project", "nope"], ["blocks", "dance"],
         ["targets", "add", "ftp://a.example/"], ["targets", "remove", "http://a.example/"],
@@ -212,7 +251,7 @@ def test_a_newer_database(run_tracker: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        ["serve"], ["projects"], ["create"], ["set"], ["add"], ["status"], ["export"], ["claims"],
+        ["serve"], ["projects"], ["create"], ["set"], ["remove"], ["add"], ["status"], ["export"], ["claims"],
         ["release"], ["redo"], ["targets"], ["targets", "add"], ["blocks"], ["blocks", "add"], ["keys"],
         ["keys", "make"], ["backup"],
     ],

@@ -66,6 +66,6 @@ def test_a_million_items_and_ten_kills(
     given = "".join(f"https://site.example/page/{n}?x={n * 7919 % items}\n" for n in range(items))
     added = run_tracker("add", "p", "-", given=given)
     adding = time.monotonic() - start
-    assert added.stdout == f"p: {items} new, 0 already there\n"
+    assert added.stdout == f"p is a new project.\np: {items} new, 0 already there\n"
     account, seconds = hammer(start_tracker, eventually, items, clients=50, kills=10, each=5000)
     print(f"\nadded in {adding:.0f} s; {account.requests / seconds:.0f} answers a second")

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from tracker.errors import BadValue
+from tracker.errors import BadValue, UnknownProject
 from tracker.handlers import Handler, Refusal
 from tracker.jsonbody import read_object
 from tracker.keys import Keys
@@ -32,13 +32,31 @@ class AdminHandler(Handler):
         super().prepare()
         self.refuse_pages()
         match = _BEARER.fullmatch(self.request.headers.get("Authorization", ""))
-        key = match[1] if match else ""
-        # Asked of the database each time, so that a revoked key is worthless at once.
-        if not key or await self.work(lambda store: Keys(store.connection).owner(key)) is None:
+        if match is None:
             raise Refusal(
                 401,
                 "Send a key, as 'Authorization: Bearer KEY'; 'run-tracker keys make' gives one.",
             )
+        key = match[1]
+        # Asked of the database each time, so that a revoked key is worthless at once.
+        if await self.work(lambda store: Keys(store.connection).owner(key)) is None:
+            raise Refusal(
+                401,
+                "This key is not known, or has been revoked; 'run-tracker keys' lists those that "
+                "are good, 'run-tracker keys make' gives one.",
+            )
+
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        """Answer 404 where the address is that of a project which is not there.
+
+        Workers hear 400 there, as they read "no items" into 404.
+        """
+        error = (kwargs.get("exc_info") or (None, None, None))[1]
+        if isinstance(error, UnknownProject) and self.path_args:
+            error = Refusal(404, str(error))
+            kwargs["exc_info"] = (Refusal, error, error.__traceback__)
+            status_code = 404
+        super().send_error(status_code, **kwargs)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer an error as one sentence, and 401 with what is wanted."""

@@ -47,6 +47,7 @@ class ItemsHandler(AdminHandler):
         self._characters = 0
         self._queue = Queue()
         self._new = self._known = 0
+        self._created = False
         self._refusal: TrackerError | Refusal | None = None
 
     async def prepare(self) -> None:  # type: ignore[override]  # tornado takes both kinds
@@ -90,7 +91,8 @@ class ItemsHandler(AdminHandler):
             self._handle_request_exception(error)
 
     async def post(self, project: str) -> None:
-        """Queue the last ones; answer how many were new, known and bad."""
+        """Queue the last ones; answer how many were new, known and bad, and whether the project
+        was made for them."""
         self.unread = False
         if self._refusal is not None:
             raise self._refusal
@@ -102,6 +104,7 @@ class ItemsHandler(AdminHandler):
         self.json(
             {
                 "project": project,
+                "created": self._created,
                 "new": self._new,
                 "known": self._known,
                 "bad_count": self._lines.bad_count,
@@ -119,7 +122,10 @@ class ItemsHandler(AdminHandler):
         """Queue the names read, and make the project where there is none."""
         names, self._names, self._characters = self._names, [], 0
         project, queue = self.path_args[0], self._queue
-        first = await self.work(lambda store: store.reserve(project, len(names)))
+        made, first = await self.work(
+            lambda store: (store.make_project(project), store.reserve(project, len(names)))
+        )
+        self._created |= made
         placed = in_index_order(names, first)
         for start in range(0, len(placed), CHUNK):
             added = await self._add_some(placed[start : start + CHUNK], project, queue)

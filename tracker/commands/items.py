@@ -37,10 +37,13 @@ def register(commands: Commands) -> None:
     """Add the commands to the parser."""
     parser = command(
         commands, "add", _add, "queue items, one a line, of files",
+        "A name is the whole line as it stands, with blanks at its ends if it has some; a byte "
+        "order mark at the start of a file, the carriage return of a Windows line and empty lines "
+        "are dropped. "
         "Names that the project has already are counted and left as they are. Lines that cannot "
         "be names are told and left out; then the exit status is 65.",
     )  # fmt: skip
-    parser.add_argument("project", metavar="PROJECT", help="made when it is not there")
+    parser.add_argument("project", metavar="PROJECT", help="made, and told, when it is not there")
     parser.add_argument("files", metavar="FILE", nargs="+", help="a file, or - for the input")
     queue_options(parser, "normal")
     parser = command(commands, "status", _status, "count a project's items")
@@ -62,6 +65,8 @@ class _Account:
     """What came of an ``add``."""
 
     project: str
+    created: bool = False
+    """Whether there was no such project before: its name may be mistyped."""
     new: int = 0
     known: int = 0
     bad: list[dict[str, object]] = field(default_factory=list)
@@ -93,6 +98,8 @@ def _add(options: argparse.Namespace) -> int:
         del values["status"]
         print_json(values)
         return account.status
+    if account.created:
+        print(f"{account.project} is a new project.")
     left_out = f", {account.bad_count} bad lines left out" if account.bad_count else ""
     print(f"{account.project}: {account.new} new, {account.known} already there{left_out}")
     return account.status
@@ -108,6 +115,8 @@ def _add_file(
     lines = Lines()
     try:
         with _file(name) as file:
+            with store.transaction():
+                account.created |= store.make_project(account.project)
             names = item_names(file, lines)
             for added in add_items(store, account.project, names, queue, polite):
                 account.new += added.new

@@ -1,12 +1,15 @@
-"""``projects``, ``create``, ``set``: the projects and their settings."""
+"""``projects``, ``create``, ``set``, ``remove``: the projects and their settings."""
 
 from __future__ import annotations
 
 import argparse
 
+from tracker.errors import BadValue
+from tracker.lock import FolderLock
 from tracker.options import EX_OK, Commands, as_json, command, number, opened
 from tracker.output import cell, print_json, print_table, size
 from tracker.projects import MOST_ITEMS, MOST_PER_MINUTE, Project, Projects
+from tracker.removing import remove_project
 
 HEADER = (
     "PROJECT", "TITLE", "TO DO", "OUT", "DONE", "BYTES", "MIN VERSION", "PER MINUTE", "MAX ITEMS",
@@ -26,6 +29,13 @@ def register(commands: Commands) -> None:
     )  # fmt: skip
     parser.add_argument("project", metavar="PROJECT")
     _settings_options(parser)
+    parser = command(
+        commands, "remove", _remove, "remove a project with its items, and what was done of it",
+        "Its reports, totals, targets and blocks go too, for good: export or backup first. Files "
+        "that were uploaded stay. Who still works on one of its items is refused.",
+    )  # fmt: skip
+    parser.add_argument("project", metavar="PROJECT")
+    parser.add_argument("--yes", action="store_true", help="it is meant; without, nothing is done")
 
 
 def _settings_options(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +78,24 @@ def _set(options: argparse.Namespace) -> int:
     with opened(options) as store, store.transaction():
         its = Projects(store.connection).change(options.project, _settings(options))
     return _show(options, its)
+
+
+def _remove(options: argparse.Namespace) -> int:
+    """Remove the project; raises BadValue, with what would go, when it is not clearly meant."""
+    with opened(options) as store:
+        its = Projects(store.connection).get(options.project)
+        counts = f"{its.todo} to do, {its.out} out, {its.done} done"
+        if not options.yes:
+            raise BadValue(
+                f"{its.name} has {counts}; all of that, and the reports of it, would be gone for "
+                "good. If this is meant, add --yes."
+            )
+        remove_project(store, its.name, FolderLock.taken(options.data_dir))
+    if as_json(options):
+        print_json({"removed": its.name, "todo": its.todo, "out": its.out, "done": its.done})
+    else:
+        print(f"{its.name} is removed: {counts}")
+    return EX_OK
 
 
 def _show(options: argparse.Namespace, its: Project) -> int:

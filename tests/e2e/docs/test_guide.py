@@ -39,9 +39,17 @@ class Reader:
             if kind == "sh server":
                 self.serve(text)
             elif kind == "diff":
-                self.type("git apply --verbose -", text.replace(_ADDRESS, self.address))
+                self.type("git apply --verbose -", self.dated(text.replace(_ADDRESS, self.address)))
             else:
                 self.type(text.replace(_ADDRESS, self.address))
+
+    def dated(self, diff: str) -> str:
+        """The diff with the day on which this reader has made the project."""
+        there = re.search(r"^VERSION = '(\d{8})\.01'$", (self.at / "pipeline.py").read_text("utf-8"), re.M)
+        assert there
+        dated, times = re.subn(r"(?<=^[-+]VERSION = ')\d{8}", there[1], diff, flags=re.M)
+        assert times == 2
+        return dated
 
     def serve(self, text: str) -> None:
         command = text.strip().replace("run-tracker", "exec run-tracker --port 0", 1)

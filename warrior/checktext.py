@@ -34,7 +34,11 @@ def _head(report: Report) -> str:
         title = f"{report.title}: " if report.title else ""
         return f"{title}{report.pipeline} loads.\n"
     lines = [f"{report.pipeline} does not load.", ""]
-    if not report.needs.missing:
+    if report.needs.missing:
+        # What is missing has a section of its own; what the project says of it has not.
+        said = report.reason.removeprefix(report.needs.reason).strip()
+        lines += [*_wrapped(said), ""] if said else []
+    else:
         lines += [*_wrapped(report.reason), *_wrapped(report.advice), ""]
         if report.traceback:
             lines += [*(f"  {line}" for line in report.traceback.rstrip().splitlines()), ""]

@@ -100,6 +100,32 @@ def test_what_is_missing_stands_with_how_to_get_it(tmp_path: Path) -> None:
     assert text.endswith("It cannot run here: Wget+AT is missing.")
 
 
+@pytest.mark.parametrize("source", [
+    """
+    if not find_executable('Wget+AT', '1.21-at', ['./wget-at']):
+        raise Exception('Karl says: ask in the channel for a copy.')
+    """, """
+    try:
+        import no_such_module
+    except ImportError:
+        raise Exception('Karl says: ask in the channel for a copy.')
+    """, """
+    try:
+        import no_such_module
+    except ImportError:
+        import sys
+        sys.exit('Karl says: ask in the channel for a copy.')
+    """])
+def test_the_sentence_of_the_files_author_is_told_as_text_too(tmp_path: Path, source: str) -> None:
+    """Beside what is missing, as a run and the JSON have it, and once."""
+    told = report(tmp_path, source)
+    text = " ".join(render(told).split())
+    sentence = "The project says: Karl says: ask in the channel for a copy."
+    assert told.needs.missing and sentence in told.reason
+    assert text.count(sentence) == 1 and text.count("is missing:") + text.count(
+        "is missing. ") == 1
+
+
 def test_a_file_that_does_not_load_for_another_reason(tmp_path: Path) -> None:
     """The reason, and where."""
     text = render(report(tmp_path, "pipeline = 1 / 0"))

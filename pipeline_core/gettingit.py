@@ -32,12 +32,16 @@ GONE = {
                      "nntplib", "pipes", "sndhdr", "sunau", "telnetlib", "uu", "xdrlib"), "3.13"),
 }
 
-#: Modules of Python 2 that Python 3 has under another name, or not at all.
-PYTHON_2_MODULES = frozenset({
-    "urllib2", "urlparse", "Queue", "ConfigParser", "StringIO", "cStringIO", "cPickle",
-    "commands", "httplib", "cookielib", "HTMLParser", "thread", "__builtin__", "sets",
-    "Cookie", "SocketServer", "BaseHTTPServer", "robotparser", "itertools.izip",
-})
+#: Modules of Python 2 that Python 3 does not have -> what it has instead.
+PYTHON_2_MODULES = {
+    "urllib2": "urllib.request", "urlparse": "urllib.parse", "Queue": "queue",
+    "ConfigParser": "configparser", "StringIO": "io", "cStringIO": "io", "cPickle": "pickle",
+    "commands": "subprocess", "httplib": "http.client", "cookielib": "http.cookiejar",
+    "HTMLParser": "html.parser", "thread": "threading", "__builtin__": "builtins",
+    "sets": "the built-in set", "Cookie": "http.cookies", "SocketServer": "socketserver",
+    "BaseHTTPServer": "http.server", "robotparser": "urllib.robotparser",
+    "itertools.izip": "the built-in zip",
+}
 
 #: Names that projects use for programs -> the Debian package that has them.
 _DEBIAN = {

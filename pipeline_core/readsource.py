@@ -75,9 +75,11 @@ class _Reader(ast.NodeVisitor):
         self._scope: list[str] = []
         self._functions = 0
         self._guards = 0
+        self._name_guards = 0
 
     def visit(self, node: ast.AST) -> None:
-        self.old.look(node)
+        guards = self._name_guards if isinstance(node, ast.Name) else 0
+        self.old.look(node, guarded=self._guards + guards > 0)
         super().visit(node)
 
     @property
@@ -108,10 +110,13 @@ class _Reader(ast.NodeVisitor):
 
     def visit_Try(self, node: ast.Try) -> None:
         guards = any(_goes_on_without_import(handler) for handler in node.handlers)
+        names = any(_catches(handler, "NameError") for handler in node.handlers)
+        self._name_guards += names
         self._guarded(node.body, guards)
+        self._name_guards -= names
         for handler in node.handlers:
             # What is imported instead is not missed where the first was there.
-            self._guarded(handler.body, _catches_import(handler))
+            self._guarded(handler.body, _catches(handler, *_NO_IMPORT))
         self._guarded([*node.orelse, *node.finalbody], False)
 
     visit_TryStar = visit_Try
@@ -179,13 +184,15 @@ def _literal_heads(node: ast.AST) -> Iterator[str]:
         yield node.elts[0].value
 
 
-def _catches_import(handler: ast.ExceptHandler) -> bool:
+_NO_IMPORT = ("ImportError", "ModuleNotFoundError")
+
+
+def _catches(handler: ast.ExceptHandler, *errors: str) -> bool:
     kind = handler.type
     if kind is None:
         return True
     names = [dotted(one) for one in (kind.elts if isinstance(kind, ast.Tuple) else [kind])]
-    return any(name in ("ImportError", "ModuleNotFoundError", "Exception", "BaseException")
-               for name in names)
+    return any(name in (*errors, "Exception", "BaseException") for name in names)
 
 
 def _goes_on_without_import(handler: ast.ExceptHandler) -> bool:
@@ -195,7 +202,7 @@ def _goes_on_without_import(handler: ast.ExceptHandler) -> bool:
         or (isinstance(node, ast.Call)
             and dotted(node.func) in ("sys.exit", "exit", "quit", "os._exit"))
         for statement in handler.body for node in ast.walk(statement))
-    return _catches_import(handler) and not gives_up
+    return _catches(handler, *_NO_IMPORT) and not gives_up
 
 
 def _asks_which_python(test: ast.AST) -> bool:

@@ -342,6 +342,31 @@ def test_old_ways(tmp_path: Path) -> None:
     assert all(one.instead and one.file == "pipeline.py" for one in needs.deprecated)
 
 
+@pytest.mark.parametrize(("source", "what", "instead"), [
+    ("import urllib2", "imports urllib2, which only Python 2 has", "use urllib.request"),
+    ("from urlparse import urljoin", "imports urlparse, which only Python 2", "use urllib.parse"),
+    ("def f():\n    import Queue", "imports Queue, which only Python 2 has", "use queue"),
+    ("def f(text):\n    return unicode(text)", "uses unicode, which only Python 2", "use str"),
+    ("import sys\nif sys.version_info[0] < 3:\n    import urllib2", "never runs", "leave it out"),
+    ("try:\n    import urllib2\nexcept ImportError:\n    pass", "never runs", "leave it out"),
+    ("try:\n    import urllib.request\nexcept ImportError:\n    import urllib2", "never runs",
+     "leave it out"),
+    ("try:\n    input = raw_input\nexcept NameError:\n    pass", "never runs", "leave it out"),
+])
+def test_what_only_python_2_has(tmp_path: Path, source: str, what: str, instead: str) -> None:
+    """It is told as what never runs only where the code goes on without it."""
+    needs, error = load(write(tmp_path, source))
+    (old,) = needs.deprecated
+    assert what in old.what and old.instead == instead
+    assert (error is not None) == (source.startswith(("import urllib2", "from urlparse")))
+
+
+def test_a_name_of_python_2_that_the_file_defines(tmp_path: Path) -> None:
+    """It has a meaning then, and nothing fails."""
+    needs, error = load(write(tmp_path, "unicode = str\ndef f(text):\n    return unicode(text)"))
+    assert error is None and needs.deprecated == ()
+
+
 def test_a_file_of_today_uses_nothing_old(tmp_path: Path) -> None:
     """The practice project's ways, and a coroutine."""
     needs, _ = load(write(tmp_path, """

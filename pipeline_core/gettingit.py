@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterable
@@ -83,6 +84,12 @@ def program_advice(name: str, tried: Iterable[str], *, other_version: bool = Fal
         return f"Install it with: sudo apt-get install {package}"
     return (f"Install {package or name} with the package manager of this system"
             f"{f', or put it at {place}' if place in paths and os.sep in place else ''}.")
+
+
+def permission_advice(path: str) -> str:
+    """What to do about a program that is there and not executable."""
+    word = f"./{path}" if path.startswith("-") else path
+    return f"It is there: make it executable with chmod +x {shlex.quote(word)}"
 
 
 def hint(message: str) -> str:

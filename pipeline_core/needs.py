@@ -93,6 +93,9 @@ class Needs:
         return " ".join(dict.fromkeys(one.advice for one in self.missing))
 
 
+#: Why a path that was tried is not the wanted program, where chmod helps.
+NOT_EXECUTABLE = "is not executable"
+
 # -- what is looked for while a file is loaded --------------------------------------------
 
 class Lookup:

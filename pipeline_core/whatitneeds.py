@@ -19,9 +19,19 @@ from pipeline_core.gettingit import (
     PYTHON_2_MODULES,
     installed_version,
     module_advice,
+    permission_advice,
     program_advice,
 )
-from pipeline_core.needs import Deprecated, Lookup, Missing, ModuleNeed, Needs, ProgramNeed, Tried
+from pipeline_core.needs import (
+    NOT_EXECUTABLE,
+    Deprecated,
+    Lookup,
+    Missing,
+    ModuleNeed,
+    Needs,
+    ProgramNeed,
+    Tried,
+)
 from pipeline_core.sourcefiles import FileRead, read_files
 from pipeline_core.tracker import UploadWithTracker
 
@@ -149,7 +159,8 @@ def _look(program: str, cwd: str, search: str, why: str) -> ProgramNeed:
         path = os.path.join(cwd, program)
         if os.path.isfile(path) and os.access(path, os.X_OK):
             return ProgramNeed(program, "", program, (), why)
-        trouble = "is not executable" if os.path.exists(path) else "is not there"
+        trouble = (NOT_EXECUTABLE if os.path.isfile(path)
+                   else "is a folder" if os.path.isdir(path) else "is not there")
         return ProgramNeed(program, "", "", (Tried(program, trouble),), why)
     found = shutil.which(program, path=search) or ""
     return ProgramNeed(program, "", found,
@@ -173,11 +184,19 @@ def _of_source(files: list[FileRead], known: list[ProgramNeed]) -> list[ProgramN
 def _missing_program(need: ProgramNeed) -> Missing:
     wanted = f"{need.name} ({need.version})" if need.version else need.name
     tried = "".join(f"{one.path} {one.why}, " for one in need.tried).rstrip(", ")
-    other = any("wanted version" in one.why for one in need.tried)
     return Missing(
         "program", need.name,
         f"The program {wanted} is missing: {tried or 'no path was tried'}.",
-        program_advice(need.name, [one.path for one in need.tried], other_version=other))
+        " Or: ".join(_program_advice(need)))
+
+
+def _program_advice(need: ProgramNeed) -> Iterator[str]:
+    """chmod for what is there; how to get it unless that was all that was tried."""
+    there = [one.path for one in need.tried if one.why == NOT_EXECUTABLE]
+    yield from map(permission_advice, there)
+    if not there or len(there) < len(need.tried):
+        yield program_advice(need.name, [one.path for one in need.tried],
+                             other_version=any("wanted version" in one.why for one in need.tried))
 
 
 # -- modules -------------------------------------------------------------------------------

@@ -88,6 +88,32 @@ def test_exactly_the_missing_program_is_named(tmp_path: Path) -> None:
     assert error.advice == needs.missing[0].advice and "pipeline.py" in error.traceback
 
 
+@pytest.mark.parametrize(("source", "name"), [
+    ("pipeline = Pipeline(ExternalProcess('A', ['./tool.sh', 'x']))", "./tool.sh"),
+    ("assert find_executable('Tool', None, ['./tool.sh'])", "Tool")])
+def test_a_script_that_is_not_executable(tmp_path: Path, source: str, name: str) -> None:
+    """It is there, so nothing has to be installed."""
+    (tmp_path / "tool.sh").write_text("#!/bin/sh\n")
+    needs, _ = load(write(tmp_path, source))
+    assert missing(needs) == [("program", name)]
+    assert "./tool.sh is not executable" in needs.missing[0].reason
+    assert needs.missing[0].advice == "It is there: make it executable with chmod +x ./tool.sh"
+
+
+def test_one_of_several_paths_is_not_executable(tmp_path: Path) -> None:
+    """Both ways out are told; a folder is not made executable."""
+    (tmp_path / "wget at").write_text("#!/bin/sh\n")
+    (tmp_path / "folder").mkdir()
+    needs, _ = load(write(tmp_path, """
+        assert find_executable('Wget+AT', None, ['./wget at', './wget-at'])
+        """))
+    advice = needs.missing[0].advice
+    assert "chmod +x './wget at' Or: " in advice and "ArchiveTeam/wget-lua" in advice
+    needs, _ = load(write(tmp_path, "pipeline = Pipeline(ExternalProcess('A', ['./folder']))"))
+    assert "./folder is a folder" in needs.missing[0].reason
+    assert "chmod" not in needs.missing[0].advice
+
+
 @pytest.mark.parametrize("then", [
     "import sys; sys.exit('no wget')", "assert WGET", "open('nothing-here')", "WGET.strip()"])
 def test_however_the_file_fails_the_program_is_blamed(tmp_path: Path, then: str) -> None:

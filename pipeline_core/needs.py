@@ -75,12 +75,23 @@ class Deprecated:
 
 @dataclasses.dataclass(frozen=True)
 class Needs:
-    """All that is known of a file's needs; empty where nothing is."""
+    """All that is known of a file's needs; empty where nothing is.
+
+    ``unseen`` names the tasks whose program only an item decides.
+    """
 
     programs: tuple[ProgramNeed, ...] = ()
     modules: tuple[ModuleNeed, ...] = ()
     missing: tuple[Missing, ...] = ()
     deprecated: tuple[Deprecated, ...] = ()
+    unseen: tuple[str, ...] = ()
+
+    @property
+    def done_without(self) -> tuple[str, ...]:
+        """Programs and modules that are not here, and that the file goes on without."""
+        names = [one.name for one in self.programs if one.optional and not one.found]
+        names += [one.name for one in self.modules if one.optional and not one.found]
+        return tuple(dict.fromkeys(names))
 
     @property
     def reason(self) -> str:

@@ -39,13 +39,14 @@ class Started:
 @dataclasses.dataclass(frozen=True)
 class Reading:
     """What one file holds. ``heads`` are the variables that stand first in a list inside a
-    function (so perhaps a program), ``looked_up`` those that hold what ``find_executable``
-    gave, with the name of the program."""
+    function (so perhaps a program), ``class_heads`` the same with the class around them,
+    ``looked_up`` those that hold what ``find_executable`` gave, with the name of the program."""
 
     imports: tuple[Import, ...] = ()
     started: tuple[Started, ...] = ()
     deprecated: tuple[Deprecated, ...] = ()
     heads: frozenset[str] = frozenset()
+    class_heads: frozenset[tuple[str, str]] = frozenset()
     looked_up: tuple[tuple[str, str], ...] = ()
 
 
@@ -60,7 +61,8 @@ def read_source(source: bytes, file: str) -> Reading:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Reading()
     return Reading(tuple(reader.imports), tuple(reader.started), reader.old.found(),
-                   frozenset(reader.heads), tuple(reader.looked_up))
+                   frozenset(reader.heads), frozenset(reader.class_heads),
+                   tuple(reader.looked_up))
 
 
 class _Reader(ast.NodeVisitor):
@@ -70,6 +72,7 @@ class _Reader(ast.NodeVisitor):
         self.imports: list[Import] = []
         self.started: list[Started] = []
         self.heads: set[str] = set()
+        self.class_heads: set[tuple[str, str]] = set()
         self.looked_up: list[tuple[str, str]] = []
         self.old = OldWays(file)
         self._scope: list[str] = []
@@ -161,6 +164,7 @@ class _Reader(ast.NodeVisitor):
     def visit_List(self, node: ast.List) -> None:
         if self._functions and node.elts and isinstance(node.elts[0], ast.Name):
             self.heads.add(node.elts[0].id)
+            self.class_heads.add((self._scope[0], node.elts[0].id))
         self.generic_visit(node)
 
 

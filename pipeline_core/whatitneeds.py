@@ -71,7 +71,8 @@ def gather(
         tuple(programs), tuple(modules),
         tuple([*map(_missing_module, _not_here(modules)), *map(_missing_program, (
             one for one in programs if not one.found and not one.optional))]),
-        tuple(_old_ways(files)))
+        tuple(_old_ways(files)),
+        () if pipeline is None else tuple(_unseen(pipeline, files, programs, space.namespace)))
 
 
 # -- programs ------------------------------------------------------------------------------
@@ -145,6 +146,29 @@ def programs_of(task: Task) -> Iterator[tuple[str | None, str]]:
         yield None, f"{name} runs it"
     elif isinstance(first, (str, os.PathLike)):
         yield os.fspath(first), f"{name} runs it"
+
+
+def _unseen(
+    pipeline: Pipeline, files: list[FileRead], programs: list[ProgramNeed],
+    namespace: Mapping[str, Any],
+) -> Iterator[str]:
+    """Names of the tasks whose program is not known before there is an item.
+
+    It is known where the class that makes the command line begins a list with a variable that
+    holds a program which was found.
+    """
+    found = {one.found for one in programs if one.found}
+    names = {one.name for one in programs if one.found}
+    variables = {variable for file in files for variable, name in file.reading.looked_up
+                 if name in names}
+    variables |= {name for name, value in namespace.items()
+                  if isinstance(value, str) and value in found}
+    known = {scope for file in files for scope, variable in file.reading.class_heads
+             if variable in variables}
+    for task in every_task(pipeline):
+        args = getattr(task, "args", None) if isinstance(task, ExternalProcess) else None
+        if args is not None and type(args).__name__ not in known and not any(programs_of(task)):
+            yield str(getattr(task, "name", type(task).__name__))
 
 
 def _search_path(task: Task) -> str:

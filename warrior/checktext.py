@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from pipeline_core.needs import Deprecated, Missing, ModuleNeed, ProgramNeed
+from pipeline_core.needs import Deprecated, Missing, ModuleNeed, Needs, ProgramNeed
 from warrior.checkreport import Report, SettingFacts, TaskFacts
 
 _WIDTH = 98
@@ -47,12 +47,26 @@ def _head(report: Report) -> str:
 
 def _verdict(report: Report) -> str:
     if report.fine:
-        return "Nothing is missing: it can run here."
+        return _fine(report.needs)
     count = len(report.needs.missing)
     if not count:
         return "It does not load, so it cannot run."
     what = f"{count} things are" if count > 1 else f"{report.needs.missing[0].name} is"
     return f"It cannot run here: {what} missing."
+
+
+def _fine(needs: Needs) -> str:
+    """That it can run, and no more than is known."""
+    if not needs.done_without and not needs.unseen:
+        return "Nothing is missing: it can run here."
+    sentences = ["It can run here, as far as can be seen."]
+    if needs.done_without:
+        sentences.append(
+            f"Not found, and the file goes on without it: {', '.join(needs.done_without)}.")
+    if needs.unseen:
+        names = ", ".join(dict.fromkeys(needs.unseen))
+        sentences.append(f"Not seen, as only an item decides it: the program of {names}.")
+    return "\n".join(_wrapped(" ".join(sentences)))
 
 
 def _section(title: str, lines: Iterable[str]) -> str:

@@ -84,7 +84,8 @@ def test_tasks_and_settings(tmp_path: Path) -> None:
     assert "shared:rsync_threads  1 to 20" in text and "default 2" in text
     assert "text of the form ^[a-z]+$" in text and "no default" in text and "at least 0" in text
     assert "  2.0.0      Run (ExternalProcess)" in text
-    assert text.endswith("Nothing is missing: it can run here.")
+    assert text.endswith("It can run here, as far as can be seen. Not seen, as only an item "
+                         "decides it: the program of Args.")
 
 
 def test_what_is_missing_stands_with_how_to_get_it(tmp_path: Path) -> None:
@@ -145,6 +146,42 @@ def test_what_loads_and_misses_something_is_not_fine(tmp_path: Path) -> None:
     text = render(told)
     assert text.endswith("It cannot run here: 2 things are missing.")
     assert "it is needed later, in Later.process (pipeline.py:12)" in " ".join(text.split())
+
+
+NO_TASKS = "pipeline = Pipeline()"
+WGET_ARGS = """
+class Args:
+    def realize(self, item):
+        return [WGET, '-nv', item['item_name']]
+pipeline = Pipeline(ExternalProcess('Get', Args()))
+"""
+
+
+@pytest.mark.parametrize(("source", "end"), [
+    (NO_TASKS, "Nothing is missing: it can run here."),
+    ("pipeline = Pipeline(ExternalProcess('Run', ['sh', ItemInterpolation('%(x)s')]))",
+     "Nothing is missing: it can run here."),
+    ("WGET = find_executable('Shell', None, ['./shell'])" + WGET_ARGS,
+     "Nothing is missing: it can run here."),
+    ("WGET = '/bin/sh'" + WGET_ARGS, "only an item decides it: the program of Get."),
+    ("pipeline = Pipeline(ExternalProcess('Run', [ItemInterpolation('%(x)s')]))",
+     "only an item decides it: the program of Run."),
+    ("FFMPEG = find_executable('ffmpeg', None, ['./ffmpeg'])\n" + NO_TASKS,
+     "Not found, and the file goes on without it: ffmpeg."),
+    ("try:\n    import no_such\nexcept ImportError:\n    no_such = None\n" + NO_TASKS,
+     "Not found, and the file goes on without it: no_such."),
+    ("F = find_executable('ffmpeg', None, ['./f'])\n"
+     "pipeline = Pipeline(ExternalProcess('Run', [ItemInterpolation('%(x)s')]))",
+     "It can run here, as far as can be seen. Not found, and the file goes on without it: ffmpeg. "
+     "Not seen, as only an item decides it: the program of Run."),
+])
+def test_the_last_line_claims_no_more_than_is_known(tmp_path: Path, source: str, end: str) -> None:
+    """All is fine in each case; what was not found or cannot be seen is named."""
+    (tmp_path / "shell").write_text("#!/bin/sh\n")
+    (tmp_path / "shell").chmod(0o755)
+    told = report(tmp_path, "from seesaw.item import ItemInterpolation\n" + source)
+    assert told.fine, told.reason
+    assert " ".join(render(told).split()).endswith(end)
 
 
 def test_json_holds_all_of_it(tmp_path: Path) -> None:

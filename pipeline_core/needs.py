@@ -74,10 +74,20 @@ class Deprecated:
 
 
 @dataclasses.dataclass(frozen=True)
+class Newer:
+    """Something that old toolkits do not know: what the file does, and where."""
+
+    what: str
+    file: str
+    lines: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
 class Needs:
     """All that is known of a file's needs; empty where nothing is.
 
-    ``unseen`` names the tasks whose program only an item decides.
+    ``unseen`` names the tasks whose program only an item decides, ``newer`` is what old
+    toolkits lack.
     """
 
     programs: tuple[ProgramNeed, ...] = ()
@@ -85,6 +95,7 @@ class Needs:
     missing: tuple[Missing, ...] = ()
     deprecated: tuple[Deprecated, ...] = ()
     unseen: tuple[str, ...] = ()
+    newer: tuple[Newer, ...] = ()
 
     @property
     def done_without(self) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ import dataclasses
 import warnings
 from collections.abc import Iterator
 
-from pipeline_core.needs import Deprecated
+from pipeline_core.needs import Deprecated, Newer
+from pipeline_core.newways import NewWays
 from pipeline_core.oldways import OldWays
 
 
@@ -48,6 +49,7 @@ class Reading:
     heads: frozenset[str] = frozenset()
     class_heads: frozenset[tuple[str, str]] = frozenset()
     looked_up: tuple[tuple[str, str], ...] = ()
+    newer: tuple[Newer, ...] = ()
 
 
 def read_source(source: bytes, file: str) -> Reading:
@@ -62,7 +64,7 @@ def read_source(source: bytes, file: str) -> Reading:
         return Reading()
     return Reading(tuple(reader.imports), tuple(reader.started), reader.old.found(),
                    frozenset(reader.heads), frozenset(reader.class_heads),
-                   tuple(reader.looked_up))
+                   tuple(reader.looked_up), reader.new.found())
 
 
 class _Reader(ast.NodeVisitor):
@@ -75,6 +77,7 @@ class _Reader(ast.NodeVisitor):
         self.class_heads: set[tuple[str, str]] = set()
         self.looked_up: list[tuple[str, str]] = []
         self.old = OldWays(file)
+        self.new = NewWays(file)
         self._scope: list[str] = []
         self._functions = 0
         self._guards = 0
@@ -83,6 +86,7 @@ class _Reader(ast.NodeVisitor):
     def visit(self, node: ast.AST) -> None:
         guards = self._name_guards if isinstance(node, ast.Name) else 0
         self.old.look(node, guarded=self._guards + guards > 0)
+        self.new.look(node)
         super().visit(node)
 
     @property

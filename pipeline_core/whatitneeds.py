@@ -72,7 +72,8 @@ def gather(
         tuple([*map(_missing_module, _not_here(modules)), *map(_missing_program, (
             one for one in programs if not one.found and not one.optional))]),
         tuple(_old_ways(files)),
-        () if pipeline is None else tuple(_unseen(pipeline, files, programs, space.namespace)))
+        () if pipeline is None else tuple(_unseen(pipeline, files, programs, space.namespace)),
+        tuple(one for file in files for one in file.reading.newer))
 
 
 # -- programs ------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from pipeline_core.needs import Deprecated, Missing, ModuleNeed, Needs, ProgramNeed
+from pipeline_core.needs import Deprecated, Missing, ModuleNeed, Needs, Newer, ProgramNeed
 from warrior.checkreport import Report, SettingFacts, TaskFacts
 
 _WIDTH = 98
@@ -23,6 +23,7 @@ def render(report: Report) -> str:
         _section("Python modules", _columns([*map(_module, report.needs.modules)])),
         _section("Missing", _missing(report.needs.missing)),
         _section("Outdated ways", _deprecated(report.needs.deprecated)),
+        _section("Old toolkits lack", _newer(report.needs.newer)),
         _section("What it printed", report.output[-_PRINTED:].splitlines()),
         _verdict(report),
     ]
@@ -142,7 +143,15 @@ def _missing(missing: Iterable[Missing]) -> Iterator[str]:
 
 def _deprecated(deprecated: Iterable[Deprecated]) -> Iterator[str]:
     for one in deprecated:
-        some = [str(line) for line in one.lines[:5]]
-        lines = ", ".join(some) + (", …" if len(one.lines) > len(some) else "")
-        yield from _wrapped(f"{one.file}:{lines} {one.what}.")
+        yield from _wrapped(f"{_place(one.file, one.lines)} {one.what}.")
         yield from _wrapped(f"Better: {one.instead}.", "    ")
+
+
+def _newer(newer: Iterable[Newer]) -> Iterator[str]:
+    for one in newer:
+        yield from _wrapped(f"{_place(one.file, one.lines)} {one.what}.")
+
+
+def _place(file: str, lines: tuple[int, ...]) -> str:
+    some = [str(line) for line in lines[:5]]
+    return f"{file}:{', '.join(some)}{', …' if len(lines) > len(some) else ''}"

@@ -184,6 +184,39 @@ def test_the_last_line_claims_no_more_than_is_known(tmp_path: Path, source: str,
     assert " ".join(render(told).split()).endswith(end)
 
 
+def test_what_old_toolkits_lack_is_named(tmp_path: Path) -> None:
+    """Each once, with its lines, and nothing that the file does not use."""
+    told = report(tmp_path, """
+        class Later(SimpleTask):
+            async def process(self, item):
+                print(item['items'], item['queues'], item['item_name'])
+        class Get(GetItemFromTracker):
+            MAX_RETRY_DELAY = 20
+        pipeline = Pipeline(
+            GetItemFromTracker('http://127.0.0.1:1/x/', downloader,
+                               item_filter=lambda items: [True for _ in items]),
+            GetItemFromTracker('http://127.0.0.1:1/x/', downloader, None, len),
+            Later('Later'), ReleaseItemsToTracker('http://127.0.0.1:1/x/', downloader, '1', []))
+    """)
+    assert told.fine
+    text = render(told)
+    assert "Old toolkits lack" in text
+    assert [(one.what, one.lines) for one in told.needs.newer] == [
+        ("has `async def process`", (11,)), ("reads item['items'] or item['queues']", (12,)),
+        ("sets RETRY_DELAY_INCREMENT or MAX_RETRY_DELAY", (14,)),
+        ("gives GetItemFromTracker an item_filter", (16, 18)),
+        ("uses ReleaseItemsToTracker", (19,))]
+    assert "  pipeline.py:16, 18 gives GetItemFromTracker an item_filter.\n" in text
+    told = report(tmp_path, """
+        class Mine(SimpleTask):
+            def process(self, item):
+                item['items'] = 1
+        pipeline = Pipeline(
+            GetItemFromTracker('http://127.0.0.1:1/x/', downloader, '1', item_filter=None))
+    """)
+    assert told.fine and told.needs.newer == () and "Old toolkits" not in render(told)
+
+
 def test_json_holds_all_of_it(tmp_path: Path) -> None:
     """Whatever the values of a file's settings are."""
     told = report(tmp_path, """

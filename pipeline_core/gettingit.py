@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterable
@@ -32,12 +33,16 @@ GONE = {
                      "nntplib", "pipes", "sndhdr", "sunau", "telnetlib", "uu", "xdrlib"), "3.13"),
 }
 
-#: Modules of Python 2 that Python 3 has under another name, or not at all.
-PYTHON_2_MODULES = frozenset({
-    "urllib2", "urlparse", "Queue", "ConfigParser", "StringIO", "cStringIO", "cPickle",
-    "commands", "httplib", "cookielib", "HTMLParser", "thread", "__builtin__", "sets",
-    "Cookie", "SocketServer", "BaseHTTPServer", "robotparser", "itertools.izip",
-})
+#: Modules of Python 2 that Python 3 does not have -> what it has instead.
+PYTHON_2_MODULES = {
+    "urllib2": "urllib.request", "urlparse": "urllib.parse", "Queue": "queue",
+    "ConfigParser": "configparser", "StringIO": "io", "cStringIO": "io", "cPickle": "pickle",
+    "commands": "subprocess", "httplib": "http.client", "cookielib": "http.cookiejar",
+    "HTMLParser": "html.parser", "thread": "threading", "__builtin__": "builtins",
+    "sets": "the built-in set", "Cookie": "http.cookies", "SocketServer": "socketserver",
+    "BaseHTTPServer": "http.server", "robotparser": "urllib.robotparser",
+    "itertools.izip": "the built-in zip",
+}
 
 #: Names that projects use for programs -> the Debian package that has them.
 _DEBIAN = {
@@ -79,6 +84,12 @@ def program_advice(name: str, tried: Iterable[str], *, other_version: bool = Fal
         return f"Install it with: sudo apt-get install {package}"
     return (f"Install {package or name} with the package manager of this system"
             f"{f', or put it at {place}' if place in paths and os.sep in place else ''}.")
+
+
+def permission_advice(path: str) -> str:
+    """What to do about a program that is there and not executable."""
+    word = f"./{path}" if path.startswith("-") else path
+    return f"It is there: make it executable with chmod +x {shlex.quote(word)}"
 
 
 def hint(message: str) -> str:

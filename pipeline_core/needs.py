@@ -74,13 +74,35 @@ class Deprecated:
 
 
 @dataclasses.dataclass(frozen=True)
+class Newer:
+    """Something that old toolkits do not know: what the file does, and where."""
+
+    what: str
+    file: str
+    lines: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
 class Needs:
-    """All that is known of a file's needs; empty where nothing is."""
+    """All that is known of a file's needs; empty where nothing is.
+
+    ``unseen`` names the tasks whose program only an item decides, ``newer`` is what old
+    toolkits lack.
+    """
 
     programs: tuple[ProgramNeed, ...] = ()
     modules: tuple[ModuleNeed, ...] = ()
     missing: tuple[Missing, ...] = ()
     deprecated: tuple[Deprecated, ...] = ()
+    unseen: tuple[str, ...] = ()
+    newer: tuple[Newer, ...] = ()
+
+    @property
+    def done_without(self) -> tuple[str, ...]:
+        """Programs and modules that are not here, and that the file goes on without."""
+        names = [one.name for one in self.programs if one.optional and not one.found]
+        names += [one.name for one in self.modules if one.optional and not one.found]
+        return tuple(dict.fromkeys(names))
 
     @property
     def reason(self) -> str:
@@ -92,6 +114,9 @@ class Needs:
         """How to get it, in sentences; '' when nothing is missing."""
         return " ".join(dict.fromkeys(one.advice for one in self.missing))
 
+
+#: Why a path that was tried is not the wanted program, where chmod helps.
+NOT_EXECUTABLE = "is not executable"
 
 # -- what is looked for while a file is loaded --------------------------------------------
 

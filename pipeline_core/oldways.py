@@ -39,7 +39,8 @@ _WAYS = {
         "leave it out"),
 }
 _EVENTS = frozenset(f"on_{what}_item" for what in ("start", "complete", "fail", "finish"))
-_PYTHON_2_NAMES = frozenset({"unicode", "xrange", "basestring", "raw_input"})
+#: What Python 3 has no more by this name -> what it has instead.
+_PYTHON_2_NAMES = {"unicode": "str", "xrange": "range", "basestring": "str", "raw_input": "input"}
 
 
 class OldWays:
@@ -48,22 +49,36 @@ class OldWays:
     def __init__(self, file: str) -> None:
         self._file = file
         self._lines: dict[str, list[int]] = {}
+        self._own_names: set[str] = set()
 
     def found(self) -> tuple[Deprecated, ...]:
         """One for each old way, in the order of the lines where it is met first."""
         return tuple(
             Deprecated(*self._words(key), file=self._file, lines=tuple(sorted(set(lines))))
-            for key, lines in sorted(self._lines.items(), key=lambda seen: min(seen[1])))
+            for key, lines in sorted(self._lines.items(), key=lambda seen: min(seen[1]))
+            if key not in self._own_names)
 
     def _words(self, key: str) -> tuple[str, str]:
         if key in GONE:
             return (f"imports {key}, which Python {GONE[key]} has dropped",
                     "use another module")
+        if key in PYTHON_2_MODULES:
+            return (f"imports {key}, which only Python 2 has: Python 3 fails where it gets there",
+                    f"use {PYTHON_2_MODULES[key]}")
+        if key in _PYTHON_2_NAMES:
+            return (f"uses {key}, which only Python 2 has: Python 3 fails where it gets there",
+                    f"use {_PYTHON_2_NAMES[key]}")
         return _WAYS[key]
 
-    def look(self, node: ast.AST) -> None:
-        """Note what is old in this node (not in those below it)."""
+    def look(self, node: ast.AST, *, guarded: bool) -> None:
+        """Note what is old in this node (not in those below it).
+
+        ``guarded`` says that the code goes on without what only Python 2 has.
+        """
+        self._own_names.update(_PYTHON_2_NAMES.keys() & _defined(node))
         key = self._key(node)
+        if guarded and (key in PYTHON_2_MODULES or key in _PYTHON_2_NAMES):
+            key = "python2"
         if key:
             self._lines.setdefault(key, []).append(getattr(node, "lineno", 0))
 
@@ -77,8 +92,19 @@ class OldWays:
         if isinstance(node, ast.ClassDef):
             bases = [_last(base) for base in node.bases]
             return "AsyncPopen" if {"AsyncPopen", "AsyncPopen2"} & set(bases) else ""
-        return "python2" if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) \
+        return node.id if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) \
             and node.id in _PYTHON_2_NAMES else ""
+
+
+def _defined(node: ast.AST) -> set[str]:
+    """Names that the node gives a meaning of the file's own."""
+    if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+        return {node.id}
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return {alias.asname or alias.name for alias in node.names}
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        return {node.name}
+    return {node.arg} if isinstance(node, ast.arg) else set()
 
 
 def _last(node: ast.AST) -> str:
@@ -95,7 +121,7 @@ def _of_import(node: ast.Import | ast.ImportFrom) -> str:
         if top == "distutils" or top in GONE:
             return top
         if top in PYTHON_2_MODULES:
-            return "python2"
+            return top
         if top in ("seesaw", "pipeline_core") and isinstance(node, ast.ImportFrom) \
                 and any(alias.name == "*" for alias in node.names):
             return "star"

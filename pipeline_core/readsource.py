@@ -7,7 +7,8 @@ import dataclasses
 import warnings
 from collections.abc import Iterator
 
-from pipeline_core.needs import Deprecated
+from pipeline_core.needs import Deprecated, Newer
+from pipeline_core.newways import NewWays
 from pipeline_core.oldways import OldWays
 
 
@@ -39,14 +40,16 @@ class Started:
 @dataclasses.dataclass(frozen=True)
 class Reading:
     """What one file holds. ``heads`` are the variables that stand first in a list inside a
-    function (so perhaps a program), ``looked_up`` those that hold what ``find_executable``
-    gave, with the name of the program."""
+    function (so perhaps a program), ``class_heads`` the same with the class around them,
+    ``looked_up`` those that hold what ``find_executable`` gave, with the name of the program."""
 
     imports: tuple[Import, ...] = ()
     started: tuple[Started, ...] = ()
     deprecated: tuple[Deprecated, ...] = ()
     heads: frozenset[str] = frozenset()
+    class_heads: frozenset[tuple[str, str]] = frozenset()
     looked_up: tuple[tuple[str, str], ...] = ()
+    newer: tuple[Newer, ...] = ()
 
 
 def read_source(source: bytes, file: str) -> Reading:
@@ -60,7 +63,8 @@ def read_source(source: bytes, file: str) -> Reading:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Reading()
     return Reading(tuple(reader.imports), tuple(reader.started), reader.old.found(),
-                   frozenset(reader.heads), tuple(reader.looked_up))
+                   frozenset(reader.heads), frozenset(reader.class_heads),
+                   tuple(reader.looked_up), reader.new.found())
 
 
 class _Reader(ast.NodeVisitor):
@@ -70,14 +74,19 @@ class _Reader(ast.NodeVisitor):
         self.imports: list[Import] = []
         self.started: list[Started] = []
         self.heads: set[str] = set()
+        self.class_heads: set[tuple[str, str]] = set()
         self.looked_up: list[tuple[str, str]] = []
         self.old = OldWays(file)
+        self.new = NewWays(file)
         self._scope: list[str] = []
         self._functions = 0
         self._guards = 0
+        self._name_guards = 0
 
     def visit(self, node: ast.AST) -> None:
-        self.old.look(node)
+        guards = self._name_guards if isinstance(node, ast.Name) else 0
+        self.old.look(node, guarded=self._guards + guards > 0)
+        self.new.look(node)
         super().visit(node)
 
     @property
@@ -108,10 +117,13 @@ class _Reader(ast.NodeVisitor):
 
     def visit_Try(self, node: ast.Try) -> None:
         guards = any(_goes_on_without_import(handler) for handler in node.handlers)
+        names = any(_catches(handler, "NameError") for handler in node.handlers)
+        self._name_guards += names
         self._guarded(node.body, guards)
+        self._name_guards -= names
         for handler in node.handlers:
             # What is imported instead is not missed where the first was there.
-            self._guarded(handler.body, _catches_import(handler))
+            self._guarded(handler.body, _catches(handler, *_NO_IMPORT))
         self._guarded([*node.orelse, *node.finalbody], False)
 
     visit_TryStar = visit_Try
@@ -156,6 +168,7 @@ class _Reader(ast.NodeVisitor):
     def visit_List(self, node: ast.List) -> None:
         if self._functions and node.elts and isinstance(node.elts[0], ast.Name):
             self.heads.add(node.elts[0].id)
+            self.class_heads.add((self._scope[0], node.elts[0].id))
         self.generic_visit(node)
 
 
@@ -179,13 +192,15 @@ def _literal_heads(node: ast.AST) -> Iterator[str]:
         yield node.elts[0].value
 
 
-def _catches_import(handler: ast.ExceptHandler) -> bool:
+_NO_IMPORT = ("ImportError", "ModuleNotFoundError")
+
+
+def _catches(handler: ast.ExceptHandler, *errors: str) -> bool:
     kind = handler.type
     if kind is None:
         return True
     names = [dotted(one) for one in (kind.elts if isinstance(kind, ast.Tuple) else [kind])]
-    return any(name in ("ImportError", "ModuleNotFoundError", "Exception", "BaseException")
-               for name in names)
+    return any(name in (*errors, "Exception", "BaseException") for name in names)
 
 
 def _goes_on_without_import(handler: ast.ExceptHandler) -> bool:
@@ -195,7 +210,7 @@ def _goes_on_without_import(handler: ast.ExceptHandler) -> bool:
         or (isinstance(node, ast.Call)
             and dotted(node.func) in ("sys.exit", "exit", "quit", "os._exit"))
         for statement in handler.body for node in ast.walk(statement))
-    return _catches_import(handler) and not gives_up
+    return _catches(handler, *_NO_IMPORT) and not gives_up
 
 
 def _asks_which_python(test: ast.AST) -> bool:

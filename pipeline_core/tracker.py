@@ -25,6 +25,7 @@ from pipeline_core.trackeranswers import (
     parse_object,
     parse_target,
     split_answer,
+    wrong_verdicts,
 )
 from pipeline_core.trackerrequest import TrackerRequest
 from pipeline_core.waiting import Fault
@@ -95,23 +96,25 @@ class GetItemFromTracker(TrackerRequest):
         self._filter(item, offered, functools.partial(self._filtered, item, values, names, queues))
 
     def _filter(self, item: Item, offered: list[dict[str, Any]], then: Any) -> None:
-        def ask() -> tuple[Any, BaseException | None]:
+        def ask() -> tuple[Any, str, BaseException | None]:
             try:
                 assert self.item_filter is not None
-                return self.item_filter(offered), None
+                wanted = len(offered)
+                verdicts = self.item_filter(offered)
+                return verdicts, wrong_verdicts(verdicts, wanted), None
             except BaseException as error:
                 # sys.exit() too: what was claimed is given back before the item fails.
-                return None, error
+                return None, "", error
 
         self._hook(item, ask, then=then, asks_foreign=True)
 
     def _filtered(self, item: Item, values: dict[str, Any], names: list[str],
-                  queues: list[Any] | None, answer: tuple[Any, BaseException | None]) -> None:
-        verdicts, error = answer
+                  queues: list[Any] | None, answer: tuple[Any, str, BaseException | None]) -> None:
+        verdicts, wrong, error = answer
         if error is not None:
             item.log_failure(error)
-        elif not isinstance(verdicts, (list, tuple)) or len(verdicts) != len(names):
-            item.log_output("item_filter returned invalid data")
+        elif wrong:
+            item.log_output(f"item_filter returned invalid data{wrong}")
             error = ValueError()
         if error is not None:
             self._release(item, names, functools.partial(self._hook, item, self.fail_item, item))

@@ -111,3 +111,24 @@ def parse_target(answer: dict[str, Any]) -> str:
 def multi_base(url: str) -> str:
     """The tracker's URL without ``/multi=N``."""
     return re.sub(r"/multi=\d+/?$", "", url.rstrip("/"))
+
+
+#: Characters of a wrong result of item_filter that are logged.
+MOST_OF_RESULT = 200
+
+
+def wrong_verdicts(verdicts: Any, wanted: int) -> str:
+    """What is wrong with the result of an item_filter, for the log; '' when nothing is.
+
+    Asks the result for its repr, which may be the project's code: call it on its thread.
+    """
+    if isinstance(verdicts, (list, tuple)) and len(verdicts) == wanted:
+        return ""
+    try:
+        text = repr(verdicts)
+    except Exception as error:
+        text = f"an object of class {type(verdicts).__name__} whose repr raises {type(error).__name__}"
+    if len(text) > MOST_OF_RESULT:
+        text = text[:MOST_OF_RESULT - 1] + "…"
+    values = f"{wanted} truth values, one for each name" if wanted != 1 else "1 truth value"
+    return f": {text}. Wanted is a list of {values}."

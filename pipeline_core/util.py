@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from pipeline_core.needs import looking_for, note_tried, version_in_words
+from pipeline_core.needs import NOT_EXECUTABLE, looking_for, note_tried, version_in_words
 
 __all__ = [
     "find_executable", "test_executable", "unique_id_str",
@@ -62,7 +62,7 @@ def _why_not(version: Any, path: str, version_arg: str) -> str:
             return "cannot be run: what its first line names is not there"
         return "is not there" if os.sep in str(path) else "is not on PATH"
     except PermissionError:
-        return "is a folder" if os.path.isdir(path) else "is not executable"
+        return "is a folder" if os.path.isdir(path) else NOT_EXECUTABLE
     except (OSError, ValueError) as error:
         return f"cannot be run: {getattr(error, 'strerror', None) or error}"
     except subprocess.TimeoutExpired:

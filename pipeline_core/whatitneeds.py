@@ -19,9 +19,19 @@ from pipeline_core.gettingit import (
     PYTHON_2_MODULES,
     installed_version,
     module_advice,
+    permission_advice,
     program_advice,
 )
-from pipeline_core.needs import Deprecated, Lookup, Missing, ModuleNeed, Needs, ProgramNeed, Tried
+from pipeline_core.needs import (
+    NOT_EXECUTABLE,
+    Deprecated,
+    Lookup,
+    Missing,
+    ModuleNeed,
+    Needs,
+    ProgramNeed,
+    Tried,
+)
 from pipeline_core.sourcefiles import FileRead, read_files
 from pipeline_core.tracker import UploadWithTracker
 
@@ -61,7 +71,9 @@ def gather(
         tuple(programs), tuple(modules),
         tuple([*map(_missing_module, _not_here(modules)), *map(_missing_program, (
             one for one in programs if not one.found and not one.optional))]),
-        tuple(_old_ways(files)))
+        tuple(_old_ways(files)),
+        () if pipeline is None else tuple(_unseen(pipeline, files, programs, space.namespace)),
+        tuple(one for file in files for one in file.reading.newer))
 
 
 # -- programs ------------------------------------------------------------------------------
@@ -137,6 +149,29 @@ def programs_of(task: Task) -> Iterator[tuple[str | None, str]]:
         yield os.fspath(first), f"{name} runs it"
 
 
+def _unseen(
+    pipeline: Pipeline, files: list[FileRead], programs: list[ProgramNeed],
+    namespace: Mapping[str, Any],
+) -> Iterator[str]:
+    """Names of the tasks whose program is not known before there is an item.
+
+    It is known where the class that makes the command line begins a list with a variable that
+    holds a program which was found.
+    """
+    found = {one.found for one in programs if one.found}
+    names = {one.name for one in programs if one.found}
+    variables = {variable for file in files for variable, name in file.reading.looked_up
+                 if name in names}
+    variables |= {name for name, value in namespace.items()
+                  if isinstance(value, str) and value in found}
+    known = {scope for file in files for scope, variable in file.reading.class_heads
+             if variable in variables}
+    for task in every_task(pipeline):
+        args = getattr(task, "args", None) if isinstance(task, ExternalProcess) else None
+        if args is not None and type(args).__name__ not in known and not any(programs_of(task)):
+            yield str(getattr(task, "name", type(task).__name__))
+
+
 def _search_path(task: Task) -> str:
     env = getattr(task, "env", None)
     path = env.get("PATH") if isinstance(env, dict) else None
@@ -149,7 +184,8 @@ def _look(program: str, cwd: str, search: str, why: str) -> ProgramNeed:
         path = os.path.join(cwd, program)
         if os.path.isfile(path) and os.access(path, os.X_OK):
             return ProgramNeed(program, "", program, (), why)
-        trouble = "is not executable" if os.path.exists(path) else "is not there"
+        trouble = (NOT_EXECUTABLE if os.path.isfile(path)
+                   else "is a folder" if os.path.isdir(path) else "is not there")
         return ProgramNeed(program, "", "", (Tried(program, trouble),), why)
     found = shutil.which(program, path=search) or ""
     return ProgramNeed(program, "", found,
@@ -173,11 +209,19 @@ def _of_source(files: list[FileRead], known: list[ProgramNeed]) -> list[ProgramN
 def _missing_program(need: ProgramNeed) -> Missing:
     wanted = f"{need.name} ({need.version})" if need.version else need.name
     tried = "".join(f"{one.path} {one.why}, " for one in need.tried).rstrip(", ")
-    other = any("wanted version" in one.why for one in need.tried)
     return Missing(
         "program", need.name,
         f"The program {wanted} is missing: {tried or 'no path was tried'}.",
-        program_advice(need.name, [one.path for one in need.tried], other_version=other))
+        " Or: ".join(_program_advice(need)))
+
+
+def _program_advice(need: ProgramNeed) -> Iterator[str]:
+    """chmod for what is there; how to get it unless that was all that was tried."""
+    there = [one.path for one in need.tried if one.why == NOT_EXECUTABLE]
+    yield from map(permission_advice, there)
+    if not there or len(there) < len(need.tried):
+        yield program_advice(need.name, [one.path for one in need.tried],
+                             other_version=any("wanted version" in one.why for one in need.tried))
 
 
 # -- modules -------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from pipeline_core.needs import Deprecated, Missing, ModuleNeed, ProgramNeed
+from pipeline_core.needs import Deprecated, Missing, ModuleNeed, Needs, Newer, ProgramNeed
 from warrior.checkreport import Report, SettingFacts, TaskFacts
 
 _WIDTH = 98
@@ -23,6 +23,7 @@ def render(report: Report) -> str:
         _section("Python modules", _columns([*map(_module, report.needs.modules)])),
         _section("Missing", _missing(report.needs.missing)),
         _section("Outdated ways", _deprecated(report.needs.deprecated)),
+        _section("Old toolkits lack", _newer(report.needs.newer)),
         _section("What it printed", report.output[-_PRINTED:].splitlines()),
         _verdict(report),
     ]
@@ -34,7 +35,11 @@ def _head(report: Report) -> str:
         title = f"{report.title}: " if report.title else ""
         return f"{title}{report.pipeline} loads.\n"
     lines = [f"{report.pipeline} does not load.", ""]
-    if not report.needs.missing:
+    if report.needs.missing:
+        # What is missing has a section of its own; what the project says of it has not.
+        said = report.reason.removeprefix(report.needs.reason).strip()
+        lines += [*_wrapped(said), ""] if said else []
+    else:
         lines += [*_wrapped(report.reason), *_wrapped(report.advice), ""]
         if report.traceback:
             lines += [*(f"  {line}" for line in report.traceback.rstrip().splitlines()), ""]
@@ -43,12 +48,26 @@ def _head(report: Report) -> str:
 
 def _verdict(report: Report) -> str:
     if report.fine:
-        return "Nothing is missing: it can run here."
+        return _fine(report.needs)
     count = len(report.needs.missing)
     if not count:
         return "It does not load, so it cannot run."
     what = f"{count} things are" if count > 1 else f"{report.needs.missing[0].name} is"
     return f"It cannot run here: {what} missing."
+
+
+def _fine(needs: Needs) -> str:
+    """That it can run, and no more than is known."""
+    if not needs.done_without and not needs.unseen:
+        return "Nothing is missing: it can run here."
+    sentences = ["It can run here, as far as can be seen."]
+    if needs.done_without:
+        sentences.append(
+            f"Not found, and the file goes on without it: {', '.join(needs.done_without)}.")
+    if needs.unseen:
+        names = ", ".join(dict.fromkeys(needs.unseen))
+        sentences.append(f"Not seen, as only an item decides it: the program of {names}.")
+    return "\n".join(_wrapped(" ".join(sentences)))
 
 
 def _section(title: str, lines: Iterable[str]) -> str:
@@ -124,7 +143,15 @@ def _missing(missing: Iterable[Missing]) -> Iterator[str]:
 
 def _deprecated(deprecated: Iterable[Deprecated]) -> Iterator[str]:
     for one in deprecated:
-        some = [str(line) for line in one.lines[:5]]
-        lines = ", ".join(some) + (", …" if len(one.lines) > len(some) else "")
-        yield from _wrapped(f"{one.file}:{lines} {one.what}.")
+        yield from _wrapped(f"{_place(one.file, one.lines)} {one.what}.")
         yield from _wrapped(f"Better: {one.instead}.", "    ")
+
+
+def _newer(newer: Iterable[Newer]) -> Iterator[str]:
+    for one in newer:
+        yield from _wrapped(f"{_place(one.file, one.lines)} {one.what}.")
+
+
+def _place(file: str, lines: tuple[int, ...]) -> str:
+    some = [str(line) for line in lines[:5]]
+    return f"{file}:{', '.join(some)}{', …' if len(lines) > len(some) else ''}"

@@ -88,6 +88,32 @@ def test_exactly_the_missing_program_is_named(tmp_path: Path) -> None:
     assert error.advice == needs.missing[0].advice and "pipeline.py" in error.traceback
 
 
+@pytest.mark.parametrize(("source", "name"), [
+    ("pipeline = Pipeline(ExternalProcess('A', ['./tool.sh', 'x']))", "./tool.sh"),
+    ("assert find_executable('Tool', None, ['./tool.sh'])", "Tool")])
+def test_a_script_that_is_not_executable(tmp_path: Path, source: str, name: str) -> None:
+    """It is there, so nothing has to be installed."""
+    (tmp_path / "tool.sh").write_text("#!/bin/sh\n")
+    needs, _ = load(write(tmp_path, source))
+    assert missing(needs) == [("program", name)]
+    assert "./tool.sh is not executable" in needs.missing[0].reason
+    assert needs.missing[0].advice == "It is there: make it executable with chmod +x ./tool.sh"
+
+
+def test_one_of_several_paths_is_not_executable(tmp_path: Path) -> None:
+    """Both ways out are told; a folder is not made executable."""
+    (tmp_path / "wget at").write_text("#!/bin/sh\n")
+    (tmp_path / "folder").mkdir()
+    needs, _ = load(write(tmp_path, """
+        assert find_executable('Wget+AT', None, ['./wget at', './wget-at'])
+        """))
+    advice = needs.missing[0].advice
+    assert "chmod +x './wget at' Or: " in advice and "ArchiveTeam/wget-lua" in advice
+    needs, _ = load(write(tmp_path, "pipeline = Pipeline(ExternalProcess('A', ['./folder']))"))
+    assert "./folder is a folder" in needs.missing[0].reason
+    assert "chmod" not in needs.missing[0].advice
+
+
 @pytest.mark.parametrize("then", [
     "import sys; sys.exit('no wget')", "assert WGET", "open('nothing-here')", "WGET.strip()"])
 def test_however_the_file_fails_the_program_is_blamed(tmp_path: Path, then: str) -> None:
@@ -340,6 +366,31 @@ def test_old_ways(tmp_path: Path) -> None:
     assert list(words.values()) == [
         (11,), (12, 13), (17,), (19,), (20,), (22,), (23,), (24,), (26,)]
     assert all(one.instead and one.file == "pipeline.py" for one in needs.deprecated)
+
+
+@pytest.mark.parametrize(("source", "what", "instead"), [
+    ("import urllib2", "imports urllib2, which only Python 2 has", "use urllib.request"),
+    ("from urlparse import urljoin", "imports urlparse, which only Python 2", "use urllib.parse"),
+    ("def f():\n    import Queue", "imports Queue, which only Python 2 has", "use queue"),
+    ("def f(text):\n    return unicode(text)", "uses unicode, which only Python 2", "use str"),
+    ("import sys\nif sys.version_info[0] < 3:\n    import urllib2", "never runs", "leave it out"),
+    ("try:\n    import urllib2\nexcept ImportError:\n    pass", "never runs", "leave it out"),
+    ("try:\n    import urllib.request\nexcept ImportError:\n    import urllib2", "never runs",
+     "leave it out"),
+    ("try:\n    input = raw_input\nexcept NameError:\n    pass", "never runs", "leave it out"),
+])
+def test_what_only_python_2_has(tmp_path: Path, source: str, what: str, instead: str) -> None:
+    """It is told as what never runs only where the code goes on without it."""
+    needs, error = load(write(tmp_path, source))
+    (old,) = needs.deprecated
+    assert what in old.what and old.instead == instead
+    assert (error is not None) == (source.startswith(("import urllib2", "from urlparse")))
+
+
+def test_a_name_of_python_2_that_the_file_defines(tmp_path: Path) -> None:
+    """It has a meaning then, and nothing fails."""
+    needs, error = load(write(tmp_path, "unicode = str\ndef f(text):\n    return unicode(text)"))
+    assert error is None and needs.deprecated == ()
 
 
 def test_a_file_of_today_uses_nothing_old(tmp_path: Path) -> None:

@@ -84,7 +84,8 @@ def test_tasks_and_settings(tmp_path: Path) -> None:
     assert "shared:rsync_threads  1 to 20" in text and "default 2" in text
     assert "text of the form ^[a-z]+$" in text and "no default" in text and "at least 0" in text
     assert "  2.0.0      Run (ExternalProcess)" in text
-    assert text.endswith("Nothing is missing: it can run here.")
+    assert text.endswith("It can run here, as far as can be seen. Not seen, as only an item "
+                         "decides it: the program of Args.")
 
 
 def test_what_is_missing_stands_with_how_to_get_it(tmp_path: Path) -> None:
@@ -98,6 +99,32 @@ def test_what_is_missing_stands_with_how_to_get_it(tmp_path: Path) -> None:
     assert "The program Wget+AT (1.21-at) is missing: ./wget-at is not there." in text
     assert "https://github.com/ArchiveTeam/wget-lua" in text and "Traceback" not in text
     assert text.endswith("It cannot run here: Wget+AT is missing.")
+
+
+@pytest.mark.parametrize("source", [
+    """
+    if not find_executable('Wget+AT', '1.21-at', ['./wget-at']):
+        raise Exception('Karl says: ask in the channel for a copy.')
+    """, """
+    try:
+        import no_such_module
+    except ImportError:
+        raise Exception('Karl says: ask in the channel for a copy.')
+    """, """
+    try:
+        import no_such_module
+    except ImportError:
+        import sys
+        sys.exit('Karl says: ask in the channel for a copy.')
+    """])
+def test_the_sentence_of_the_files_author_is_told_as_text_too(tmp_path: Path, source: str) -> None:
+    """Beside what is missing, as a run and the JSON have it, and once."""
+    told = report(tmp_path, source)
+    text = " ".join(render(told).split())
+    sentence = "The project says: Karl says: ask in the channel for a copy."
+    assert told.needs.missing and sentence in told.reason
+    assert text.count(sentence) == 1 and text.count("is missing:") + text.count(
+        "is missing. ") == 1
 
 
 def test_a_file_that_does_not_load_for_another_reason(tmp_path: Path) -> None:
@@ -119,6 +146,75 @@ def test_what_loads_and_misses_something_is_not_fine(tmp_path: Path) -> None:
     text = render(told)
     assert text.endswith("It cannot run here: 2 things are missing.")
     assert "it is needed later, in Later.process (pipeline.py:12)" in " ".join(text.split())
+
+
+NO_TASKS = "pipeline = Pipeline()"
+WGET_ARGS = """
+class Args:
+    def realize(self, item):
+        return [WGET, '-nv', item['item_name']]
+pipeline = Pipeline(ExternalProcess('Get', Args()))
+"""
+
+
+@pytest.mark.parametrize(("source", "end"), [
+    (NO_TASKS, "Nothing is missing: it can run here."),
+    ("pipeline = Pipeline(ExternalProcess('Run', ['sh', ItemInterpolation('%(x)s')]))",
+     "Nothing is missing: it can run here."),
+    ("WGET = find_executable('Shell', None, ['./shell'])" + WGET_ARGS,
+     "Nothing is missing: it can run here."),
+    ("WGET = '/bin/sh'" + WGET_ARGS, "only an item decides it: the program of Get."),
+    ("pipeline = Pipeline(ExternalProcess('Run', [ItemInterpolation('%(x)s')]))",
+     "only an item decides it: the program of Run."),
+    ("FFMPEG = find_executable('ffmpeg', None, ['./ffmpeg'])\n" + NO_TASKS,
+     "Not found, and the file goes on without it: ffmpeg."),
+    ("try:\n    import no_such\nexcept ImportError:\n    no_such = None\n" + NO_TASKS,
+     "Not found, and the file goes on without it: no_such."),
+    ("F = find_executable('ffmpeg', None, ['./f'])\n"
+     "pipeline = Pipeline(ExternalProcess('Run', [ItemInterpolation('%(x)s')]))",
+     "It can run here, as far as can be seen. Not found, and the file goes on without it: ffmpeg. "
+     "Not seen, as only an item decides it: the program of Run."),
+])
+def test_the_last_line_claims_no_more_than_is_known(tmp_path: Path, source: str, end: str) -> None:
+    """All is fine in each case; what was not found or cannot be seen is named."""
+    (tmp_path / "shell").write_text("#!/bin/sh\n")
+    (tmp_path / "shell").chmod(0o755)
+    told = report(tmp_path, "from seesaw.item import ItemInterpolation\n" + source)
+    assert told.fine, told.reason
+    assert " ".join(render(told).split()).endswith(end)
+
+
+def test_what_old_toolkits_lack_is_named(tmp_path: Path) -> None:
+    """Each once, with its lines, and nothing that the file does not use."""
+    told = report(tmp_path, """
+        class Later(SimpleTask):
+            async def process(self, item):
+                print(item['items'], item['queues'], item['item_name'])
+        class Get(GetItemFromTracker):
+            MAX_RETRY_DELAY = 20
+        pipeline = Pipeline(
+            GetItemFromTracker('http://127.0.0.1:1/x/', downloader,
+                               item_filter=lambda items: [True for _ in items]),
+            GetItemFromTracker('http://127.0.0.1:1/x/', downloader, None, len),
+            Later('Later'), ReleaseItemsToTracker('http://127.0.0.1:1/x/', downloader, '1', []))
+    """)
+    assert told.fine
+    text = render(told)
+    assert "Old toolkits lack" in text
+    assert [(one.what, one.lines) for one in told.needs.newer] == [
+        ("has `async def process`", (11,)), ("reads item['items'] or item['queues']", (12,)),
+        ("sets RETRY_DELAY_INCREMENT or MAX_RETRY_DELAY", (14,)),
+        ("gives GetItemFromTracker an item_filter", (16, 18)),
+        ("uses ReleaseItemsToTracker", (19,))]
+    assert "  pipeline.py:16, 18 gives GetItemFromTracker an item_filter.\n" in text
+    told = report(tmp_path, """
+        class Mine(SimpleTask):
+            def process(self, item):
+                item['items'] = 1
+        pipeline = Pipeline(
+            GetItemFromTracker('http://127.0.0.1:1/x/', downloader, '1', item_filter=None))
+    """)
+    assert told.fine and told.needs.newer == () and "Old toolkits" not in render(told)
 
 
 def test_json_holds_all_of_it(tmp_path: Path) -> None:

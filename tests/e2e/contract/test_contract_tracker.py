@@ -443,10 +443,14 @@ def test_item_filter_refuses_all(tmp_path: Path, tracker: ScriptedTracker) -> No
 
 @pytest.mark.parametrize(("source", "text"), [
     ("raise ValueError('no opinion')", "ValueError: no opinion"),
-    ("return [True]", "item_filter returned invalid data"),
-    ("return [True] * 3", "item_filter returned invalid data"),
-    ("return None", "item_filter returned invalid data"),
-    ("return True", "item_filter returned invalid data"),
+    ("return [True]", "item_filter returned invalid data: [True]. Wanted is a list of 2 truth values"),
+    ("return [True] * 3", "item_filter returned invalid data: [True, True, True]. Wanted is"),
+    ("return None", "item_filter returned invalid data: None. Wanted is"),
+    ("return True", "item_filter returned invalid data: True. Wanted is a list of 2 truth values, one for each name."),
+    ("return 'x' * 1000", "item_filter returned invalid data: '" + "x" * 198 + "…. Wanted is"),
+    ("items.clear(); return []", "item_filter returned invalid data: []. Wanted is a list of 2 "),
+    ("return type('Odd', (), {'__repr__': lambda self: 1 / 0})()",
+     "item_filter returned invalid data: an object of class Odd whose repr raises ZeroDivisionError"),
 ])
 def test_item_filter_that_misbehaves(tmp_path: Path, tracker: ScriptedTracker, source: str,
                                      text: str) -> None:

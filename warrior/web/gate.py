@@ -179,12 +179,12 @@ class Gate:
                                           "credentials.")
         if access.key and is_api:
             return access  # no browser sends it by itself
+        if access.session_id is None:
+            return Refusal(403, "Open / first: it gives the session cookie that this needs.")
         if access.key and self.password.needed and not self.sessions.is_logged_in(
                 access.session_id):
             return _unauthorized(request, "A key is for /api/ alone: sockets need the cookie of a "
                                           "session that has logged in.")
-        if access.session_id is None:
-            return Refusal(403, "Open / first: it gives the session cookie that this needs.")
         if is_api and not self._has_token(request, access.session_id):
             return Refusal(403, f"Send the header {_TOKEN} of this session: the page / holds it.")
         return access

@@ -60,7 +60,10 @@ class PageConnection(SockJSConnection):  # type: ignore[misc]
         access: Access = self.session.handler.request.access
         # Many may have come at once, and their access may have ended since.
         if not access.holds or not self._has_room():
-            self.close("Log in again, or close another page.")
+            if isinstance(self.session.handler, Polling):
+                self.abort()  # its one answer has been used for the greeting
+            else:
+                self.close("Log in again, or close another page.")
             return
         self._reader = self._hub.join(self, access.session_id or "")
 

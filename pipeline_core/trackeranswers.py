@@ -127,7 +127,8 @@ def wrong_verdicts(verdicts: Any, wanted: int) -> str:
     try:
         text = repr(verdicts)
     except Exception as error:
-        text = f"an object of class {type(verdicts).__name__} whose repr raises {type(error).__name__}"
+        text = (f"an object of class {type(verdicts).__name__} whose repr raises "
+                f"{type(error).__name__}")
     if len(text) > MOST_OF_RESULT:
         text = text[:MOST_OF_RESULT - 1] + "…"
     values = f"{wanted} truth values, one for each name" if wanted != 1 else "1 truth value"

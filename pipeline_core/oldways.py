@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 
 from pipeline_core.gettingit import GONE, PYTHON_2_MODULES
 from pipeline_core.needs import Deprecated
@@ -46,8 +47,9 @@ _PYTHON_2_NAMES = {"unicode": "str", "xrange": "range", "basestring": "str", "ra
 class OldWays:
     """Looks at one node after the other of a file; :meth:`found` has what was seen."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, is_own: Callable[[str], bool]) -> None:
         self._file = file
+        self._is_own = is_own
         self._lines: dict[str, list[int]] = {}
         self._own_names: set[str] = set()
 
@@ -84,7 +86,9 @@ class OldWays:
 
     def _key(self, node: ast.AST) -> str:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
-            return _of_import(node)
+            key = _of_import(node)
+            # A file of the project may have such a name.
+            return "" if key in PYTHON_2_MODULES and self._is_own(key) else key
         if isinstance(node, ast.Call):
             return _of_call(node)
         if isinstance(node, ast.Assign):

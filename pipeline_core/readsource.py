@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from pipeline_core.needs import Deprecated, Newer
 from pipeline_core.newways import NewWays
@@ -52,13 +52,16 @@ class Reading:
     newer: tuple[Newer, ...] = ()
 
 
-def read_source(source: bytes, file: str) -> Reading:
-    """Read it; nothing of it when it is not valid Python. ``file`` is the name to tell."""
+def read_source(source: bytes, file: str, is_own: Callable[[str], bool]) -> Reading:
+    """Read it; nothing of it when it is not valid Python.
+
+    ``file`` is the name to tell, ``is_own`` says whether a module is one of the project.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(source)
-        reader = _Reader(file)
+        reader = _Reader(file, is_own)
         reader.visit(tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Reading()
@@ -70,13 +73,13 @@ def read_source(source: bytes, file: str) -> Reading:
 class _Reader(ast.NodeVisitor):
     """One walk over a file, that knows in which function it is and what is guarded."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, is_own: Callable[[str], bool]) -> None:
         self.imports: list[Import] = []
         self.started: list[Started] = []
         self.heads: set[str] = set()
         self.class_heads: set[tuple[str, str]] = set()
         self.looked_up: list[tuple[str, str]] = []
-        self.old = OldWays(file)
+        self.old = OldWays(file, is_own)
         self.new = NewWays(file)
         self._scope: list[str] = []
         self._functions = 0

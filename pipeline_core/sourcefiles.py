@@ -52,13 +52,13 @@ def read_files(path: str, space: ImportSpace) -> list[FileRead]:
         if source is None:
             continue
         name = os.path.relpath(this, space.directory)
-        reading = read_source(source, name)
+        reading = read_source(source, name, lambda top: _own_spec(top, space) is not None)
         imports = []
         for one in reading.imports:
             when = later or (f"in {one.function} ({name}:{one.line})" if one.function else "")
             own = list(_own_files(one, this, space))
             imports.append(FileImport(one.name, when, optional or one.optional,
-                                      one.level > 0 or _own_spec(one, space) is not None))
+                                      one.level > 0 or _own_spec(one.name, space) is not None))
             for file in own:
                 if file not in seen:
                     seen.add(file)
@@ -87,7 +87,7 @@ def _own_files(one: Import, path: str, space: ImportSpace) -> Iterator[str]:
             yield from _in_package([folder], [*parts, name])
         return
     _, *parts = one.name.split(".")
-    spec = _own_spec(one, space)
+    spec = _own_spec(one.name, space)
     if spec is None:
         return
     if spec.origin is not None and spec.origin.endswith(".py"):
@@ -99,9 +99,9 @@ def _own_files(one: Import, path: str, space: ImportSpace) -> Iterator[str]:
             yield from _in_package(places, [*parts, name])
 
 
-def _own_spec(one: Import, space: ImportSpace) -> ModuleSpec | None:
+def _own_spec(name: str, space: ImportSpace) -> ModuleSpec | None:
     try:
-        return space.find(one.name.partition(".")[0])
+        return space.find(name.partition(".")[0])
     except (ImportError, ValueError):
         return None
 

@@ -388,8 +388,10 @@ def test_what_only_python_2_has(tmp_path: Path, source: str, what: str, instead:
 
 
 def test_a_name_of_python_2_that_the_file_defines(tmp_path: Path) -> None:
-    """It has a meaning then, and nothing fails."""
-    needs, error = load(write(tmp_path, "unicode = str\ndef f(text):\n    return unicode(text)"))
+    """It has a meaning then, and nothing fails; a helper may be called like a module of it."""
+    needs, error = load(write(
+        tmp_path, "unicode = str\nimport commands\ndef f(text):\n    return unicode(text)",
+        commands="x = 1\n"))
     assert error is None and needs.deprecated == ()
 
 

@@ -14,6 +14,7 @@ import json
 import logging
 import re
 import secrets
+import time
 import warnings
 from typing import Any
 
@@ -44,8 +45,8 @@ logger = logging.getLogger(__name__)
 MAX_PAGES, PAGES_EACH = 32, 24
 #: Characters that may wait for a page that polls.
 POLL_QUEUE = 128 * 1024
-#: Pings that may come while the page does not read.
-MAX_PINGS = 100
+#: Pings that may come within so many seconds.
+MAX_PINGS, PING_TIME = 100, 10.0
 
 
 class PageConnection(SockJSConnection):  # type: ignore[misc]
@@ -139,12 +140,14 @@ class _SameOriginOnly(OneLine):
 class WebSocket(OneLine, WebSocketTransport):  # type: ignore[misc]
     """Uncompressed: zlib on the loop costs more than loopback and home networks gain."""
 
-    _pings = 0
+    _pings, _pinged_since = 0, 0.0
 
     def on_ping(self, data: bytes) -> None:
-        # Each is answered, and an older Tornado lets the answers pile up.
-        stream = _stream(self)
-        self._pings = self._pings + 1 if stream is not None and stream.writing() else 0
+        # Each is answered, and an older Tornado lets the answers pile up. No browser pings.
+        now = time.monotonic()
+        if now - self._pinged_since > PING_TIME:
+            self._pings, self._pinged_since = 0, now
+        self._pings += 1
         if self._pings > MAX_PINGS:
             self.abort_connection()
 

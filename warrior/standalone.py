@@ -13,6 +13,7 @@ from pipeline_core.journal import JournalTooNew
 from pipeline_core.loader import LoadedPipeline, LoadError, load_pipeline
 from pipeline_core.runner import Runner
 from warrior import apikeys, exits, resources
+from warrior.access import INSECURE
 from warrior.autoupdate import AutoUpdate
 from warrior.descendants import end_descendants
 from warrior.interrupts import Interrupts
@@ -32,8 +33,6 @@ KILL_AFTER = 3.0
 #: How long the end waits for a reader of standard output that takes nothing, in
 #: seconds: after a run that ended by itself, and after one that was cut short.
 FLUSH, FLUSH_IN_HASTE = 30.0, 2.0
-
-_INSECURE = "Everybody who reaches this address can command this program: it has no password."
 
 
 def run(options: PipelineOptions, environment: Mapping[str, str]) -> int:
@@ -177,7 +176,7 @@ class Standalone:
         if options.public_url:
             logging.info("A proxy shows it at %s/", options.public_url)
         if options.insecure:
-            logging.warning(_INSECURE)
+            logging.warning(INSECURE)
         self._show_note("")
         return True
 
@@ -261,6 +260,6 @@ class Standalone:
     def _show_note(self, reason: str) -> None:
         self.reason = reason
         if self.console is not None:
-            notes = (_INSECURE if self.options.insecure else "", self.output.fault,
+            notes = (INSECURE if self.options.insecure else "", self.output.fault,
                      self.updates.note if self.updates is not None else "", reason)
             self.console.note(" ".join(filter(None, notes)))

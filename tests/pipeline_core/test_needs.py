@@ -205,10 +205,16 @@ def test_lookups_of_one_load_are_not_anothers(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         paths.append(write(tmp_path / name, f"""
-            import time
-            time.sleep(0.1)
+            import os, time
+            def meet(when):
+                open('../%s-{name}' % when, 'w').close()
+                end = time.monotonic() + 30
+                while not all(os.path.exists('../%s-%s' % (when, one)) for one in ('one', 'two')):
+                    assert time.monotonic() < end
+                    time.sleep(0.01)
+            meet('before')
             find_executable('Tool {name}', None, ['./{name}'])
-            time.sleep(0.1)
+            meet('after')
         """))
 
     async def main() -> list[Needs]:

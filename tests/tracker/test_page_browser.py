@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.support.browsing import FLAGS, silent_page
 from tracker.store import Store
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
 NASTY = ["<img src=x onerror=alert(1)>", "a\x1b[31m\x07", "rtl\u202egpj.exe", "x" * 3000]
 PATIENCE = 30_000
 
@@ -33,17 +32,8 @@ def browser() -> Iterator[Browser]:
 def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
     """A page whose console must stay silent, but for tries while the server is away."""
     width, scheme = request.param
-    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
-    page = context.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text)
-            if message.type in ("error", "warning") else None)  # fmt: skip
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.set_default_timeout(PATIENCE)
-    expect.set_options(timeout=PATIENCE)
-    yield page
-    context.close()
-    assert [text for text in said if "net::ERR_" not in text] == []
+    with silent_page(browser, width, scheme, ("net::ERR_",), PATIENCE) as page:
+        yield page
 
 
 def fill(data_dir: Path, items: list[str]) -> None:

@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.e2e.console.daemon import Daemon
+from tests.support.browsing import FLAGS, silent_page
 
 ROOT = Path(__file__).resolve().parents[3]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]
 #: What the browser itself notes: each try while the server is away, each refused command,
 #: and a socket that is given up before it stood (the page was closed, or the machine is busy
 #: and sockjs-client goes on to its next transport).
@@ -48,15 +47,5 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
 def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
     """A page whose console must stay silent: no error, no violation of the policy."""
     width, scheme = request.param
-    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
-    page = context.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text)
-            if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.set_default_timeout(15_000)
-    expect.set_options(timeout=15_000)
-    yield page
-    faults = [text for text in said if not any(own in text for own in ITS_OWN)]
-    context.close()
-    assert faults == []
+    with silent_page(browser, width, scheme, ITS_OWN, 15_000) as page:
+        yield page

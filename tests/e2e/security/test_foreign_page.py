@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.e2e.console.conftest import FLAGS
 from tests.e2e.security.command import ITEM, TITLE, Command, until
 from tests.e2e.security.conftest import Start
+from tests.support.browsing import FLAGS
 
 ATTACK = Path(__file__).with_name("attack.js").read_text("utf-8")
 #: Names that lead to this machine, as a name server of the attacker's may say.

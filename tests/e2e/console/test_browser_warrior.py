@@ -118,6 +118,33 @@ def test_broken_project_says_why_and_what_to_do(daemon: Daemon, page: Page) -> N
     assert overflow(page) == 0
 
 
+def test_two_browsers_that_press_opposite_buttons(daemon: Daemon, page: Page) -> None:
+    """The last one wins, and both see it; the same with the number of items, pressed at once."""
+    daemon.add("slow", seconds=300)
+    daemon.start(DOWNLOADER="someone", SELECTED_PROJECT="slow", CONCURRENT_ITEMS="2")
+    other = page.context.new_page()
+    for one in (page, other):
+        one.goto(daemon.url)
+        expect(sentence(one)).to_contain_text("Working on 2 items.")
+    page.get_by_role("button", name="Stop…").click()
+    page.get_by_role("button", name="Stop when the items are done").click()
+    for one in (page, other):
+        expect(sentence(one)).to_contain_text("Stopping:")
+    other.get_by_role("button", name="Keep running").click()
+    for one in (page, other):
+        expect(sentence(one)).to_contain_text("Working on 2 items.")
+    page.get_by_role("button", name="One item more at once").click()
+    other.get_by_role("button", name="One item fewer at once").click()
+    figures = [one.get_by_role("group", name="Concurrent items").locator("output")
+               for one in (page, other)]
+    for figure in figures:
+        expect(figure).to_have_attribute("data-wish", "false")
+    # Whichever came last: what the warrior says is what both show.
+    page.reload()
+    expect(sentence(page)).to_contain_text("Working on")
+    expect(figures[1]).to_have_text(figures[0].inner_text())
+
+
 def test_stopping_gently_hard_and_for_good(daemon: Daemon, page: Page) -> None:
     """Each way of the menu does what it says; the page tells the end."""
     daemon.add("slow", seconds=300)

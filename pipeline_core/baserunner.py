@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline_core.backoff import Backoff
 from pipeline_core.event import Event
+from pipeline_core.governor import Governor
 from pipeline_core.item import Item
 from pipeline_core.mailbox import Mailbox
 from pipeline_core.pipeline import Pipeline
@@ -35,7 +36,8 @@ class Runner:
     """Makes items and sends them through the current pipeline.
 
     ``concurrent_items`` may be set at any time. ``max_items`` counts items that were
-    started (None: no end). Touching ``stop_file`` stops gracefully; one that is there
+    started (None: no end), but not those that were cancelled before they had anything to do.
+    Touching ``stop_file`` stops gracefully; one that is there
     at the start does not. Events: ``on_create_item(runner, item)``,
     ``on_pipeline_start_item`` and ``on_pipeline_finish_item(runner, pipeline, item)``,
     ``on_status(runner, status)``, ``on_finish(runner)``. The ids of items, and so the names
@@ -50,6 +52,7 @@ class Runner:
         keep_data: bool = False,
         *,
         item_prefix: str = "",
+        governor: Governor | None = None,
     ) -> None:
         self.stop_file = None if stop_file is None else os.path.abspath(stop_file)
         self._stop_file = (
@@ -57,6 +60,8 @@ class Runner:
         self._concurrent_items = int(concurrent_items)
         self.max_items = None if max_items is None else int(max_items)
         self.keep_data = keep_data
+        #: Spaces the requests of all its items.
+        self.governor = Governor() if governor is None else governor
         self._item_prefix = item_prefix
         self.item_count = 0
         self.active_items: set[Item] = set()
@@ -76,6 +81,7 @@ class Runner:
         self.on_finish = Event()
         #: ``(runner, item)``: the item is sealed, and its slot is free.
         self.on_seal_item = Event()
+        self._last_number = 0
         self._running = False
         self._stopping = False
         self._resting: list[float] = []
@@ -216,7 +222,8 @@ class Runner:
 
     # -- starting items ----------------------------------------------------------
     def _adopt(self, pipeline: Pipeline) -> None:
-        """Give the pipeline a worker, if its loader has not."""
+        """Give the pipeline our governor, and a worker, if its loader has not."""
+        pipeline.governor = self.governor
         if pipeline.worker is None:
             name = getattr(pipeline.project, "title", None) or "pipeline"
             pipeline.worker = Worker(f"worker of {name}", pipeline.cwd, _this_loop())
@@ -251,8 +258,9 @@ class Runner:
         pipeline = self.current_pipeline
         assert pipeline is not None and self._disk is not None
         self.item_count += 1
+        self._last_number += 1
         prefix = self._item_prefix or unique_id_str()
-        item = Item(pipeline, f"{prefix}-{self.item_count}", self.item_count,
+        item = Item(pipeline, f"{prefix}-{self._last_number}", self._last_number,
                     keep_data=self.keep_data, prepare_data_directory=False)
         self.active_items.add(item)
         self._disk.call(item.prepare_data_directory,
@@ -267,7 +275,8 @@ class Runner:
         self.waiting = None
         self._trouble.reset()
         if self._stopping and not item.finished:
-            item.cancel()  # it has not asked for anything yet
+            item.may_be_canceled = True  # it has not asked for anything yet
+            item.cancel()
         if item.finished:
             self._item_finished(item.pipeline, item)
             return
@@ -323,7 +332,10 @@ class Runner:
             logger.warning("The folder of %s could not be removed: %s", item, error)
         self.active_items.discard(item)
         self.uploading.discard(item)
-        self.counts[item.item_state] += 1
+        if item.only_waited:
+            self.item_count -= 1
+        else:
+            self.counts[item.item_state] += 1
         self.on_pipeline_finish_item(self, item.pipeline, item)
         self._fill_soon()
 

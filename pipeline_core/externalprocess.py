@@ -42,6 +42,10 @@ UPLOAD_ENV = {
 }
 
 
+#: The command line, the environment, and standard input of one try.
+_Settled = tuple[list[str | bytes], dict[str, str], bytes]
+
+
 class ExternalProcess(Task):
     """Runs a program, again if it fails, up to ``max_tries`` times (None: for ever).
 
@@ -148,7 +152,8 @@ class ExternalProcess(Task):
 
     def _prepare(self, item: Item) -> None:
         self._hook(
-            item, self._settle, item, then=functools.partial(self._spawn, item),
+            item, self._settle, item,
+            then=functools.partial(self._line_up if self._uploads else self._spawn, item),
             asks_foreign=(is_foreign(self.stdin_data) or is_foreign_value(self.args)
                           or is_foreign_value(self.env) or self._asks_foreign()))
 
@@ -156,7 +161,7 @@ class ExternalProcess(Task):
         """Whether standard input is made by project code that cannot be seen from the class."""
         return False
 
-    def _settle(self, item: Item) -> tuple[list[str | bytes], dict[str, str], bytes]:
+    def _settle(self, item: Item) -> _Settled:
         args = [arg if isinstance(arg, (str, bytes)) else os.fspath(arg)
                 if isinstance(arg, os.PathLike) else str(arg)
                 for arg in realize(self.args, item)]
@@ -165,7 +170,40 @@ class ExternalProcess(Task):
         data = self.stdin_data(item)
         return args, env, data.encode() if isinstance(data, str) else data
 
-    def _spawn(self, item: Item, settled: tuple[list[str | bytes], dict[str, str], bytes]) -> None:
+    def _line_up(self, item: Item, settled: _Settled) -> None:
+        """Start an upload as soon as the governor lets one go to its target."""
+        turn = item.life.turns.get(self)
+        if turn is not None and turn.open:
+            self._spawn(item, settled)
+            return
+        endpoint = item.governor.target(os.fsdecode(settled[0][-1]))
+        turn = endpoint.try_turn()
+        if turn is not None:
+            item.life.turns[self] = turn
+            self._spawn(item, settled)
+            return
+
+        async def wait_and_spawn() -> None:
+            item.life.turns[self] = await endpoint.turn(item.set_waiting)
+            item.set_waiting(None)
+            self._spawn(item, settled)
+
+        item.life.spawn(wait_and_spawn())
+
+    def _tell_governor(self, item: Item, returncode: int | None) -> None:
+        """What came of an upload; None: it has not begun."""
+        turn = item.life.turns.pop(self, None)
+        if turn is None:
+            return
+        if returncode is None or item.life.ending:
+            turn.abandoned()
+        elif returncode == 0:
+            turn.succeeded()
+        else:
+            turn.refused(f"An upload to {turn.endpoint.host.name} failed ({self.name} "
+                         f"{_how_it_ended(returncode)}).", Fault.TARGET, "upload")
+
+    def _spawn(self, item: Item, settled: _Settled) -> None:
         args, env, data = settled
         worker = item.worker
         if worker is None:
@@ -186,6 +224,7 @@ class ExternalProcess(Task):
     def _not_started(
         self, item: Item, args: list[str | bytes], env: dict[str, str], error: Exception
     ) -> None:
+        self._tell_governor(item, None)
         program = args[0] if args else ""
         if isinstance(error, OSError) and error.errno in RESOURCE_ERRORS:
             item["tries"] -= 1
@@ -215,6 +254,7 @@ class ExternalProcess(Task):
 
     def _ended(self, child: Child, item: Item, returncode: int) -> None:
         item.flush_output()
+        self._tell_governor(item, returncode)
         if child.stdin_failed:
             item.log_output(f"{self.name} did not read all of its input.")
         if not item.life.ending:

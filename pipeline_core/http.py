@@ -5,23 +5,25 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import io
-import json
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from tornado import httpclient, httputil
 from tornado.iostream import IOStream
 from tornado.netutil import Resolver
-from tornado.simple_httpclient import SimpleAsyncHTTPClient
+from tornado.simple_httpclient import (
+    HTTPStreamClosedError,
+    HTTPTimeoutError,
+    SimpleAsyncHTTPClient,
+)
 from tornado.tcpclient import TCPClient
 
 import pipeline_core
 from pipeline_core.nearness import LedResolver, Nearness, TooNear, nearness_of
 
 if TYPE_CHECKING:
-    from pipeline_core.lifetime import Lifetime
+    from pipeline_core.governor import Turn
 
 DEADLINE = 60.0
 LARGEST_BODY = 1 << 20
@@ -55,32 +57,14 @@ def user_agent() -> str:
             f"{pipeline_core.warrior_build}").strip()
 
 
-def post_json(
-    life: Lifetime,
-    url: str,
-    data: Any,
-    then: Callable[[httpclient.HTTPResponse], Any],
-) -> asyncio.Task[Any]:
-    """POST ``data`` as JSON; ``then(response)`` follows unless the item has ended.
-
-    Trouble on the way is a response with the code 599 and ``error`` set.
-    """
-    body = json.dumps(data)
-
-    async def ask() -> None:
-        response = await post(url, body)
-        life.not_at_end(task.cancel)
-        life.guard(then, response)
-
-    task = asyncio.ensure_future(ask())
-    life.at_end(task.cancel)
-    return task
-
-
 async def post(
-    url: str, body: str, limits: Limits = TRACKER_LIMITS
+    turn: Turn, url: str, body: str, limits: Limits = TRACKER_LIMITS
 ) -> httpclient.HTTPResponse:
-    """POST ``body``, a JSON text. Never raises: trouble is the code 599 and ``error``."""
+    """POST ``body``, a JSON text. Never raises: trouble is the code 599 and ``error``.
+
+    ``turn`` is the governor's leave to ask; what came of it is the caller's to tell.
+    """
+    turn.spend()
     request = httpclient.HTTPRequest(url)
     client: SimpleAsyncHTTPClient | None = None
     try:
@@ -219,6 +203,15 @@ def _check_redirect(source: str, target: str, limits: Limits) -> None:
         raise ValueError(f"it redirects to {target}, which is not HTTP")
     if limits.stay_secure and scheme == "http" and urlsplit(source).scheme == "https":
         raise ValueError(f"it redirects to {target}, which is not secure")
+
+
+#: Errors of the way; all others are about what came back.
+_UNREACHED = (OSError, HTTPTimeoutError, HTTPStreamClosedError)
+
+
+def has_answered(response: httpclient.HTTPResponse) -> bool:
+    """Whether somebody was there, however wrong the answer."""
+    return not isinstance(response.error, _UNREACHED)
 
 
 def describe_trouble(response: httpclient.HTTPResponse) -> str:

@@ -21,6 +21,7 @@ from pipeline_core.tracebacks import format_failure
 from pipeline_core.worker import is_foreign
 
 if TYPE_CHECKING:
+    from pipeline_core.governor import Governor
     from pipeline_core.sealing import Seal
     from pipeline_core.task import Task
     from pipeline_core.waiting import Waiting
@@ -82,6 +83,8 @@ class Item(MutableMapping[str, Any]):
         self.task_status: dict[Task, str] = {}
         self.may_be_canceled = False
         self.waiting: Waiting | None = None
+        #: Whether it was cancelled before it had anything to do: it does not count as work.
+        self.only_waited = False
         #: Its record in the journal, once its files are complete; see sealing.
         self.seal: Seal | None = None
         for event in ("output", "error", "item_state", "task_status", "property", "waiting",
@@ -261,6 +264,12 @@ class Item(MutableMapping[str, Any]):
         """The thread of this item's project; None for an item outside a runner."""
         worker: Worker | None = getattr(self.pipeline, "worker", None)
         return worker
+
+    @property
+    def governor(self) -> Governor:
+        """What spaces the requests that are made for this item."""
+        governor: Governor = self.pipeline.governor
+        return governor
 
     def carried_over(self, method: Callable[..., Any], *args: Any) -> bool:
         """Carry a call over to the loop; False when this is the loop.

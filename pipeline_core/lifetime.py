@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from pipeline_core.backoff import Backoff
 
 if TYPE_CHECKING:
     from pipeline_core.child import Child
+    from pipeline_core.governor import Turn
     from pipeline_core.item import Item
     from pipeline_core.task import Task
     from pipeline_core.waiting import Waiting
@@ -37,14 +38,17 @@ class Lifetime:
         self.position = 0
         self.kill_after = KILL_AFTER
         self.backoffs: dict[Task, Backoff] = {}
+        #: What it may ask now, or has asked last, by the task that asks; see governor.
+        self.turns: dict[object, Turn] = {}
         self._open: dict[Task, bool] = {}
         self._children: set[Child] = set()
         self._timers: set[asyncio.TimerHandle] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._releases: list[Callable[[], Any]] = []
         self._foreign_calls = 0
         self._foreign_backlog = 0
         self._outcome = ""
-        self.stoppable_request: asyncio.Task[Any] | None = None
+        self.stoppable_request: asyncio.Task[None] | None = None
 
     # -- tasks: each is left once --------------------------------------------
     def enter(self, task: Task) -> None:
@@ -106,16 +110,33 @@ class Lifetime:
         self.item.set_waiting(None)
         resume(*args)
 
-    def cancel_request_after_stop(self, request: asyncio.Task[Any]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a coroutine until it returns or the item ends; an error in it fails the item."""
+        async def run() -> None:
+            try:
+                await work
+            except Exception as error:
+                if not self.ending:
+                    self.item.crash(error)
+
+        task = self._loop().create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def cancel_request_after_stop(self, request: asyncio.Task[None]) -> None:
         """Let a stop end the item although the request is on its way (see Pipeline)."""
         self.stoppable_request = request
 
     def stop_request(self) -> None:
         """A stop has waited long enough for the answer: cancel the item."""
-        request = self.stoppable_request
-        if request is not None and not request.done() and not self.ending:
+        if self._asks_to_begin() and not self.ending:
             self.item.log_output("Stopping: the tracker has not answered in time.")
             self.item.cancel()
+
+    def _asks_to_begin(self) -> bool:
+        """Whether its request for something to do has not been answered."""
+        return self.stoppable_request is not None and not self.stoppable_request.done()
 
     def _loop(self) -> asyncio.AbstractEventLoop:
         worker = self.item.worker
@@ -178,9 +199,13 @@ class Lifetime:
             return
         self.ending = True
         self._outcome = outcome
+        if outcome == "canceled":
+            self.item.only_waited = self.item.may_be_canceled or self._asks_to_begin()
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
+        for task in self._tasks:
+            task.cancel()
         self.item.set_waiting(None)
         if not self._children:
             self._finish()
@@ -203,6 +228,8 @@ class Lifetime:
         for task, status in list(item.task_status.items()):
             if status == item.TaskStatus.running:
                 item.set_task_status(task, self._outcome)
+        for turn in self.turns.values():
+            turn.abandoned()
         releases, self._releases = self._releases, []
         for release in releases:
             release()

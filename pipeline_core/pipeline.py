@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pipeline_core.event import Event
+from pipeline_core.governor import Governor
 from pipeline_core.task import Task
 from pipeline_core.worker import is_foreign
 
@@ -45,6 +46,8 @@ class Pipeline:
         self.data_dir = os.path.join(self.cwd, "data")
         self.project: Project | None = None
         self.worker: Worker | None = None
+        #: Spaces the requests made for its items; a runner puts its own here.
+        self.governor = Governor()
         #: Seals items before they are uploaded; None where there is no journal.
         self.sealer: Sealer | None = None
         #: ``(item)``: it is sealed. For runners.

@@ -274,6 +274,15 @@ class UploadWithTracker(TrackerRequest):
         except UnexpectedAnswer as error:
             self._unexpected(item, body, str(error))
             return
+        endpoint = item.governor.target(target)
+        turn = self._turn_at(item, endpoint)
+        if turn is None:
+            held = endpoint.held
+            if held is not None:
+                item.log_output(f"The tracker names {target}. {held.reason}")
+            self._line_up_at(item, endpoint)
+            return
+        item.life.turns[upload] = turn
         upload.cwd = self.cwd
         item.log_output(f"Uploading to {target}")
         upload.owner = _Outcome(self, target)
@@ -320,7 +329,7 @@ class _Outcome:
         again = functools.partial(
             self.task._wait_and_retry, item,
             f"The upload to {self.target} failed; another target is asked for.",
-            Fault.TARGET, "upload")
+            Fault.TARGET, "upload", at=item.governor.target(self.target))
         if item.seal is None:
             # In the worker: it looks at the disk.
             self.task._hook(item, self.task._missing_file, item, asks_foreign=True,
@@ -362,4 +371,4 @@ class SendDoneToTracker(TrackerRequest):
                             f"kept in {item['data_dir']}")
             self._hook(item, self.fail_item, item)
         else:
-            self._unexpected(item, body, "it should be OK")
+            self._unexpected(item, body, "it should be OK", alone=True)

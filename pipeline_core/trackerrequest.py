@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import json
 import random
 import time
 from typing import TYPE_CHECKING, Any
@@ -11,12 +13,14 @@ from tornado import httpclient
 
 from pipeline_core import http
 from pipeline_core.backoff import LONGEST_RETRY_AFTER, Backoff, parse_retry_after
+from pipeline_core.governor import SHORTEST_DELAY
 from pipeline_core.realizing import is_foreign_value
 from pipeline_core.task import Task
 from pipeline_core.waiting import Fault, Waiting
 from pipeline_core.worker import current_item
 
 if TYPE_CHECKING:
+    from pipeline_core.governor import Endpoint, Turn
     from pipeline_core.item import Item
 
 #: A tracker that blocks us is asked again after an hour, not sooner.
@@ -61,7 +65,6 @@ class TrackerRequest(Task):
         """Ask the tracker."""
         if item.carried_over(TrackerRequest.send_request, self, item):
             return
-        item.set_waiting(None)
         self._hook(item, self.data, item, then=functools.partial(self._data_known, item),
                    asks_foreign=any(is_foreign_value(value) for value in vars(self).values()))
 
@@ -78,7 +81,8 @@ class TrackerRequest(Task):
         asked_for = parse_retry_after(response.headers.get("Retry-After"))
         if response.code == 403:
             asked_for = BLOCKED_DELAY
-        self._wait_and_retry(item, reason, fault, code, asked_for)
+        self._wait_and_retry(item, reason, fault, code, asked_for,
+                             answered=http.has_answered(response))
 
     def process_body(self, body: str, item: Item) -> None:
         """The tracker has answered 200 with this text."""
@@ -134,23 +138,72 @@ class TrackerRequest(Task):
         self._backoff(item)
         self._start(item, self._send)
 
-    def _send(self, item: Item) -> None:
+    def _send(self, item: Item, not_before: float = 0.0) -> None:
+        """Ask as soon as the governor lets this item; it may wait for that a long time."""
+        item.may_be_canceled = self.may_be_canceled
+        self._realize(item, self.tracker_url, lambda base: self._line_up(
+            item, item.governor.tracker(self._url(base)), not_before))
+
+    def _url(self, base: Any) -> str:
+        return f"{str(base).rstrip('/')}/{self.tracker_command}"
+
+    def _line_up(self, item: Item, endpoint: Endpoint, not_before: float = 0.0) -> None:
+        turn = None if not_before else endpoint.try_turn()
+        if turn is not None:
+            self._ask(item, turn)
+            return
+        held = endpoint.held
+        if held is not None and item.waiting is None:
+            item.log_output(f"{held.reason} Asking again after {_seconds_left(held)} seconds...")
+
+        async def wait_and_ask() -> None:
+            turn = await endpoint.turn(
+                item.set_waiting, not_before=not_before, concern=item.pipeline)
+            self._ask(item, turn)
+
+        item.life.spawn(wait_and_ask())
+
+    def _ask(self, item: Item, turn: Turn) -> None:
+        item.life.turns[self] = turn
+        backoff = self._backoff(item)
+        backoff.delay = max(backoff.delay, turn.inherited_delay)
         # What was claimed with an answer on its way would be lost to the tracker.
         item.may_be_canceled = False
+        item.set_waiting(self._while_asking(turn.endpoint) if self.may_be_canceled else None)
         self._hook(item, self.send_request, item)
+
+    def _while_asking(self, endpoint: Endpoint) -> Waiting:
+        """Who asks for something to do has no work yet, so the reason to wait stays."""
+        why = endpoint.host.schedule.why or endpoint.schedule.why
+        if why is None:
+            return Waiting("Asking the tracker for an item.", Fault.NOBODY, None, "asking")
+        return Waiting(why.reason, why.fault, None, why.code)
 
     def _data_known(self, item: Item, data: Any) -> None:
         self._realize(item, [self.tracker_url, data], functools.partial(self._post, item))
 
     def _post(self, item: Item, settled: list[Any]) -> None:
-        base, data = settled
-        url = f"{str(base).rstrip('/')}/{self.tracker_command}"
-        request = http.post_json(item.life, url, data, functools.partial(self._answered, item))
+        request = item.life.spawn(self._exchange(item, self._url(settled[0]), settled[1]))
         if self.may_be_canceled:
             item.life.cancel_request_after_stop(request)
 
-    def _answered(self, item: Item, response: httpclient.HTTPResponse) -> None:
-        self._hook(item, self.handle_response, item, response)
+    async def _exchange(self, item: Item, url: str, data: Any) -> None:
+        body = json.dumps(data)
+        endpoint = item.governor.tracker(url)
+        turn = item.life.turns.get(self)
+        if turn is None or not turn.is_for(endpoint):
+            # A project has called send_request by itself, or the tracker's URL has changed.
+            if turn is not None:
+                turn.abandoned()
+            turn = item.life.turns[self] = await endpoint.turn(item.set_waiting)
+        response = await http.post(turn, url, body)
+        self._hook(item, self.handle_response, item, response,
+                   then=lambda result: self._handled(item, response))
+
+    def _handled(self, item: Item, response: httpclient.HTTPResponse) -> None:
+        """A project that handles answers by itself has done so."""
+        if response.code != 200:
+            item.life.turns[self].abandoned()
 
     def _process(self, item: Item, response: httpclient.HTTPResponse) -> None:
         item.may_be_canceled = self.may_be_canceled
@@ -159,39 +212,115 @@ class TrackerRequest(Task):
         except UnicodeDecodeError:
             self._unexpected(item, repr(response.body), "it is not UTF-8")
             return
-        self._hook(item, self.process_body, body, item)
+        self._hook(item, self.process_body, body, item,
+                   then=lambda result: self._answer_used(item))
+
+    def _answer_used(self, item: Item) -> None:
+        """The answer was what was asked for: the next one may ask at once. Where a retry has
+        been scheduled, this says nothing any more."""
+        if self in item.life.turns:
+            item.life.turns[self].succeeded()
+
+    def _leave(self, item: Item, status: str, word: str, event: Any) -> None:
+        self._answer_used(item)
+        super()._leave(item, status, word, event)
 
     def _wait_and_retry(
-        self, item: Item, reason: str, fault: Fault, code: str, asked_for: float | None = None
+        self, item: Item, reason: str, fault: Fault, code: str, asked_for: float | None = None,
+        *, answered: bool = True, at: Endpoint | None = None, alone: bool = False,
     ) -> None:
-        """Settle the delay here and now, as a hook that called us sees it; wait on the loop."""
+        """Settle the delay here and now, as a hook that called us sees it; wait on the loop.
+
+        ``asked_for`` is the server's Retry-After in seconds. ``at`` is what has failed, if it is
+        not what was asked; ``alone``: the others need not wait as long as this item.
+        """
         delay = self._backoff(item).next_delay(
             asked_for, BLOCKED_DELAY * random.uniform(1.0, 1.02) if code == "blocked"
             else LONGEST_RETRY_AFTER)
-        why = Waiting(reason, fault, time.monotonic() + delay, code)
+        trouble = _Trouble(
+            Waiting(reason, fault, None, code), delay, asked_for, answered, at, alone)
         worker = item.worker
         if worker is None or worker.on_loop():
+            if self in item.life.turns:
+                # From here on it is not a success, however long the next hook takes.
+                item.life.turns[trouble] = item.life.turns.pop(self)
             self._hook(item, self.increment_retry_delay,
-                       then=lambda result: self._wait(item, why, delay))
+                       then=lambda result: self._wait(item, trouble))
             return
         token = current_item.set(item)
         try:
             self.increment_retry_delay()
         finally:
             current_item.reset(token)
-        worker.post(item.life.guard, self._wait, item, why, delay)
+        worker.post(item.life.guard, self._wait, item, trouble)
 
-    def _wait(self, item: Item, why: Waiting, delay: float) -> None:
+    def _wait(self, item: Item, trouble: _Trouble) -> None:
+        """Hold back all who would ask the same, and line up again."""
+        why = self._hold(item, trouble)
         item.may_be_canceled = self.may_be_canceled
         if self.may_be_canceled and item.pipeline.stop_requested:
             item.log_output(f"{why.reason} Stopping, so it is not asked again.")
             item.cancel()
             return
-        item.log_output(f"{why.reason} Retrying after {delay:.0f} seconds...")
-        item.life.wait(why, delay, self._send, item)
+        item.log_output(f"{why.reason} Retrying after {_seconds_left(why)} seconds...")
+        item.set_waiting(why)
+        if trouble.at is not None:
+            self._line_up_at(item, trouble.at)
+        else:
+            self._send(item, time.monotonic() + trouble.delay if trouble.alone else 0.0)
 
-    def _unexpected(self, item: Item, body: str, why: str) -> None:
+    def _hold(self, item: Item, trouble: _Trouble) -> Waiting:
+        next_delay = self._backoff(item).delay
+        turn = item.life.turns.pop(trouble, None) or item.life.turns.pop(self, None)
+        if trouble.at is not None:
+            if turn is not None:
+                turn.succeeded()
+            return trouble.at.hold(trouble.why, trouble.delay, next_delay)
+        if turn is None:
+            # A project waits before it has asked anything: for that it need not ask us.
+            return dataclasses.replace(
+                trouble.why, next_try=time.monotonic() + max(trouble.delay, SHORTEST_DELAY))
+        why = turn.failed(trouble.why, trouble.delay, silence=trouble.asked_for,
+                          next_delay=next_delay, answered=trouble.answered)
+        if trouble.why.code == "outdated":
+            turn.endpoint.only_for(item.pipeline)
+        return why
+
+    def _line_up_at(self, item: Item, endpoint: Endpoint) -> None:
+        """Wait until this item may try what has failed, then ask the tracker what to try."""
+        async def wait_and_send() -> None:
+            item.life.turns["next", self] = await endpoint.turn(item.set_waiting)
+            self._send(item)
+
+        item.life.spawn(wait_and_send())
+
+    def _turn_at(self, item: Item, endpoint: Endpoint) -> Turn | None:
+        """The turn that the item has waited for, or one that is to be had now."""
+        turn = item.life.turns.pop(("next", self), None)
+        if turn is not None and turn.is_for(endpoint):
+            return turn
+        if turn is not None:
+            turn.abandoned()
+        return endpoint.try_turn()
+
+    def _unexpected(self, item: Item, body: str, why: str, *, alone: bool = False) -> None:
         text = " ".join(body[:200].split())
         self._wait_and_retry(
             item, f"Unexpected answer from the tracker: {why} (it was: {text!r}).",
-            Fault.TRACKER, "tracker-trouble")
+            Fault.TRACKER, "tracker-trouble", alone=alone)
+
+
+def _seconds_left(why: Waiting) -> str:
+    return f"{max(0.0, (why.next_try or 0.0) - time.monotonic()):.0f}"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Trouble:
+    """Why a request has to be repeated, and when: see TrackerRequest._wait_and_retry."""
+
+    why: Waiting
+    delay: float
+    asked_for: float | None
+    answered: bool
+    at: Endpoint | None
+    alone: bool

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pipeline_core
 import warrior
+from pipeline_core.governor import Governor
 from pipeline_core.journal import Journal, JournalTooNew, JournalUnusable
 from pipeline_core.keeper import Keeper
 from pipeline_core.waiting import Waiting
@@ -155,19 +156,21 @@ class Daemon:
             shipped_dir=resources.projects_dir() if options.shipped_projects else None,
             hq_url=options.warrior_hq)
         await self.catalogue.load()
-        self.hq = HQ(options.warrior_hq, settings, self.catalogue)
+        governor = Governor()
+        self.hq = HQ(options.warrior_hq, settings, self.catalogue, governor=governor)
         self.system = System(options.data_dir)
-        self.checkouts = Checkouts(options.state_dir, options.data_dir)
+        self.checkouts = Checkouts(options.state_dir, options.data_dir, governor=governor)
         prefix = await asyncio.to_thread(self._prepare_items)
         loader = Loader(settings)
         tools = Tools(
             settings=settings, checkouts=self.checkouts, load=loader.load, keeper=self.keeper,
-            background=self.background, keep_data=options.keep_data, item_prefix=prefix)
+            background=self.background, keep_data=options.keep_data, governor=governor,
+            item_prefix=prefix)
         self.supervisor = Supervisor(settings, self.catalogue, self.lifecycle, tools)
         self.supervisor.carried = self.carried = CarriedItems(
             self.keeper, options.data_dir, keep_data=options.keep_data,
             supervisor=self.supervisor, checkouts=self.checkouts, loader=loader,
-            turnstiles=tools.turnstiles, background=self.background)
+            turnstiles=tools.turnstiles, background=self.background, governor=governor)
         self._parts_made = True
         self.overview = Overview(
             settings, self.catalogue, self.hq, self.lifecycle, self.supervisor)

@@ -58,7 +58,9 @@ class AutoUpdate:
         self.looking = False
         self._children = Children(asyncio.get_running_loop())
         git = Git(self._children, timeout=git_timeout, environment=environment)
-        self._worktree = Worktree(git, pipeline_file, timeout=git_timeout)
+        self._worktree = Worktree(
+            git, pipeline_file, timeout=git_timeout,
+            remote=lambda url: runner.governor.repository(url, min(60.0, interval)))
         self._runner = runner
         self._interval = interval
         self._outdated_interval = min(outdated_interval, interval)
@@ -194,9 +196,8 @@ class _Hold:
         self._runner = runner
         self._slots = runner.concurrent_items
         self._limit = runner.max_items
-        self._canceled = runner.counts["canceled"]
         self._pipeline = runner.current_pipeline
-        # Items that only waited and are cancelled now count for nothing, so they must not end it.
+        # What ends now must not end the run.
         runner.max_items = None
         runner.concurrent_items = 0
         if self._pipeline is not None:
@@ -211,7 +212,5 @@ class _Hold:
         """Go on."""
         if self._pipeline is not None and not self._runner.stopping:
             self._pipeline.cancel_stop()
-        if self._limit is not None:
-            self._runner.max_items = (
-                self._limit + self._runner.counts["canceled"] - self._canceled)
+        self._runner.max_items = self._limit
         self._runner.concurrent_items = self._slots

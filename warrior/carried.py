@@ -19,6 +19,7 @@ from warrior.facts import Notice
 from warrior.projectcode import close_loaded
 
 if TYPE_CHECKING:
+    from pipeline_core.governor import Governor
     from pipeline_core.keeper import Keeper
     from pipeline_core.pipeline import Pipeline
     from pipeline_core.sealed import Sealed
@@ -37,7 +38,7 @@ class CarriedItems:
     def __init__(
         self, keeper: Keeper, data_dir: str, *, keep_data: bool, supervisor: Supervisor,
         checkouts: Checkouts, loader: Loader, turnstiles: dict[str, Turnstile],
-        background: Background,
+        background: Background, governor: Governor,
     ) -> None:
         self._keeper = keeper
         self._supervisor = supervisor
@@ -45,6 +46,7 @@ class CarriedItems:
         self._loader = loader
         self._turnstiles = turnstiles
         self._background = background
+        self._governor = governor
         self._holding = 0
         self._stopped = False
         self._runners: dict[str, Runner] = {}
@@ -127,7 +129,8 @@ class CarriedItems:
             return Runner(concurrent_items=0)  # it takes nothing
         runner = self._runners.get(project)
         if runner is None or not runner.may_carry_on:
-            runner = self._runners[project] = Runner(concurrent_items=0, max_items=0)
+            runner = self._runners[project] = Runner(
+                concurrent_items=0, max_items=0, governor=self._governor)
             runner.on_finish += lambda runner: self._runner_ended(project, runner)
             self._supervisor.on_runner(project, runner)
             runner.start()

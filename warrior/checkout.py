@@ -16,6 +16,8 @@ import sys
 from collections.abc import Callable, Collection, Mapping
 
 from pipeline_core.child import RESOURCE_ERRORS, Children
+from pipeline_core.governor import Governor, Turn
+from pipeline_core.waiting import Fault, Waiting
 from warrior.datafolder import link_data
 from warrior.entry import NAME_RULE, Entry, is_project_name
 from warrior.git import Git
@@ -50,6 +52,7 @@ class Checkouts:
         install_timeout: float = 1800.0,
         environment: Mapping[str, str] | None = None,
         children: Children | None = None,
+        governor: Governor | None = None,
     ) -> None:
         self._shelf = Shelf(os.path.join(state_dir, "checkouts"))
         self._data_dir = os.path.abspath(data_dir)
@@ -58,15 +61,18 @@ class Checkouts:
         self._install_timeout = install_timeout
         self._environment = os.environ if environment is None else environment
         self._children = children
+        self._governor = governor or Governor()
         self._own_children: Children | None = None
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def latest(
-        self, entry: Entry, *, on_output: OnOutput, installer_may_fail: bool = False
+        self, entry: Entry, *, on_output: OnOutput, installer_may_fail: bool = False,
+        on_held: Callable[[Waiting], object] = lambda waiting: None,
     ) -> Version:
         """The newest version of a project, ready to be loaded; an old one if nothing is new.
 
-        ``on_output`` gets the text that git and the installer print. With
+        ``on_output`` gets the text that git and the installer print, ``on_held`` the reason
+        while the remote may not be asked. With
         ``installer_may_fail`` (a person said so) a failing installer is only shown. Raises
         CheckoutError.
         """
@@ -75,9 +81,13 @@ class Checkouts:
                                 code="refused")
         async with self._lock(entry.name):
             try:
-                return await self._latest(entry, on_output, installer_may_fail)
+                return await self._latest(entry, on_output, installer_may_fail, on_held)
             except OSError as error:
                 raise _disk_trouble(error, self._shelf.folder) from error
+
+    def hurry(self, entry: Entry) -> None:
+        """Somebody wants the newest version now: ask the remote sooner than planned."""
+        self._governor.repository(entry.repository).hurry()
 
     def newest_ready(self, project: str, *, loaded: bool = False) -> Version | None:
         """What was ready last, also before a restart; None if nothing is.
@@ -141,18 +151,26 @@ class Checkouts:
             self._own_children = None
 
     # -- one project -----------------------------------------------------------
-    async def _latest(self, entry: Entry, on_output: OnOutput, may_fail: bool) -> Version:
-        project = entry.name
+    async def _latest(
+        self, entry: Entry, on_output: OnOutput, may_fail: bool,
+        on_held: Callable[[Waiting], object],
+    ) -> Version:
         source = await in_thread(source_of, entry, self._git())
-        incoming = await in_thread(self._shelf.clear, project)
-        commit = await source.look(self._shelf.place(project))
-        version = await in_thread(self._shelf.find, project, commit, source.repository)
-        if version is not None:
-            return version
+        turn: Turn | None = None
+        if source.remote:
+            turn = await self._governor.repository(source.remote).turn(on_held)
         try:
-            version, ready = await self._fetch(project, source, incoming, on_output)
+            version, ready = await self._look_and_fetch(entry.name, source, on_output)
+            if turn is not None:
+                turn.succeeded()
+        except CheckoutError as error:
+            if turn is not None and error.code == "git":
+                error.next_try = turn.refused(
+                    str(error), Fault.PROJECT, "git", answered=error.reached).next_try
+            raise
         finally:
-            await self._remove_incoming(project)
+            if turn is not None:
+                turn.abandoned()
         if ready:
             return version
         try:
@@ -161,6 +179,20 @@ class Checkouts:
             await self.remove(version)
             raise
         return version
+
+    async def _look_and_fetch(
+        self, project: str, source: Source, on_output: OnOutput
+    ) -> tuple[Version, bool]:
+        """The newest version, in its place; whether it is ready already."""
+        incoming = await in_thread(self._shelf.clear, project)
+        commit = await source.look(self._shelf.place(project))
+        version = await in_thread(self._shelf.find, project, commit, source.repository)
+        if version is not None:
+            return version, True
+        try:
+            return await self._fetch(project, source, incoming, on_output)
+        finally:
+            await self._remove_incoming(project)
 
     async def _fetch(
         self, project: str, source: Source, incoming: str, on_output: OnOutput

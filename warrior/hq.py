@@ -17,9 +17,10 @@ from tornado import httpclient
 from tornado.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError
 
 import pipeline_core
-from pipeline_core.backoff import Backoff, parse_retry_after
+from pipeline_core.backoff import parse_retry_after
 from pipeline_core.event import Event
-from pipeline_core.http import Limits, post
+from pipeline_core.governor import Governor, Turn
+from pipeline_core.http import Limits, has_answered, post
 from pipeline_core.waiting import Fault, Waiting
 from warrior.catalogue import Catalogue
 from warrior.hqanswer import UnexpectedAnswer, parse_answer, read_warrior_id
@@ -35,8 +36,6 @@ LARGEST_ANSWER = 4 << 20
 REGISTER_AGAIN_AFTER = 3600.0
 #: Refusals that speak of the address or the rate; a new id would change nothing.
 _NOT_ABOUT_THE_ID = frozenset({401, 403, 407, 408, 420, 425, 429, 451})
-#: Errors of the way; all others are about what came back.
-_UNREACHED = (OSError, HTTPTimeoutError, HTTPStreamClosedError)
 #: The time of failing is only corrected when the clock has been set by more (seconds).
 _CLOCK_MOVED = 5.0
 
@@ -59,7 +58,7 @@ class HQ:
     While it fails, ``trouble`` says why and ``unreachable_since`` (UTC) since when; the
     catalogue keeps what it has. The delays between tries grow from ``first_delay`` seconds
     to ``interval``; what HQ asks for (Retry-After) is honoured. ``on_change(hq)`` follows
-    each change of the two.
+    each change of the two. Every request has a turn of the ``governor``.
     """
 
     def __init__(
@@ -72,6 +71,7 @@ class HQ:
         deadline: float = 60.0,
         first_delay: float = 5.0,
         wake_pause: float = 10.0,
+        governor: Governor | None = None,
     ) -> None:
         self.url = url.rstrip("/")
         self.trouble: Waiting | None = None
@@ -83,10 +83,11 @@ class HQ:
         self._wake_pause = wake_pause
         self._limits = Limits(deadline=deadline, largest_body=LARGEST_ANSWER, stay_secure=True)
         # A delay is up to a fifth longer than it says; the longest is the interval.
-        self._backoff = Backoff(first_delay, factor=2.0, maximum=interval / 1.2)
+        self._endpoint = (governor or Governor()).hq(
+            self.url, first_delay=first_delay, longest_delay=interval / 1.2)
+        self._turn: Turn | None = None
         self._woken = asyncio.Event()
         self._asked_at = -math.inf
-        self._silent_until = -math.inf
         self._failing_since: float | None = None
         self._registered_at = -math.inf
 
@@ -108,11 +109,15 @@ class HQ:
             await asyncio.wait_for(self._woken.wait(), delay)
         except asyncio.TimeoutError:
             return
-        due = min(due, max(self._asked_at + self._wake_pause, self._silent_until))
-        if self.trouble is not None:
-            self.trouble = dataclasses.replace(self.trouble, next_try=due)
-            self._tell()
+        self._endpoint.hurry(self._wake_pause)
+        due = min(due, max(self._asked_at + self._wake_pause, self._endpoint.opens_at))
+        self._show_next_try(due)
         await asyncio.sleep(max(0.0, due - time.monotonic()))
+
+    def _show_next_try(self, moment: float | None) -> None:
+        if self.trouble is not None:
+            self.trouble = dataclasses.replace(self.trouble, next_try=moment)
+            self._tell()
 
     async def _ask(self) -> float:
         """One try; returns the seconds to wait before the next."""
@@ -142,6 +147,8 @@ class HQ:
                 raise
             logger.warning("Warrior HQ does not know this warrior any more (%s); "
                            "registering anew", failed)
+            if self._turn is not None:
+                self._turn.succeeded()
         await self._register()
         return await self._update()
 
@@ -157,6 +164,8 @@ class HQ:
     async def _register(self) -> None:
         answer = await self._exchange("register", {"version": pipeline_core.__version__})
         warrior_id = read_warrior_id(answer)
+        if self._turn is not None:
+            self._turn.succeeded()
         self._registered_at = time.monotonic()
         await self._settings.set_warrior_id(warrior_id)
 
@@ -170,11 +179,12 @@ class HQ:
         })
 
     async def _exchange(self, command: str, warrior: dict[str, Any]) -> dict[str, Any]:
-        response = await post(f"{self.url}/api/{command}.json",
+        turn = self._turn = await self._endpoint.turn(
+            lambda waiting: self._show_next_try(waiting.next_try))
+        response = await post(turn, f"{self.url}/api/{command}.json",
                               json.dumps({"warrior": warrior}), self._limits)
         if response.code != 200:
-            reached = not isinstance(response.error, _UNREACHED)
-            raise _Failed(self._why(response), reached=reached, code=response.code,
+            raise _Failed(self._why(response), reached=has_answered(response), code=response.code,
                           retry_after=parse_retry_after(response.headers.get("Retry-After")))
         return await asyncio.to_thread(parse_answer, response.body or b"")
 
@@ -195,10 +205,6 @@ class HQ:
     # -- how it stands -----------------------------------------------------------
     def _note_failure(self, why: str, reached: bool, retry_after: float | None = None) -> float:
         now = time.monotonic()
-        delay = self._backoff.next_delay(retry_after)
-        self._backoff.grow()
-        if retry_after is not None:
-            self._silent_until = now + retry_after
         if self._failing_since is None:
             self._failing_since = self._asked_at
             logger.warning("Warrior HQ (%s) fails: %s", self.url, why)
@@ -211,14 +217,16 @@ class HQ:
         kept = ("The projects it offered last stay." if self._catalogue.hq_names
                 else "It has offered no projects yet.")
         what = "gives no useful answer" if reached else "cannot be reached"
-        self.trouble = Waiting(f"Warrior HQ {what} since {_clock(known)}: {why}. {kept}",
-                               Fault.HQ, now + delay, "hq")
+        reason = f"Warrior HQ {what} since {_clock(known)}: {why}. {kept}"
+        assert self._turn is not None
+        self.trouble = self._turn.refused(
+            reason, Fault.HQ, "hq", silence=retry_after, answered=reached)
         self._tell()
-        return delay
+        return max(0.0, (self.trouble.next_try or now) - now)
 
     def _note_success(self) -> None:
-        self._backoff.reset()
-        self._silent_until = -math.inf
+        if self._turn is not None:
+            self._turn.succeeded()
         if self.trouble is not None:
             logger.info("Warrior HQ answers again")
             self.trouble = self.unreachable_since = self._failing_since = None

@@ -21,6 +21,7 @@ from warrior.checkout import CheckoutError
 from warrior.facts import Problem
 
 if TYPE_CHECKING:
+    from pipeline_core.waiting import Waiting
     from warrior.checkout import Checkouts, Version
     from warrior.entry import Entry
 
@@ -102,6 +103,7 @@ class ProjectCode:
         """Look for new code, and try again what failed, now."""
         self._installer_may_fail |= installer_may_fail
         self._asked = True
+        self._checkouts.hurry(self.entry)
         self._backoff.reset()
         self._wake.set()
 
@@ -143,7 +145,8 @@ class ProjectCode:
                 fine = await self._look_once()
             except CheckoutError as error:
                 fine = False
-                self._fail(Problem(str(error), error.advice, "", error.output, error.code))
+                self._fail(Problem(str(error), error.advice, "", error.output, error.code,
+                                   error.next_try))
             except LoadError as error:
                 fine = False
                 self._fail(Problem(str(error), error.advice, error.traceback,
@@ -165,6 +168,9 @@ class ProjectCode:
         else:
             assert self.problem is not None
             delay = self._backoff.next_delay()
+            if self.problem.next_try is not None:
+                # The governor knows better: other projects may ask the same host.
+                delay = max(0.0, self.problem.next_try - time.monotonic())
             self._backoff.grow()
             self.problem = dataclasses.replace(self.problem, next_try=time.monotonic() + delay)
         self._installer_may_fail = False
@@ -191,7 +197,8 @@ class ProjectCode:
         self._say(f"Looking for the code of {self.entry.name} at {self.entry.repository}.")
         self._set("fetching")
         look = asyncio.ensure_future(self._checkouts.latest(
-            self.entry, on_output=self._print, installer_may_fail=self._installer_may_fail))
+            self.entry, on_output=self._print, installer_may_fail=self._installer_may_fail,
+            on_held=self._held))
         try:
             await self._load_what_is_ready(look)
             version = await look
@@ -201,6 +208,11 @@ class ProjectCode:
                 asked and self.current.loaded.needs.missing):
             await self._load_version(version)
         return True
+
+    def _held(self, waiting: Waiting) -> None:
+        """The remote may not be asked now; what is loaded goes on."""
+        self.problem = Problem(waiting.reason, code="git", next_try=waiting.next_try)
+        self._on_change()
 
     async def _load_what_is_ready(self, look: asyncio.Future[Version]) -> None:
         """Do not idle while the repository does not answer, or gives what does not run."""

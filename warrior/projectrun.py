@@ -22,6 +22,7 @@ from warrior.projectcode import Load, LoadedVersion, ProjectCode, close_loaded
 from warrior.slots import Allotment, Demand
 
 if TYPE_CHECKING:
+    from pipeline_core.governor import Governor
     from pipeline_core.item import Item
     from pipeline_core.keeper import Keeper
     from pipeline_core.pipeline import Pipeline
@@ -43,6 +44,7 @@ class Tools:
     load: Load
     background: Background
     keep_data: bool
+    governor: Governor
     #: A new beginning for the ids of a runner's items.
     item_prefix: Callable[[], str]
     #: Seals items; None: they are abandoned when the process ends.
@@ -67,7 +69,7 @@ class ProjectRun:
         self.name = entry.name
         self.draining = False
         self.runner = Runner(concurrent_items=0, keep_data=tools.keep_data,
-                             item_prefix=tools.item_prefix())
+                             item_prefix=tools.item_prefix(), governor=tools.governor)
         self.code = ProjectCode(entry, tools.checkouts, tools.load, self._loaded, on_change)
         self.slots = 0
         self._tools = tools
@@ -197,25 +199,25 @@ class ProjectRun:
         for value in new.loaded.config_values:
             if value.name.startswith("shared:"):
                 value.turnstile = self._tools.turnstiles.setdefault(value.name, Turnstile())
-        self._tools.settings.attach(self.name, new.loaded.config_values, new.loaded.worker)
         self._versions[new.loaded.pipeline] = new
         if self._tools.keeper is not None:
             new.loaded.pipeline.sealer = Sealer(
                 self._tools.keeper, self.name, new.version.commit,
                 lambda: str(self._tools.settings.downloader.value or ""))
+        # It may tell of changed settings, and so begin with the new version by itself.
+        self._tools.settings.attach(self.name, new.loaded.config_values, new.loaded.worker)
         self._run_newest()
         self._on_change()
 
     def _settings_changed(self, names: frozenset[str]) -> None:
-        new = self.code.current
-        if new is not None and new is not self.current and not self.draining:
+        if self.code.current is not None and not self.draining:
             self._run_newest()
 
     def _run_newest(self) -> None:
-        """Give new items the newest code, when all its settings have values."""
+        """Give new items the newest code, when all its settings have values. Idempotent."""
         new = self.code.current
         assert new is not None
-        if self.missing() is not None:
+        if new is self.current or self.missing() is not None:
             return
         old = self.runner.current_pipeline
         new.loaded.pipeline.project = new.loaded.project
@@ -272,7 +274,7 @@ class ProjectRun:
             return
         if waiting.code == "outdated" and item.pipeline is self.runner.current_pipeline:
             self.code.outdated()
-        if item.may_be_canceled and item not in self._asking:
+        if item.may_be_canceled and waiting.code != "queue" and item not in self._asking:
             self._asking.add(item)
             self._on_demand()
 

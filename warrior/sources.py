@@ -22,6 +22,10 @@ class Source(Protocol):
     def repository(self) -> str:
         """The address or path."""
 
+    @property
+    def remote(self) -> str:
+        """The address where it lies elsewhere, '' where it lies on this machine."""
+
     async def look(self, folder: str) -> str:
         """The newest commit there; ``folder`` is one to work in."""
 
@@ -41,6 +45,10 @@ class GitSource:
         self.local = local
         self._head = Head("", "")
 
+    @property
+    def remote(self) -> str:
+        return "" if self.local else self.repository
+
     async def look(self, folder: str) -> str:
         self._head = await self._git.look(self.repository, folder, local=self.local)
         return self._head.commit
@@ -56,6 +64,8 @@ class GitSource:
 
 class FolderSource:
     """A folder that is copied as it is."""
+
+    remote = ""
 
     def __init__(self, path: str) -> None:
         self.repository = path

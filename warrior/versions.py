@@ -47,14 +47,20 @@ class CheckoutError(Exception):
     """A project's code cannot be had: ``str()`` says why in a sentence.
 
     ``code`` is git, install, disk or refused; ``advice`` what to do about it; ``output``
-    the last that git or the installer printed.
+    the last that git or the installer printed. ``next_try`` is when the remote may be asked
+    again (monotonic), None where no remote has failed. ``reached`` is False where the remote's
+    host did not answer.
     """
 
-    def __init__(self, reason: str, *, code: str, advice: str = "", output: str = "") -> None:
+    def __init__(
+        self, reason: str, *, code: str, advice: str = "", output: str = "", reached: bool = True
+    ) -> None:
         super().__init__(reason)
         self.code = code
         self.advice = advice
         self.output = output
+        self.reached = reached
+        self.next_try: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,8 +12,10 @@ import dataclasses
 import fcntl
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
+from pipeline_core.governor import Endpoint
+from pipeline_core.waiting import Fault
 from warrior.git import LOOK_TIMEOUT, Git
 from warrior.gitwords import explain, shown
 from warrior.program import Ended
@@ -45,10 +47,14 @@ def top_folder(path: str) -> str:
 
 class Worktree:
     """The checkout that holds ``file``. ``timeout`` (seconds) is for one run of git that asks
-    a remote."""
+    a remote; ``remote(url)`` is the governor's endpoint for it."""
 
-    def __init__(self, git: Git, file: str, *, timeout: float = LOOK_TIMEOUT) -> None:
+    def __init__(
+        self, git: Git, file: str, *, remote: Callable[[str], Endpoint],
+        timeout: float = LOOK_TIMEOUT,
+    ) -> None:
         self._git = git
+        self._remote = remote
         self._file = os.path.abspath(file)
         self._timeout = timeout
         self._folder = ""
@@ -148,14 +154,22 @@ class Worktree:
         if remote == ".":
             return
         url = await self._say("config", f"remote.{remote}.url") or remote
-        async with self._alone():
-            ended = await self._git.run(
-                self._folder, "fetch", "--quiet", "--recurse-submodules=no", "--", remote,
-                timeout=self._timeout)
-        if ended.timed_out:
-            raise _trouble(f"{shown(url)} did not answer within {self._timeout:g} seconds.")
-        if ended.returncode != 0:
-            raise explain(ended.output, url, self._folder)[0]
+        turn = await self._remote(url).turn(lambda waiting: None)
+        try:
+            async with self._alone():
+                ended = await self._git.run(
+                    self._folder, "fetch", "--quiet", "--recurse-submodules=no", "--", remote,
+                    timeout=self._timeout)
+            if ended.timed_out:
+                raise _trouble(f"{shown(url)} did not answer within {self._timeout:g} seconds.")
+            if ended.returncode != 0:
+                raise explain(ended.output, url, self._folder)[0]
+            turn.succeeded()
+        except CheckoutError as error:
+            turn.refused(str(error), Fault.PROJECT, "git", answered=error.reached)
+            raise
+        finally:
+            turn.abandoned()
 
     async def _submodules(self) -> None:
         ended = await self._git.run(

@@ -173,6 +173,11 @@ class Board:
 
     def item_finished(self, item: Item) -> None:
         """An item has ended, and its folder is gone."""
+        if item.only_waited:
+            self._forget(item.item_id)
+            self.started -= 1
+            self._numbers_changed()
+            return
         self.counts[item.item_state] += 1
         self._numbers_changed()
         if item.item_id not in self.items:
@@ -182,13 +187,17 @@ class Board:
         self.logs.finish(item.item_id)
         self._finished[item.item_id] = None
         while len(self._finished) > FINISHED_KEPT:
-            old, _ = self._finished.popitem(last=False)
-            view = self.items.pop(old)
-            self.logs.drop(old)
-            if self.listener is not None:
-                self.listener.item_gone(old)
-            if not any(other.pipeline == view.pipeline for other in self.items.values()):
-                self.look_at_pipelines()  # it was the last one that went through these
+            self._forget(self._finished.popitem(last=False)[0])
+
+    def _forget(self, item_id: str) -> None:
+        view = self.items.pop(item_id, None)
+        self.logs.drop(item_id)
+        if view is None:
+            return
+        if self.listener is not None:
+            self.listener.item_gone(item_id)
+        if not any(other.pipeline == view.pipeline for other in self.items.values()):
+            self.look_at_pipelines()  # it was the last one that went through these
 
     def _output(self, item: Item, data: str) -> None:
         text = self.logs.append(item.item_id, data)

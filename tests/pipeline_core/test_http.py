@@ -10,10 +10,19 @@ from collections.abc import Iterator
 
 import psutil
 import pytest
+from tornado.httpclient import HTTPResponse
 
 from pipeline_core import http
+from pipeline_core.governor import Governor
 from pipeline_core.nearness import Nearness
 from tests.support.scripted_tracker import Answer, ScriptedTracker, redirect
+
+
+async def post(url: str, body: str, limits: http.Limits = http.TRACKER_LIMITS) -> HTTPResponse:
+    """POST with a turn that nobody else wants."""
+    turn = Governor().tracker(url).try_turn()
+    assert turn is not None
+    return await http.post(turn, url, body, limits)
 
 
 @pytest.fixture
@@ -32,7 +41,7 @@ def tracker() -> Iterator[ScriptedTracker]:
 def test_too_large_is_told_as_that(tracker: ScriptedTracker, answer: Answer) -> None:
     """Whatever is over the limit, by its own word or not, is called so, and not kept."""
     tracker.always("request", answer)
-    response = asyncio.run(http.post(tracker.url + "/request", "{}"))
+    response = asyncio.run(post(tracker.url + "/request", "{}"))
     assert response.code == 599
     assert http.describe_trouble(response) == (
         "Unexpected answer from the tracker: it is over 1 MiB.")
@@ -42,13 +51,13 @@ def test_limits_of_ones_own(tracker: ScriptedTracker) -> None:
     """Size, time and redirects follow what is asked for."""
     tracker.always("request", Answer(200, b"x" * (3 << 20)))
     url = tracker.url + "/request"
-    response = asyncio.run(http.post(url, "{}", http.Limits(largest_body=4 << 20)))
+    response = asyncio.run(post(url, "{}", http.Limits(largest_body=4 << 20)))
     assert response.code == 200 and len(response.body) == 3 << 20
     tracker.always("request", Answer(hang=True))
-    response = asyncio.run(http.post(url, "{}", http.Limits(deadline=0.2)))
+    response = asyncio.run(post(url, "{}", http.Limits(deadline=0.2)))
     assert response.code == 599
     tracker.always("request", redirect(url))
-    response = asyncio.run(http.post(url, "{}", http.Limits(most_redirects=0)))
+    response = asyncio.run(post(url, "{}", http.Limits(most_redirects=0)))
     assert str(response.error) == "more than 0 redirects"
 
 
@@ -63,7 +72,7 @@ def test_a_request_that_is_given_up(tracker: ScriptedTracker, answer: Answer) ->
         return sum(c.raddr != () and c.raddr.port == tracker.port for c in connections())
 
     async def main() -> None:
-        asking = asyncio.ensure_future(http.post(tracker.url + "/request", "{}"))
+        asking = asyncio.ensure_future(post(tracker.url + "/request", "{}"))
         deadline = time.monotonic() + 20
         while not tracker.requests("request"):
             assert time.monotonic() < deadline
@@ -103,7 +112,7 @@ def test_nothing_endless_is_kept(tracker: ScriptedTracker, head: bytes, piece: b
     tracker.always("request", Answer(raw=raw))
     tracemalloc.start()  # what the server sends was made before
     try:
-        response = asyncio.run(http.post(tracker.url + "/request", "{}", http.Limits(deadline=5)))
+        response = asyncio.run(post(tracker.url + "/request", "{}", http.Limits(deadline=5)))
         most = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -115,7 +124,7 @@ def test_a_packed_answer_is_not_unpacked(tracker: ScriptedTracker) -> None:
     """gzip is neither asked for nor read: a small answer stays small."""
     bomb = gzip.compress(b"x" * (50 << 20))
     tracker.always("request", Answer(200, bomb, (("Content-Encoding", "gzip"),)))
-    response = asyncio.run(http.post(tracker.url + "/request", "{}"))
+    response = asyncio.run(post(tracker.url + "/request", "{}"))
     assert response.code == 200 and response.body == bomb
     assert "accept-encoding" not in tracker.requests("request")[0].headers
 
@@ -132,7 +141,7 @@ def test_nobody_far_leads_to_this_machine(
     # All that can be reached here is this machine.
     monkeypatch.setattr(http, "_how_near", lambda stream: Nearness.PUBLIC)
     tracker.always("request", redirect(f"http://{host}:{tracker.port}/project/other"))
-    response = asyncio.run(http.post(tracker.url + "/request", "{}"))
+    response = asyncio.run(post(tracker.url + "/request", "{}"))
     assert response.code == 599
     assert "redirects to" in str(response.error) or host == "127.0.0.1."  # not a name everywhere
     assert [request.command for request in tracker.requests()] == ["request"]
@@ -142,14 +151,14 @@ def test_who_is_here_leads_to_here(tracker: ScriptedTracker) -> None:
     """A tracker that was configured on this machine may send on to this machine."""
     tracker.always("request", redirect(f"http://localhost:{tracker.port}/project/other"))
     tracker.always("other", Answer(200, b"[]"))
-    response = asyncio.run(http.post(tracker.url + "/request", "{}"))
+    response = asyncio.run(post(tracker.url + "/request", "{}"))
     assert (response.code, response.body) == (200, b"[]")
 
 
 def test_nobody_leads_to_a_link_local_address(tracker: ScriptedTracker) -> None:
     """There a cloud tells its machines their secrets; nothing is connected to."""
     tracker.always("request", redirect("http://169.254.169.254/latest/meta-data/"))
-    response = asyncio.run(http.post(tracker.url + "/request", "{}"))
+    response = asyncio.run(post(tracker.url + "/request", "{}"))
     assert str(response.error) == ("it redirects to 169.254.169.254, which is a link-local "
                                    "address, as the services of a cloud have")
     assert isinstance(response.error, ValueError)
@@ -158,5 +167,5 @@ def test_nobody_leads_to_a_link_local_address(tracker: ScriptedTracker) -> None:
 def test_a_reason_is_short(tracker: ScriptedTracker) -> None:
     """It can hold what the tracker sent."""
     tracker.always("request", redirect("gopher://h/" + "x" * 30_000))
-    response = asyncio.run(http.post(tracker.url + "/request", "{}"))
+    response = asyncio.run(post(tracker.url + "/request", "{}"))
     assert response.code == 599 and len(http.describe_trouble(response)) < 400

@@ -17,7 +17,7 @@ from pipeline_core.mailbox import Mailbox
 from pipeline_core.pipeline import Pipeline
 from pipeline_core.stopfile import StopFile
 from pipeline_core.util import unique_id_str
-from pipeline_core.waiting import Fault, Waiting
+from pipeline_core.waiting import STARTING, Fault, Waiting
 from pipeline_core.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -262,6 +262,7 @@ class Runner:
         prefix = self._item_prefix or unique_id_str()
         item = Item(pipeline, f"{prefix}-{self._last_number}", self._last_number,
                     keep_data=self.keep_data, prepare_data_directory=False)
+        item.waiting = STARTING
         self.active_items.add(item)
         self._disk.call(item.prepare_data_directory,
                         then=functools.partial(self._prepared, item))

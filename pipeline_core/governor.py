@@ -323,15 +323,14 @@ class Host:
             self._timer.cancel()
             self._timer = None
         now = time.monotonic()
-        waiting = []
-        for waiter in self._queue:
-            if waiter.turn.done():
-                continue
-            if waiter.endpoint._admits(now, waiter):
+        queue = self._queue
+        if self.schedule.why is not None:
+            # What nobody has asked for longest may be what still works: it is probed first.
+            queue = sorted(queue, key=lambda waiter: waiter.endpoint._asked_at)
+        for waiter in queue:
+            if not waiter.turn.done() and waiter.endpoint._admits(now, waiter):
                 waiter.turn.set_result(waiter.endpoint._take())
-            else:
-                waiting.append(waiter)
-        self._queue = waiting
+        waiting = self._queue = [waiter for waiter in self._queue if not waiter.turn.done()]
         if waiting:
             self._wake(now)
             for waiter in list(waiting):

@@ -123,6 +123,8 @@ class Pipeline:
     def _enter_task(self, number: int, item: Item) -> None:
         task = self.tasks[number]
         item.life.position = number
+        if not getattr(task, "may_be_canceled", False):
+            item.set_waiting(None)  # it is at work, where it does not ask for work
         item.life.enter(task)
         task._hook(item, task.enqueue, item)
 

@@ -202,8 +202,9 @@ class TrackerRequest(Task):
 
     def _handled(self, item: Item, response: httpclient.HTTPResponse) -> None:
         """A project that handles answers by itself has done so."""
-        if response.code != 200:
-            item.life.turns[self].abandoned()
+        turn = item.life.turns.get(self)
+        if turn is not None and response.code != 200:
+            turn.abandoned()
 
     def _process(self, item: Item, response: httpclient.HTTPResponse) -> None:
         item.may_be_canceled = self.may_be_canceled

@@ -24,8 +24,8 @@ class Waiting:
 
     ``reason`` is a sentence for people. ``next_try`` is a time of
     ``time.monotonic()``, or None where no clock decides (a queue). ``code`` is a
-    stable word for programs: ``no-items``, ``rate-limit``, ``outdated``,
-    ``blocked``, ``tracker-trouble``, ``retry``, ``upload``, ``queue``,
+    stable word for programs: ``starting``, ``asking``, ``no-items``, ``rate-limit``,
+    ``outdated``, ``blocked``, ``tracker-trouble``, ``retry``, ``upload``, ``queue``,
     ``resources``, ``hq``.
     """
 
@@ -33,3 +33,7 @@ class Waiting:
     fault: Fault
     next_try: float | None
     code: str
+
+
+#: What a new item waits for until its first task begins, or asks for something to do.
+STARTING = Waiting("Starting the next item.", Fault.NOBODY, None, "starting")

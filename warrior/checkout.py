@@ -67,12 +67,12 @@ class Checkouts:
 
     async def latest(
         self, entry: Entry, *, on_output: OnOutput, installer_may_fail: bool = False,
-        on_held: Callable[[Waiting], object] = lambda waiting: None,
+        on_held: Callable[[Waiting | None], object] = lambda waiting: None,
     ) -> Version:
         """The newest version of a project, ready to be loaded; an old one if nothing is new.
 
         ``on_output`` gets the text that git and the installer print, ``on_held`` the reason
-        while the remote may not be asked. With
+        while the remote may not be asked, and None when it is. With
         ``installer_may_fail`` (a person said so) a failing installer is only shown. Raises
         CheckoutError.
         """
@@ -153,12 +153,13 @@ class Checkouts:
     # -- one project -----------------------------------------------------------
     async def _latest(
         self, entry: Entry, on_output: OnOutput, may_fail: bool,
-        on_held: Callable[[Waiting], object],
+        on_held: Callable[[Waiting | None], object],
     ) -> Version:
         source = await in_thread(source_of, entry, self._git())
         turn: Turn | None = None
         if source.remote:
             turn = await self._governor.repository(source.remote).turn(on_held)
+            on_held(None)
         try:
             version, ready = await self._look_and_fetch(entry.name, source, on_output)
             if turn is not None:

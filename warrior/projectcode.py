@@ -209,9 +209,15 @@ class ProjectCode:
             await self._load_version(version)
         return True
 
-    def _held(self, waiting: Waiting) -> None:
-        """The remote may not be asked now; what is loaded goes on."""
+    def _held(self, waiting: Waiting | None) -> None:
+        """The remote may not be asked now (None: it may again); what is loaded goes on."""
+        if waiting is None:
+            if not self.state:
+                self._set("fetching")
+            return
         self.problem = Problem(waiting.reason, code="git", next_try=waiting.next_try)
+        if self.state == "fetching":
+            self.state = ""
         self._on_change()
 
     async def _load_what_is_ready(self, look: asyncio.Future[Version]) -> None:

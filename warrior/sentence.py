@@ -12,6 +12,9 @@ from warrior.facts import Status
 #: Of several reasons the one is told first about which somebody can do most.
 FAULT_ORDER = (Fault.YOU, Fault.MACHINE, Fault.PROJECT, Fault.TARGET, Fault.HQ, Fault.TRACKER)
 
+#: Reasons of items that have no work yet.
+_WITHOUT_WORK = {"starting", "asking", "no-items", "rate-limit", "outdated", "blocked"}
+
 
 def because(waiting: Waiting, tone: str = "waiting") -> Status:
     """A reason as a status."""
@@ -28,7 +31,7 @@ def working(count: int, waiting: Sequence[Waiting]) -> Status:
     if busy > 0:
         text = f"Working on {items(busy)}. {_wait(len(waiting))}: {why.text}"
         return dataclasses.replace(why, text=text, tone="working")
-    if count > 1:
+    if count > 1 and not {one.code for one in waiting} & _WITHOUT_WORK:
         return dataclasses.replace(why, text=f"{why.text} All {count} items wait.")
     return why
 

@@ -121,17 +121,17 @@ def test_twenty_at_a_dry_tracker_ask_as_one(run: Run, clock: Clock) -> None:
     async def script() -> None:
         endpoint = Governor().tracker("http://t/p/request")
         asked: list[float] = []
+        shown: list[Waiting] = []
 
         async def slot() -> None:
             while True:
-                turn = await endpoint.turn(lambda waiting: None)
+                turn = await endpoint.turn(shown.append)
                 asked.append(clock.now)
                 delay = max(60.0, turn.inherited_delay)
                 await asyncio.sleep(0.05)
                 turn.failed(DRY, delay, next_delay=min(delay + 10, 300))
 
         slots = [asyncio.ensure_future(slot()) for _ in range(20)]
-        onlooker = Asker(endpoint)
         await asyncio.sleep(3600)
         for task in slots:
             task.cancel()
@@ -139,7 +139,7 @@ def test_twenty_at_a_dry_tracker_ask_as_one(run: Run, clock: Clock) -> None:
         assert 15 <= len(asked) <= 25
         assert gaps == sorted(gaps) and gaps[0] >= 60 and gaps[-1] <= 300.1
         assert any(one.reason == DRY.reason and one.next_try and one.next_try > clock.now - 3600
-                   for one in onlooker.shown)
+                   for one in shown)
 
     run(script())
 

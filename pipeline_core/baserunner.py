@@ -36,8 +36,7 @@ class Runner:
     """Makes items and sends them through the current pipeline.
 
     ``concurrent_items`` may be set at any time. ``max_items`` counts items that were
-    started (None: no end), but not those that were cancelled before they had anything to do.
-    Touching ``stop_file`` stops gracefully; one that is there
+    started (None: no end). Touching ``stop_file`` stops gracefully; one that is there
     at the start does not. Events: ``on_create_item(runner, item)``,
     ``on_pipeline_start_item`` and ``on_pipeline_finish_item(runner, pipeline, item)``,
     ``on_status(runner, status)``, ``on_finish(runner)``. The ids of items, and so the names
@@ -67,6 +66,8 @@ class Runner:
         self.active_items: set[Item] = set()
         self.current_pipeline: Pipeline | None = None
         self.counts = {"completed": 0, "failed": 0, "canceled": 0}
+        #: Items that were cancelled before they had anything to do; not in the counts.
+        self.only_waited = 0
         self.status = "idle"
         #: Why no item can be started, though there is room; None when all is well.
         self.waiting: Waiting | None = None
@@ -81,7 +82,6 @@ class Runner:
         self.on_finish = Event()
         #: ``(runner, item)``: the item is sealed, and its slot is free.
         self.on_seal_item = Event()
-        self._last_number = 0
         self._running = False
         self._stopping = False
         self._resting: list[float] = []
@@ -188,6 +188,11 @@ class Runner:
         """Whether items are at work."""
         return bool(self.active_items)
 
+    def not_working(self) -> list[Waiting]:
+        """Why active items do nothing now: those that wait, and those that have no work yet."""
+        reasons = (item.waiting or item.idle for item in self.active_items)
+        return [why for why in reasons if why is not None]
+
     @property
     def working(self) -> int:
         """How many items hold a slot: those at work that are not sealed."""
@@ -258,11 +263,10 @@ class Runner:
         pipeline = self.current_pipeline
         assert pipeline is not None and self._disk is not None
         self.item_count += 1
-        self._last_number += 1
         prefix = self._item_prefix or unique_id_str()
-        item = Item(pipeline, f"{prefix}-{self._last_number}", self._last_number,
+        item = Item(pipeline, f"{prefix}-{self.item_count}", self.item_count,
                     keep_data=self.keep_data, prepare_data_directory=False)
-        item.waiting = STARTING
+        item.idle = STARTING
         self.active_items.add(item)
         self._disk.call(item.prepare_data_directory,
                         then=functools.partial(self._prepared, item))
@@ -334,7 +338,7 @@ class Runner:
         self.active_items.discard(item)
         self.uploading.discard(item)
         if item.only_waited:
-            self.item_count -= 1
+            self.only_waited += 1
         else:
             self.counts[item.item_state] += 1
         self.on_pipeline_finish_item(self, item.pipeline, item)

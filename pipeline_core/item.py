@@ -83,6 +83,9 @@ class Item(MutableMapping[str, Any]):
         self.task_status: dict[Task, str] = {}
         self.may_be_canceled = False
         self.waiting: Waiting | None = None
+        #: What it does while it has no work yet: it begins, or asks for something to do. None
+        #: as soon as it is at work.
+        self.idle: Waiting | None = None
         #: Whether it was cancelled before it had anything to do: it does not count as work.
         self.only_waited = False
         #: Its record in the journal, once its files are complete; see sealing.

@@ -124,7 +124,7 @@ class Pipeline:
         task = self.tasks[number]
         item.life.position = number
         if not getattr(task, "may_be_canceled", False):
-            item.set_waiting(None)  # it is at work, where it does not ask for work
+            item.idle = None
         item.life.enter(task)
         task._hook(item, task.enqueue, item)
 

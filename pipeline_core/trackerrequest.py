@@ -169,15 +169,10 @@ class TrackerRequest(Task):
         backoff.delay = max(backoff.delay, turn.inherited_delay)
         # What was claimed with an answer on its way would be lost to the tracker.
         item.may_be_canceled = False
-        item.set_waiting(self._while_asking(turn.endpoint) if self.may_be_canceled else None)
+        item.set_waiting(None)
+        if self.may_be_canceled:
+            item.idle = _while_asking(turn.endpoint)
         self._hook(item, self.send_request, item)
-
-    def _while_asking(self, endpoint: Endpoint) -> Waiting:
-        """Who asks for something to do has no work yet, so the reason to wait stays."""
-        why = endpoint.host.schedule.why or endpoint.schedule.why
-        if why is None:
-            return Waiting("Asking the tracker for an item.", Fault.NOBODY, None, "asking")
-        return Waiting(why.reason, why.fault, None, why.code)
 
     def _data_known(self, item: Item, data: Any) -> None:
         self._realize(item, [self.tracker_url, data], functools.partial(self._post, item))
@@ -224,6 +219,7 @@ class TrackerRequest(Task):
 
     def _leave(self, item: Item, status: str, word: str, event: Any) -> None:
         self._answer_used(item)
+        item.idle = None
         super()._leave(item, status, word, event)
 
     def _wait_and_retry(
@@ -309,6 +305,14 @@ class TrackerRequest(Task):
         self._wait_and_retry(
             item, f"Unexpected answer from the tracker: {why} (it was: {text!r}).",
             Fault.TRACKER, "tracker-trouble", alone=alone)
+
+
+def _while_asking(endpoint: Endpoint) -> Waiting:
+    """Who asks for something to do has no work yet, so the last reason to wait stays."""
+    why = endpoint.host.schedule.why or endpoint.schedule.why
+    if why is None:
+        return Waiting("Asking the tracker for an item.", Fault.NOBODY, None, "asking")
+    return Waiting(why.reason, why.fault, None, why.code)
 
 
 def _seconds_left(why: Waiting) -> str:

@@ -196,8 +196,9 @@ class _Hold:
         self._runner = runner
         self._slots = runner.concurrent_items
         self._limit = runner.max_items
+        self._only_waited = runner.only_waited
         self._pipeline = runner.current_pipeline
-        # What ends now must not end the run.
+        # Items that only waited and are cancelled now count for nothing, so they must not end it.
         runner.max_items = None
         runner.concurrent_items = 0
         if self._pipeline is not None:
@@ -212,5 +213,7 @@ class _Hold:
         """Go on."""
         if self._pipeline is not None and not self._runner.stopping:
             self._pipeline.cancel_stop()
-        self._runner.max_items = self._limit
+        if self._limit is not None:
+            self._runner.max_items = (
+                self._limit + self._runner.only_waited - self._only_waited)
         self._runner.concurrent_items = self._slots

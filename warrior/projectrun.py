@@ -127,8 +127,8 @@ class ProjectRun:
                        "Give it on the Settings page.", code="settings")
 
     def waiting(self) -> list[Waiting]:
-        """Why its items wait."""
-        return [item.waiting for item in self.runner.active_items if item.waiting is not None]
+        """Why items of it do nothing now."""
+        return self.runner.not_working()
 
     def demand(self) -> Demand:
         """What it could use of the slots."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from pipeline_core.governor import Governor
 from pipeline_core.runner import Runner
 from warrior.background import Background
 from warrior.catalogue import Catalogue
@@ -121,13 +122,14 @@ async def make_parts(
     settings = await Settings.open(str(state / "settings.json"), max_concurrent_items=6, seeds={})
     catalogue = Catalogue(str(state / "catalogue.json"), operator=entries, hq_url=hq_url)
     await catalogue.load()
-    hq = HQ(hq_url, settings, catalogue)
+    governor = Governor()
+    hq = HQ(hq_url, settings, catalogue, governor=governor)
     lifecycle, background = Lifecycle(), Background()
-    checkouts = Checkouts(str(state), str(data), **more)
+    checkouts = Checkouts(str(state), str(data), governor=governor, **more)
     numbers = iter(range(1000))
     tools = Tools(
         settings=settings, checkouts=checkouts, load=Loader(settings).load, background=background,
-        keep_data=False, item_prefix=lambda: f"test-{next(numbers)}")
+        keep_data=False, governor=governor, item_prefix=lambda: f"test-{next(numbers)}")
     supervisor = Supervisor(settings, catalogue, lifecycle, tools)
     overview = Overview(settings, catalogue, hq, lifecycle, supervisor)
     warrior = Warrior(settings, catalogue, hq, lifecycle, supervisor, overview, facts={},

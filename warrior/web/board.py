@@ -113,10 +113,6 @@ class Board:
         """The items at work, in the order in which they began."""
         return [view for view in self.items.values() if view.ended is None]
 
-    def waiting(self) -> list[Waiting]:
-        """Why those of the running items wait that do."""
-        return [view.waiting for view in self.running() if view.waiting is not None]
-
     def tell(self, *sections: str) -> None:
         """These sections have changed."""
         if self.listener is not None:

@@ -112,19 +112,19 @@ class PipelineProgram:
     def status(self) -> Status:
         """The sentence at the top."""
         runner = self.runner
-        at_work = len(self.board.running())
+        at_work = len(runner.active_items)
         if runner.status == "idle":
             text = Status("Loading the pipeline.", tone="waiting")
         elif runner.status == "stopped":
             text = Status(f"Stopped. {sentence.counts_sentence(runner.counts)}", tone="stopped")
         elif runner.status == "stopping":
-            text = sentence.stopping(at_work, self.board.waiting())
+            text = sentence.stopping(at_work, runner.not_working())
         elif runner.waiting is not None:
             text = sentence.because(runner.waiting, "trouble")
         elif runner.held is not None and not at_work:
             text = sentence.because(runner.held)
         elif at_work:
-            text = sentence.working(at_work, self.board.waiting())
+            text = sentence.working(at_work, runner.not_working())
         elif runner.resting:
             text = Status("The last item failed. The next one starts after a rest.",
                           next_try=runner.next_item_at, tone="waiting")

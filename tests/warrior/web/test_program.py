@@ -46,6 +46,7 @@ def add(runner: Runner, number: int, name: str = "name") -> Item:
     assert pipeline is not None
     item = Item(pipeline, f"item-{number}", number, prepare_data_directory=False)
     item["item_name"] = name
+    runner.active_items.add(item)
     runner.on_create_item(runner, item)
     return item
 

@@ -207,18 +207,26 @@ async def _follow(
         if (response.code not in (301, 302, 303, 307, 308)
                 or not response.headers.get("Location")):
             return response
-        target = urljoin(url, response.headers.get("Location", ""))
-        _check_redirect(url, target, limits)
+        target = redirected(url, response.headers.get("Location", ""), limits)
         url, led_by = target, connection.reached
     raise ValueError(f"more than {limits.most_redirects} redirects")
 
 
-def _check_redirect(source: str, target: str, limits: Limits) -> None:
-    scheme = urlsplit(target).scheme
+def redirected(source: str, location: str, limits: Limits) -> str:
+    """The address that ``source`` redirects to; ValueError where it may not be followed.
+
+    Whether the address lies nearer is for the resolver to say (:class:`LedResolver`).
+    """
+    try:
+        target = urljoin(source, location)
+        scheme = urlsplit(target).scheme
+    except ValueError:
+        raise ValueError(f"it redirects to {location}, which is no address") from None
     if scheme not in ("http", "https"):
         raise ValueError(f"it redirects to {target}, which is not HTTP")
     if limits.stay_secure and scheme == "http" and urlsplit(source).scheme == "https":
         raise ValueError(f"it redirects to {target}, which is not secure")
+    return target
 
 
 def describe_trouble(response: httpclient.HTTPResponse) -> str:

@@ -27,7 +27,7 @@ from pipeline_core.http import (
     TRACKER_LIMITS,
     redirected,
 )
-from pipeline_core.nearness import LedResolver, Nearness, TooNear, names_one_host, nearness_of
+from pipeline_core.nearness import LedResolver, Nearness, TooNear, nearness_of
 
 if TYPE_CHECKING:
     from pipeline_core.child import Child
@@ -95,7 +95,7 @@ class CurlRun:
                     if hop == MOST_REDIRECTS:
                         raise ValueError(f"it redirects more than {MOST_REDIRECTS} times")
                     led_by = {nearness_of(one) for one in addresses} or {Nearness.PUBLIC}
-                    target = _sent_on(target, location)
+                    target = redirected(target, location, TRACKER_LIMITS)
                     addresses = await _look_up(target, led_by)
                     self._item.log_output(f"The target sends the upload on to {target}")
                     continue
@@ -248,18 +248,6 @@ def _pin(target: str, addresses: Sequence[str]) -> str:
     port = parts.port if parts.port is not None else _PORTS.get(parts.scheme)
     places = ",".join(f"[{one}]" if ":" in one else one for one in written)
     return f"*:{port}:{places}" if port else ""
-
-
-def _sent_on(source: str, location: str) -> str:
-    """The address to go on with; ValueError where it may not be."""
-    target = redirected(source, location, TRACKER_LIMITS)
-    if not names_one_host(urlsplit(target).netloc):
-        raise ValueError(f"it redirects to {target}, which is no address")
-    old, new = urlsplit(source), urlsplit(target)
-    if "@" in old.netloc and (old.scheme, old.netloc.rpartition("@")[2]) == new[:2]:
-        # The same server: it knows the name and the password already.
-        return new._replace(netloc=old.netloc).geturl()
-    return target
 
 
 def _last_answer(head: bytes) -> tuple[int, str]:

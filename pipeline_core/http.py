@@ -19,6 +19,7 @@ from tornado.tcpclient import TCPClient
 
 import pipeline_core
 from pipeline_core.nearness import LedResolver, Nearness, TooNear, names_one_host, nearness_of
+from pipeline_core.terminal import shown
 
 if TYPE_CHECKING:
     from pipeline_core.lifetime import Lifetime
@@ -294,6 +295,6 @@ def describe_trouble(response: httpclient.HTTPResponse) -> str:
         return f"Unexpected answer from the tracker: {response.error}."
     if response.code == 599:
         # It can hold what the tracker sent, an address of 64 KiB for example.
-        told = " ".join(str(response.error).split())
+        told = " ".join(shown(str(response.error)).split())
         return f"The tracker cannot be reached: {told[:LONGEST_REASON].rstrip('.')}."
     return f"The tracker has trouble (it answered {response.code})."

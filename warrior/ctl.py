@@ -247,7 +247,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _check(parser, given)
     try:
         answer, text = given.function(Client(_state_dir(given)), given)
-        return _print(json.dumps(answer, indent=2) if given.json else text)
+        return _print(json.dumps(answer, indent=2) if given.json else ctltext.clean(text))
     except NoWarrior as error:
         return _complain(error, NO_WARRIOR)
     except Refused as error:

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
+import glob
 import os
 import shutil
 import tempfile
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 from urllib.parse import quote, urlsplit
 
 from tornado.netutil import Resolver
@@ -41,6 +43,7 @@ REDIRECTED, HTTP_ERROR = 47, 22
 
 #: Where folders for curl are made; None is where Python makes its temporary files.
 PLACES = ("/dev/shm", None)
+_PREFIX = "warrior-curl-"
 
 _PORTS = {"http": 80, "https": 443}
 #: What may stand in a Location as it is; curl quotes the rest as well.
@@ -152,6 +155,8 @@ class _Home:
         self._lock = threading.Lock()
         self._path = ""
         self._removed = False
+        #: The ``.curlrc``, locked as long as we live: what is not was left by a killed process.
+        self._settings: TextIO | None = None
 
     def make(self, pin: str) -> str:
         """Make it; the path, or '' where there is no room for it.
@@ -163,7 +168,8 @@ class _Home:
                 if self._removed:
                     return ""
                 with contextlib.suppress(OSError):
-                    self._path = tempfile.mkdtemp(prefix="warrior-curl-", dir=where)
+                    _sweep(where or tempfile.gettempdir())
+                    self._path = tempfile.mkdtemp(prefix=_PREFIX, dir=where)
                     self._write(pin)
                     return self._path
                 self._drop()
@@ -174,9 +180,11 @@ class _Home:
         lines = ["globoff", "max-redirs = 0", f'dump-header = "{head}"']
         if pin:
             lines.append(f'resolve = "{pin}"')
-        with open(os.path.join(self._path, ".curlrc"), "w", encoding="utf-8",
-                  errors="surrogateescape") as file:
-            file.write("".join(line + "\n" for line in lines))
+        self._settings = open(  # noqa: SIM115  it stays open
+            os.path.join(self._path, ".curlrc"), "w", encoding="utf-8", errors="surrogateescape")
+        fcntl.flock(self._settings, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._settings.write("".join(line + "\n" for line in lines))
+        self._settings.flush()
 
     def head(self) -> bytes:
         """What came before the body of the answers; b'' where there is nothing."""
@@ -200,6 +208,19 @@ class _Home:
         if self._path:
             shutil.rmtree(self._path, ignore_errors=True)
             self._path = ""
+        if self._settings is not None:
+            with contextlib.suppress(OSError):  # there is no room for what it should hold
+                self._settings.close()
+            self._settings = None
+
+
+def _sweep(where: str) -> None:
+    """Remove the folders that killed processes have left."""
+    for path in glob.glob(os.path.join(glob.escape(where), _PREFIX + "*")):
+        # Not there yet, or somebody else's, or at work.
+        with contextlib.suppress(OSError), open(os.path.join(path, ".curlrc")) as settings:
+            fcntl.flock(settings, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _place_of_target(args: Sequence[str | bytes]) -> int:

@@ -7,8 +7,12 @@ project has changed; an upload that goes on after a restart.
 
 from __future__ import annotations
 
+import fcntl
 import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +21,15 @@ import pytest
 
 from pipeline_core import curlrun
 from pipeline_core.nearness import Nearness
-from tests.e2e.contract.kit import Played, Seen, play, write_pipeline
-from tests.support.scripted_tracker import Answer, Request, ScriptedTracker, redirect
+from tests.e2e.contract.kit import ROOT, Played, Seen, play, write_pipeline
+from tests.support.scripted_tracker import (
+    HANG,
+    Answer,
+    Request,
+    ScriptedTracker,
+    item_answer,
+    redirect,
+)
 
 SOURCE = """\
     class File(SimpleTask):
@@ -259,3 +270,52 @@ def test_no_room_for_a_folder(
     target.always("a.warc.gz", redirect("b.gz"))
     assert "ENDED 47" in upload(tmp_path, target.url + "/put/").log
     assert "b.gz" not in "".join(target.uploads)
+
+
+def test_an_upload_that_goes_on_after_a_restart(tmp_path: Path, target: ScriptedTracker) -> None:
+    """Without the project's code, and by the same rules: brackets are no list, a redirect is
+    followed once it has been checked."""
+    target.queue("request", item_answer("x"))
+    target.always("a[1-3].gz", HANG)
+    path = write_pipeline(tmp_path, f"""\
+        class Make(SimpleTask):
+            def process(self, item):
+                with open(item['data_dir'] + '/a[1-3].gz', 'w') as file:
+                    file.write('warc')
+        pipeline = Pipeline(
+            GetItemFromTracker({target.url!r}, downloader), Make('Make'),
+            CurlUpload({target.url!r} + '/put/a[1-3].gz',
+                       ItemInterpolation('%(data_dir)s/a[1-3].gz'), max_tries=1))
+        """)
+
+    def start(*options: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, str(ROOT / "run-pipeline"), "--disable-web-server", *options, str(path),
+             "tester"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    first = start()
+    target.wait_requests("a[1-3].gz", 1)
+    first.kill()
+    first.wait()
+    target.always("a[1-3].gz", redirect("b.gz", 307))
+    second = start("--resume")
+    try:
+        target.wait_requests("b.gz", 1)
+        second.send_signal(signal.SIGINT)
+        assert second.wait(60) == 0
+    finally:
+        second.kill()
+        second.wait()
+    assert target.uploads["/project/put/b.gz"] == b"warc"
+
+
+def test_what_a_killed_process_left(tmp_path: Path, target: ScriptedTracker) -> None:
+    """The next upload removes it; what another process works with stays."""
+    left, at_work = (tmp_path / "homes" / f"warrior-curl-{name}" for name in ("left", "at-work"))
+    for folder in (left, at_work):
+        folder.mkdir()
+        (folder / ".curlrc").touch()
+    with open(at_work / ".curlrc") as settings:
+        fcntl.flock(settings, fcntl.LOCK_EX)
+        play(write_pipeline(tmp_path, SOURCE % (target.url + "/put/")))
+        assert homes(tmp_path) == [at_work]

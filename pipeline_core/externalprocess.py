@@ -16,6 +16,7 @@ from pipeline_core.asyncpopen import AsyncPopen, AsyncPopen2
 from pipeline_core.backoff import Backoff
 from pipeline_core.child import RESOURCE_ERRORS, Child
 from pipeline_core.config import realize
+from pipeline_core.curlrun import CURL_HOME, CurlRun, Settled
 from pipeline_core.realizing import is_foreign_value
 from pipeline_core.task import Task
 from pipeline_core.waiting import Fault, Waiting
@@ -35,15 +36,12 @@ LONGEST_RETRY_DELAY = 300.0
 
 #: What the programs of uploads get, by their names. A target that wants a password gets this
 #: one and refuses it: without any, rsync would ask on the terminal, for ever, or take the list
-#: of files for the answer. curl reads the settings in this folder, not the user's own.
+#: of files for the answer. curl reads settings of ours, not the user's own: those in this folder,
+#: where CurlRun makes none for the try.
 UPLOAD_ENV = {
     "rsync": {"RSYNC_PASSWORD": "none"},
-    "curl": {"CURL_HOME": os.path.join(os.path.dirname(os.path.abspath(__file__)), "curl")},
+    "curl": {"CURL_HOME": CURL_HOME},
 }
-
-
-#: The command line, the environment, and standard input of one try.
-_Settled = tuple[list[str | bytes], dict[str, str], bytes]
 
 
 class ExternalProcess(Task):
@@ -161,7 +159,7 @@ class ExternalProcess(Task):
         """Whether standard input is made by project code that cannot be seen from the class."""
         return False
 
-    def _settle(self, item: Item) -> _Settled:
+    def _settle(self, item: Item) -> Settled:
         args = [arg if isinstance(arg, (str, bytes)) else os.fspath(arg)
                 if isinstance(arg, os.PathLike) else str(arg)
                 for arg in realize(self.args, item)]
@@ -170,7 +168,7 @@ class ExternalProcess(Task):
         data = self.stdin_data(item)
         return args, env, data.encode() if isinstance(data, str) else data
 
-    def _line_up(self, item: Item, settled: _Settled) -> None:
+    def _line_up(self, item: Item, settled: Settled) -> None:
         """Start an upload as soon as the governor lets one go to its target."""
         turn = item.life.turns.get(self)
         if turn is not None and turn.open:
@@ -203,23 +201,31 @@ class ExternalProcess(Task):
             turn.refused(f"An upload to {turn.endpoint.host.name} failed ({self.name} "
                          f"{_how_it_ended(returncode)}).", Fault.TARGET, "upload")
 
-    def _spawn(self, item: Item, settled: _Settled) -> None:
-        args, env, data = settled
+    def _spawn(self, item: Item, settled: Settled) -> None:
+        self._launch(item, *settled, lambda child, code: self._ended(child, item, code))
+
+    def _launch(
+        self, item: Item, args: list[str | bytes], env: dict[str, str], data: bytes,
+        ended: Callable[[Child, int], Any],
+    ) -> Child | None:
+        """Start the program; ``ended(child, returncode)`` follows. None when it did not start:
+        then the item has been told."""
         worker = item.worker
         if worker is None:
             raise RuntimeError(f"{self.name} can run a program only for an item in a runner")
         child = Child(
             worker.children, args, env=env, cwd=self.cwd, stdin_data=data or b"",
             on_output=lambda data: self._output(child, item, data),
-            on_end=lambda returncode: self._ended(child, item, returncode),
+            on_end=lambda returncode: ended(child, returncode),
             on_gone=lambda: item.life.child_gone(child))
         try:
             child.start()
         except (OSError, ValueError, TypeError) as error:
             self._not_started(item, args, env, error)
-            return
+            return None
         item.life.add_child(child)
         child.attach()
+        return child
 
     def _not_started(
         self, item: Item, args: list[str | bytes], env: dict[str, str], error: Exception
@@ -349,6 +355,9 @@ class CurlUpload(ExternalProcess):
             "--write-out", "Upload server: %{url_effective}\\n",
             "--location", "--upload-file", filename, target,
         ], max_tries=max_tries, env=dict(UPLOAD_ENV["curl"]))
+
+    def _spawn(self, item: Item, settled: Settled) -> None:
+        CurlRun(self, item, settled).start()
 
 
 class _CurlLimits:

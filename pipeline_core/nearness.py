@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 import ipaddress
+import re
 import socket
 from typing import Any
 
@@ -49,6 +50,26 @@ def nearness_of(address: str) -> Nearness:
     if found.is_link_local:
         return Nearness.LINK
     return Nearness.PUBLIC if found.is_global else Nearness.PRIVATE
+
+
+#: An IPv6 address in brackets, or a name or an IPv4 address; then perhaps a port.
+_ONE_HOST = re.compile(r"(?:\[([^\[\]]+)\]|[^\[\]{}\\%@:/?#\s]+)(?::[0-9]*)?")
+
+
+def names_one_host(netloc: str) -> bool:
+    """Whether every program reads the same single host and port in this part of a URL.
+
+    curl makes a list of hosts out of brackets and braces, and programs disagree about
+    backslashes, percent signs and a second ``@``.
+    """
+    user, _, host = netloc.rpartition("@")
+    match = _ONE_HOST.fullmatch(host)
+    if match is None or "@" in user or "\\" in user:
+        return False
+    try:
+        return match[1] is None or bool(ipaddress.IPv6Address(match[1]))
+    except ValueError:
+        return False
 
 
 def may_lead(source: Nearness, target: Nearness) -> bool:

@@ -6,6 +6,7 @@ import os
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
+from pipeline_core.curlrun import CurlRun, Settled
 from pipeline_core.externalprocess import UPLOAD_ENV, ExternalProcess
 from pipeline_core.item import Item
 from pipeline_core.pipeline import Pipeline
@@ -73,6 +74,12 @@ class _Replay(ExternalProcess):
 
     def stdin_data(self, item: Item) -> bytes:
         return self._stdin
+
+    def _spawn(self, item: Item, settled: Settled) -> None:
+        if settled[0][0] == "curl":
+            CurlRun(self, item, settled).start()
+        else:
+            super()._spawn(item, settled)
 
 
 def plain_pipeline(

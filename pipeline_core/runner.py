@@ -14,6 +14,7 @@ import time
 from pipeline_core.baserunner import Runner
 from pipeline_core.item import Item
 from pipeline_core.pipeline import Pipeline
+from pipeline_core.terminal import shown_output
 
 __all__ = [
     "Runner", "SimpleRunner",
@@ -55,4 +56,4 @@ class SimpleRunner(Runner):
 def _print(item: Item, data: str) -> None:
     # A closed standard output never fails an item.
     with contextlib.suppress(OSError, ValueError):
-        print(data, end="", flush=True)
+        print(shown_output(data, str(item.get("item_name", ""))), end="", flush=True)

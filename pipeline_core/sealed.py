@@ -11,6 +11,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from pipeline_core.terminal import shown_name
+
 #: In the folder of a sealed item: the same record again, for the day on which the journal
 #: itself cannot be read. It is a copy at best, and so is not fsynced.
 MANIFEST = ".sealed.json"
@@ -86,8 +88,7 @@ class Sealed:
 
     def describe(self) -> str:
         """The item as people know it, on one line."""
-        name = self.name.replace("\0", " ").encode("utf-8", "replace").decode()
-        name = " ".join(name.split())
+        name = shown_name(self.name.encode("utf-8", "replace").decode())
         return f"{name[:80]}… ({self.item_id})" if len(name) > 80 else f"{name} ({self.item_id})"
 
 

@@ -7,6 +7,8 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
+from pipeline_core.nearness import names_one_host
+
 #: Keys of an item that are ours; a tracker must not set them.
 RESERVED_KEYS = frozenset({"data_dir", "item_dir", "stats", "tries"})
 #: Lists and objects within each other: what is deeper could not even be printed.
@@ -102,8 +104,11 @@ def parse_target(answer: dict[str, Any]) -> str:
         raise UnexpectedAnswer(f"the upload target {told} is neither rsync nor http")
     if not host or host.startswith("-") or parts.netloc.startswith("-"):
         raise UnexpectedAnswer(f"the upload target {told} names no host")
-    if parts.scheme != "rsync" and re.search(r"[{}\[\]]", target.replace(f"[{host}]", "")):
-        # curl takes these for a list of addresses.
+    if not names_one_host(parts.netloc):
+        raise UnexpectedAnswer(f"the upload target {told} does not name one host")
+    user, _, place = parts.netloc.rpartition("@")
+    if parts.scheme != "rsync" and re.search(r"[{}\[\]]", user + target.replace(place, "", 1)):
+        # Some versions of curl take these for a list of addresses.
         raise UnexpectedAnswer(f"the upload target {told} holds brackets")
     return target
 

@@ -33,7 +33,7 @@ export function edit(field, text) {
   });
 }
 
-/** The password shall be none: null, as an empty text changes nothing. */
+/** The password shall be none: null, as an empty text is refused. */
 export function remove(field) {
   batch(() => {
     drafts.value = { ...drafts.value, [field.name]: { text: null, was: "" } };

@@ -114,7 +114,7 @@ def test_the_settings_of_curl_come_along(installed: Path, tmp_path: Path) -> Non
             "print(CurlUpload('http://h/', 'x').env['CURL_HOME'])")
     folder = Path(run(installed / "bin" / "python", "-c", code, cwd=tmp_path).strip())
     assert folder.is_relative_to(installed)
-    assert "proto-redir" in (folder / ".curlrc").read_text()
+    assert "max-redirs = 0" in (folder / ".curlrc").read_text()
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from tracker.options import (
     Parser,
     data_dir_option,
 )
-from tracker.output import warn
+from tracker.output import VisibleFormatter, warn
 
 DESCRIPTION = """\
 Hands out the items of projects, takes their results and uploads. Everything is kept in the
@@ -46,7 +46,9 @@ version."""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line *arguments* (default: the process's own); return the exit status."""
-    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
+    log = logging.StreamHandler()
+    log.setFormatter(VisibleFormatter("%(asctime)s %(message)s"))
+    logging.basicConfig(handlers=[log], level=logging.WARNING)
     if isinstance(sys.stdout, io.TextIOWrapper):  # whatever the terminal cannot show is escaped
         sys.stdout.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)

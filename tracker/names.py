@@ -74,5 +74,5 @@ def split_names(joined: object) -> list[str]:
 
 def shown(name: str, limit: int = 100) -> str:
     """Return *name* quoted for a sentence: one line of ASCII, cut at *limit* characters."""
-    text = json.dumps(name[:limit])
+    text = json.dumps(name[:limit]).replace("\x7f", "\\u007f")  # JSON leaves it as it is
     return text if len(name) <= limit else text[:-1] + '…"'

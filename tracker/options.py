@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from tracker.errors import BadValue
+from tracker.output import visible
 from tracker.schema import DATABASE
 from tracker.stamps import age, moment
 from tracker.store import Store
@@ -27,7 +28,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(EX_USAGE, f"{self.prog}: {message}\n")
+        self.exit(EX_USAGE, f"{self.prog}: {visible(message)}\n")
 
 
 Commands = Any  # what add_subparsers returns has no public name

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -10,6 +12,7 @@ from typing import Any
 
 from tracker.names import shown
 
+_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
@@ -66,4 +69,17 @@ def size(number: int) -> str:
 
 def warn(sentence: str) -> None:
     """Print *sentence* on standard error, after the program's name."""
-    print(f"run-tracker: {sentence}", file=sys.stderr)
+    print(f"run-tracker: {visible(sentence)}", file=sys.stderr)
+
+
+def visible(text: str) -> str:
+    """Return *text* with escapes for what would command a terminal, line ends aside."""
+    return _COMMANDS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+class VisibleFormatter(logging.Formatter):
+    """Formats log records for a terminal: what clients send commands nothing there."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        return visible(super().format(record))

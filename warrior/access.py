@@ -57,15 +57,17 @@ async def settle_access(
     """
     address = options.address or ("0.0.0.0" if container else "")
     exposed = not is_loopback(address) or bool(options.public_url)
-    settings.password_needed = exposed and not options.insecure_no_password
+    # One that has a password keeps it, also where the operator would do without.
+    settings.password_needed = exposed
+    demanded = exposed and not options.insecure_no_password
     has_password = bool(options.http_password or settings.password_record)
     if has_password:
         return Access(address)
-    if settings.locked or (settings.password_needed and container):
+    if settings.locked or (demanded and container):
         made = secrets.token_urlsafe(12)
         await settings.lock(made)
         return Access(address, made=made)
-    if settings.password_needed:
+    if demanded:
         option = "public_url" if options.public_url else "address"
         raise AccessRefused(
             f"At {options.public_url or address} anybody could command this warrior. Set a "

@@ -14,11 +14,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, TextIO
 
 from pipeline_core.loader import LoadedPipeline, LoadError, load_pipeline
+from pipeline_core.terminal import shown
 from warrior import exits
 from warrior.checkreport import Report, as_json, of_failed, of_loaded
 from warrior.checktext import render
 from warrior.descendants import end_descendants
 from warrior.mainloop import leave, run_to_end
+from warrior.stdout import VisibleFormatter
 
 if TYPE_CHECKING:
     from warrior.cli import PipelineOptions
@@ -29,7 +31,9 @@ def check(options: PipelineOptions) -> int:
 
     Ends the process itself where the file's code does not return.
     """
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(VisibleFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     with _own_stdout() as stdout:
         return leave(run_to_end(functools.partial(_main, options, stdout), stdout.flush))
 
@@ -48,7 +52,7 @@ def _own_stdout() -> Iterator[TextIO]:
 async def _main(options: PipelineOptions, stdout: TextIO) -> int:
     report = await examine(options)
     text = (json.dumps(as_json(report), indent=2, ensure_ascii=False) if options.as_json
-            else render(report))
+            else shown(render(report)))
     print(text, file=stdout)
     return exits.OK if report.fine else exits.NOT_LOADED
 

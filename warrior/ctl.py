@@ -20,6 +20,9 @@ REFUSED = 1
 #: No warrior runs there (EX_UNAVAILABLE).
 NO_WARRIOR = exits.CANNOT_BIND
 
+#: The setting that is never told, and removed by an empty text on the command line.
+_PASSWORD = "http_password"
+
 _EPILOG = """\
 The state folder is the one that run-warrior would use here: --state-dir, else as
 /etc/warrior.conf (or --config FILE) and the environment say.
@@ -70,7 +73,8 @@ def _parser() -> _Parser:
     command("settings", "the settings and their values", _settings)
     command("set", "change settings, all or none", _set).add_argument(
         "values", metavar="NAME=VALUE", nargs="+", type=_assignment,
-        help="NAME alone reads the value from standard input: others cannot see it there")
+        help="NAME alone reads the value from standard input: others cannot see it there; "
+             "http_password= removes the password")
     stop = command("stop", "no new items, and stay; PROJECT: choose it no longer", _stop)
     stop.add_argument("project", metavar="PROJECT", nargs="?")
     now(stop, "end the items at work as well")
@@ -126,8 +130,16 @@ def _choose(client: Client, names: Sequence[str]) -> tuple[Any, str]:
 
 def _set(client: Client, given: Any) -> tuple[Any, str]:
     values = {name: _read_value(name) if value is None else value for name, value in given.values}
-    answer = client.post("/api/settings", {"values": values})
-    return answer, f"Set: {', '.join(map(ctltext.one_line, values))}."
+    removed = (_PASSWORD, "") in given.values
+    answer = client.post("/api/settings", {
+        # The API takes no empty password: only who writes "NAME=" means to have none.
+        "values": {**values, _PASSWORD: None} if removed else values})
+    done = [ctltext.one_line(name) for name in values if not (removed and name == _PASSWORD)]
+    told = [f"Set: {', '.join(done)}."] if done else []
+    if removed:
+        told.append("There is no password now: everybody who uses this machine can command the "
+                    "warrior.")
+    return answer, " ".join(told)
 
 
 def _read_value(name: str) -> str:
@@ -247,7 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _check(parser, given)
     try:
         answer, text = given.function(Client(_state_dir(given)), given)
-        return _print(json.dumps(answer, indent=2) if given.json else text)
+        return _print(json.dumps(answer, indent=2) if given.json else ctltext.clean(text))
     except NoWarrior as error:
         return _complain(error, NO_WARRIOR)
     except Refused as error:

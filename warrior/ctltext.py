@@ -6,22 +6,21 @@ gets through.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from html.parser import HTMLParser
 from typing import Any
 
+from pipeline_core.terminal import shown, shown_name
+
 Json = Mapping[str, Any]
 
-#: Control characters, C1 and what turns the direction of text around; not tab and newline.
-_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 #: Characters of an item's name, and of its last line.
 _NAME, _LINE = 40, 60
 
 
 def clean(text: str) -> str:
     """Text that only shows: terminal commands become ``\N{REPLACEMENT CHARACTER}``."""
-    return _COMMANDS.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return shown(text.replace("\r\n", "\n").replace("\r", "\n"), "\ufffd")
 
 
 def one_line(text: object, longest: int = 0) -> str:
@@ -190,7 +189,7 @@ def _item_row(item: Json, state: Json) -> list[str]:
     if waiting.get("next_in") is not None:
         words += f" Next try {soon(waiting['next_in'])}."
     return [one_line(item.get("project") or ""),
-            one_line(item.get("name") or f"Item {item.get('number')}", _NAME),
+            one_line(shown_name(item.get("name") or f"Item {item.get('number')}"), _NAME),
             duration(item.get("age") or 0), one_line(step, _NAME),
             one_line(words, 0 if waiting else _LINE)]
 

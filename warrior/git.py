@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from pipeline_core.child import RESOURCE_ERRORS, Children
+from pipeline_core.http import DEADLINE
+from warrior.gitaddress import Address, TooLate, locate
 from warrior.gitwords import explain, shown
 from warrior.program import Ended, clean_environment, run_program
 from warrior.tree import remove_tree
@@ -23,13 +25,21 @@ LOOK_TIMEOUT = 120.0
 _OPTIONS = (
     "core.hooksPath=/dev/null", "submodule.recurse=false", "advice.detachedHead=false",
     "credential.interactive=false",
-    # Only the first answer may lead elsewhere, and so no list of alternates does.
-    "http.followRedirects=initial",
     # Nothing goes on in the background.
     "gc.auto=0", "maintenance.auto=false",
     # A remote that has gone silent is noticed after a minute.
     "http.lowSpeedLimit=1", "http.lowSpeedTime=60",
 )
+#: Where the address comes from others: our own client has followed its redirects already
+#: (gitaddress), and no list of alternates leads elsewhere.
+_FOLLOW_NOTHING = ("-c", "http.followRedirects=false")
+#: In a checkout of the user's own. He chose its remote, for which git may have credentials that
+#: our client has not: git's own rule stays, by which only the first answer may lead elsewhere.
+_FOLLOW_FIRST = ("-c", "http.followRedirects=initial")
+
+#: What a remote did that does not answer, with the time that it had.
+_MUTE = "did not answer within {}"
+_UNFETCHED = "could not be fetched within {}"
 _REMOTE = re.compile(r"(?:https?|git|ssh)://[^\s/]\S*", re.IGNORECASE)
 _SCP_LIKE = re.compile(r"[^-/:\s][^/:\s]*:[^:\s]\S*")
 #: git decodes it, and would send a line of its own to the server or to who keeps passwords.
@@ -80,13 +90,14 @@ class Git:
 
         git runs in ``folder``; ``local`` allows an address on this machine's disk.
         """
-        output = await self._ask(url, folder, local, "--symref", "--", url, "HEAD")
+        address = await self._locate(url, folder, local, min(self._timeout, LOOK_TIMEOUT), _MUTE)
+        output = await self._ask(url, address, folder, local, "HEAD", "--symref")
         commit = re.search(rf"^({_COMMIT})\tHEAD$", output, re.MULTILINE)
         branch = re.search(r"^ref: refs/heads/(\S+)\tHEAD$", output, re.MULTILINE)
         if commit:
             return Head(commit[1], branch[1] if branch else "")
         # The default branch has been renamed, and the remote's HEAD still names the old one.
-        output = await self._ask(url, folder, local, "--", url, "refs/heads/*")
+        output = await self._ask(url, address, folder, local, "refs/heads/*")
         branches = {name: commit for commit, name in re.findall(
             rf"^({_COMMIT})\trefs/heads/(\S+)$", output, re.MULTILINE)}
         for name in [*branches] if len(branches) == 1 else ["main", "master"]:
@@ -119,16 +130,21 @@ class Git:
         """
         known = ["--reference-if-able", reference, "--dissociate"] if reference else []
         branch = ["--branch", head.branch] if head.branch else []
+        folder = os.path.dirname(target)
         try:
+            address = await self._locate(url, folder, local, self._timeout, _UNFETCHED)
             ended = await self._run(
-                ["clone", "--progress", "--origin", "origin", "--template=", "--no-local",
-                 "--single-branch", "--no-tags", "--no-recurse-submodules", *known, *branch,
-                 "--", url, target],
-                os.path.dirname(target), self._timeout, local, on_output)
-            self._check(ended, url, target, f"could not be fetched within {_time(self._timeout)}")
-            ended = await self._run(
-                ["-C", target, "rev-parse", "--verify", "HEAD^{commit}"],
-                os.path.dirname(target), LOOK_TIMEOUT, local)
+                [*address.options, "clone", "--progress", "--origin", "origin", "--template=",
+                 "--no-local", "--single-branch", "--no-tags", "--no-recurse-submodules", *known,
+                 *branch, "--", address.url, target],
+                folder, self._timeout, local, on_output)
+            self._check(ended, url, target, _UNFETCHED.format(_time(self._timeout)), address)
+            if address.url != url:
+                # Submodules of the project may have addresses relative to the one on offer.
+                await self._run(["-C", target, "config", "remote.origin.url", url],
+                                folder, LOOK_TIMEOUT, local)
+            ended = await self._run(["-C", target, "rev-parse", "--verify", "HEAD^{commit}"],
+                                    folder, LOOK_TIMEOUT, local)
             self._check(ended, url, target, "could not be checked")
         except _Damaged as trouble:
             if not reference:
@@ -146,23 +162,52 @@ class Git:
 
         How it ended is the caller's to look at. Raises CheckoutError when it cannot be started.
         """
-        return await self._run(arguments, folder, timeout, True)
+        return await self._run(arguments, folder, timeout, True, follow=_FOLLOW_FIRST)
 
-    async def _ask(self, url: str, folder: str, local: bool, *arguments: str) -> str:
-        timeout = min(self._timeout, LOOK_TIMEOUT)
-        ended = await self._run(["ls-remote", *arguments], folder, timeout, local)
+    async def _locate(
+        self, url: str, folder: str, local: bool, timeout: float, late: str
+    ) -> Address:
+        """Where git finds the repository; ``late`` says what it means when nobody answers."""
+        if not url.lower().startswith(("http://", "https://")):
+            return Address(url)
+        # A user may have told git to go to another place instead of this one.
+        ended = await self._run(["ls-remote", "--get-url", "--", url], folder, timeout, local)
         try:
-            self._check(ended, url, folder, f"did not answer within {_time(timeout)}")
+            self._check(ended, url, folder, late.format(_time(timeout)))
+        except _Damaged as trouble:
+            raise trouble.error from None
+        there = ended.output.strip().rpartition("\n")[2] or url
+        timeout = min(timeout, DEADLINE)
+        try:
+            return await locate(there, folder, self._environment, timeout)
+        except TooLate:
+            raise CheckoutError(f"{shown(url)} {late.format(_time(timeout))}.", code="git",
+                                advice="It is tried again by itself.") from None
+
+    async def _ask(
+        self, url: str, address: Address, folder: str, local: bool, pattern: str, *options: str
+    ) -> str:
+        timeout = min(self._timeout, LOOK_TIMEOUT)
+        ended = await self._run(
+            [*address.options, "ls-remote", *options, "--", address.url, pattern],
+            folder, timeout, local)
+        try:
+            self._check(ended, url, folder, _MUTE.format(_time(timeout)), address)
         except _Damaged as trouble:
             raise trouble.error from None
         return ended.output
 
-    def _check(self, ended: Ended, url: str, folder: str, late: str) -> None:
+    def _check(
+        self, ended: Ended, url: str, folder: str, late: str, address: Address | None = None
+    ) -> None:
+        output = ended.output
+        if address is not None:
+            output = output.replace(address.url, shown(address.url))
         if ended.timed_out:
             raise CheckoutError(f"{shown(url)} {late}.", code="git",
-                                advice="It is tried again by itself.", output=ended.output)
+                                advice="It is tried again by itself.", output=output)
         if ended.returncode != 0:
-            error, perhaps_ours = explain(ended.output, url, folder)
+            error, perhaps_ours = explain(output, url, folder)
             raise _Damaged(error) if perhaps_ours else error
 
     async def _run(
@@ -172,6 +217,7 @@ class Git:
         timeout: float,
         local: bool,
         on_output: Callable[[str], object] | None = None,
+        follow: Sequence[str] = _FOLLOW_NOTHING,
     ) -> Ended:
         protocols = (*REMOTE_PROTOCOLS, "file") if local else REMOTE_PROTOCOLS
         env = clean_environment(self._environment)
@@ -181,7 +227,7 @@ class Git:
         options = [word for option in _OPTIONS for word in ("-c", option)]
         try:
             return await run_program(
-                self._children, ["git", *options, *arguments], env=env, cwd=folder,
+                self._children, ["git", *options, *follow, *arguments], env=env, cwd=folder,
                 timeout=timeout, on_output=on_output)
         except OSError as error:
             if error.errno in RESOURCE_ERRORS:

@@ -49,6 +49,9 @@ _CAUSES = (
           "git the password (git help credentials). " + _AGAIN),
     Cause(r"returned error: 403", "git", "{url} refuses this machine.",
           "It may block the address of this machine. " + _AGAIN),
+    Cause(r"returned error: 30\d|update url base from redirection", "refused",
+          "{url} sends git on to another address, which is not followed.",
+          "If the repository has moved, its new address has to be named. " + _AGAIN),
     Cause(r"Permission denied \(|Host key verification failed|Too many authentication failures",
           "git", "{url} does not let this machine in.",
           "Give the user that runs the warrior an ssh key that is known there, and connect "

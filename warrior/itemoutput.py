@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from pipeline_core.terminal import shown_output
 from warrior.stdout import StdoutWriter
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class ItemOutput:
         item.on_output += self._item_output
 
     def _item_output(self, item: Item, data: str) -> None:
-        self.writer.write(data)
+        self.writer.write(shown_output(data, str(item.get("item_name", ""))))
         if self.writer.full:
             for child in item.life.children:
                 child.pause(self)

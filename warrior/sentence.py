@@ -31,7 +31,7 @@ def working(count: int, waiting: Sequence[Waiting]) -> Status:
     if busy > 0:
         text = f"Working on {items(busy)}. {_wait(len(waiting))}: {why.text}"
         return dataclasses.replace(why, text=text, tone="working")
-    if count > 1 and not {one.code for one in waiting} & _WITHOUT_WORK:
+    if count > 1 and first(waiting).code not in _WITHOUT_WORK:
         return dataclasses.replace(why, text=f"{why.text} All {count} items wait.")
     return why
 

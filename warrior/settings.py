@@ -144,8 +144,8 @@ class Settings:
     async def save(self, changes: Mapping[str, Any]) -> None:
         """Set fields by their names, all or none. Raises SettingsError.
 
-        An empty text sets a number back to its default; an empty password changes
-        nothing, and None removes it.
+        An empty text sets a number back to its default. The password is removed by None;
+        an empty one is refused.
         """
         async def save() -> None:
             checked = await self._check.check(changes, self._data)

@@ -47,9 +47,7 @@ class SettingsCheck:
         errors: dict[str, str] = {}
         for name, value in changes.items():
             try:
-                # The form never gets the password, so an empty one says nothing.
-                if not (name == "http_password" and value == ""):
-                    checked[name] = await self._check_one(name, value, data)
+                checked[name] = await self._check_one(name, value, data)
             except Refused as refused:
                 errors[name] = str(refused)
         if errors:
@@ -73,6 +71,10 @@ class SettingsCheck:
         raise Refused("There is no such setting now. Those of a project are there while it runs.")
 
     def _password(self, value: Any) -> str | None:
+        if value == "":
+            # It would mean either of two things: keep the one that there is, or have none.
+            raise Refused("A password cannot be empty. To have none, remove it: on the Settings "
+                          "page, with warrior-ctl set http_password= or, by the API, with null.")
         if value is not None:
             return ownsettings.check_password(value)
         if self.password_needed:

@@ -16,6 +16,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from pipeline_core.terminal import shown
+
 #: Characters that may wait before whoever can is asked to pause (``StdoutWriter.full``).
 FULL = 1 << 22
 
@@ -25,10 +27,6 @@ MOST = 1 << 25
 
 #: The reader has gone, or there was none.
 _GONE = frozenset({errno.EPIPE, errno.EBADF, errno.EIO, errno.ECONNRESET})
-
-#: Control characters, both kinds of them, as the log has them.
-_VISIBLE = {number: f"\\x{number:02x}" for number in (*range(32), *range(127, 160))
-            if chr(number) not in "\n\t"}
 
 
 class StdoutWriter:
@@ -160,7 +158,7 @@ class VisibleFormatter(logging.Formatter):
     terminal that somebody reads the log in."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return super().format(record).translate(_VISIBLE)
+        return shown(super().format(record))
 
 
 class WriterHandler(logging.Handler):

@@ -89,10 +89,10 @@ def test_what_began_secure_may_stay_so() -> None:
     """With stay_secure, https is not left for http; a tracker may."""
     secure = http.Limits(stay_secure=True)
     with pytest.raises(ValueError, match="not secure"):
-        http._check_redirect("https://h/a", "http://h/a", secure)
-    http._check_redirect("https://h/a", "https://h/b", secure)
-    http._check_redirect("http://h/a", "http://h/b", secure)
-    http._check_redirect("https://h/a", "http://h/a", http.TRACKER_LIMITS)
+        http.redirected("https://h/a", "http://h/a", secure)
+    http.redirected("https://h/a", "https://h/b", secure)
+    http.redirected("http://h/a", "http://h/b", secure)
+    http.redirected("https://h/a", "http://h/a", http.TRACKER_LIMITS)
 
 
 @pytest.mark.parametrize(("head", "piece"), [

@@ -7,7 +7,14 @@ import asyncio
 import pytest
 from tornado.netutil import OverrideResolver, Resolver
 
-from pipeline_core.nearness import LedResolver, Nearness, TooNear, may_lead, nearness_of
+from pipeline_core.nearness import (
+    LedResolver,
+    Nearness,
+    TooNear,
+    may_lead,
+    names_one_host,
+    nearness_of,
+)
 
 
 @pytest.mark.parametrize(("address", "near"), [
@@ -65,3 +72,14 @@ def test_names_are_looked_up_first() -> None:
     assert look_up("tracker.example", Nearness.PUBLIC, known) == ["93.184.216.34"]
     with pytest.raises(TooNear, match="link-local"):
         look_up("cloud.example", Nearness.HERE, known)
+
+
+@pytest.mark.parametrize(("netloc", "one"), [
+    ("h", True), ("h:80", True), ("h:", True), ("u:w@h:80", True), ("[::1]", True),
+    ("u@[2001:db8::1]:8", True), ("[fe80::1%eth0]", True), ("127.0.0.1", True), ("b\u00fccher.example", True),
+    ("127.0.0.[1-3]", False), ("[1-3]", False), ("{a,b}", False), ("[::1][1-3]", False),
+    ("[::1]x", False), ("a@b@h", False), ("h:80:90", False), ("h\\@i", False), ("h%2e", False),
+    ("", False), ("h i", False), ("u\\@h", False)])
+def test_what_names_one_host(netloc: str, one: bool) -> None:
+    """Whatever a program could take for several hosts, or for another one, does not."""
+    assert names_one_host(netloc) == one

@@ -79,7 +79,8 @@ def test_the_number_of_names(answer: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("target", [
     "rsync://host/module/", "rsync://user@host:8730/module/dir/:downloader/", "http://h/", "https://h/x",
-    "http://[::1]:8/x/", "rsync://[2001:db8::1]/m/", "http://user:word@h/x/", "http://h/\u4f60/"])
+    "http://[::1]:8/x/", "rsync://[2001:db8::1]/m/", "http://user:word@h/x/",
+    "http://[::1]/", "http://u@[2001:db8::1]:80/x/", "http://h:80/", "http://h/\u4f60/"])
 def test_targets_that_are_taken(target: str) -> None:
     """The three kinds, as they are."""
     assert parse_target({"upload_target": target}) == target
@@ -95,6 +96,9 @@ def test_targets_that_are_taken(target: str) -> None:
     "http:/h/", "http:h", "http://", "http:///x", "http://-h/", "http://:80/", "http://@/x", "HTTP://h/",
     "file:///etc/", "scp://h/x", "sftp://h/x", "gopher://h/x", "ftp://h/x", "dict://h/", "smb://h/",
     "ldap://h", "javascript:1", "ssh://h/x", "ext::sh -c id", "httpx://h/", "http+unix://h/",
+    "http://127.0.0.[1-3]/", "http://127.0.0.[1-3]:80/x", "http://[1-3]/", "http://[a,b]/",
+    "http://[::1][1-3]/", "http://[::1]x/", "http://[fe80::[1-3]]/", "http://u[1-3]@h/",
+    "http://a@b@h/", "http://h\\@i/", "http://h%2e/", "rsync://h.[1-3]/m/",
     "http://h{a,b}/", "http://h/[1-99]", "http://h/{x}", "http://h/" + "x" * 2000])
 def test_targets_that_are_refused(target: Any) -> None:
     """Neither another kind, nor an option, nor anything that a program reads as more than one."""

@@ -17,6 +17,7 @@ import base64
 import contextlib
 import http.server
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -127,8 +128,13 @@ class GitServer(http.server.ThreadingHTTPServer):
         self.body = b""
         #: Whether it takes requests and never answers.
         self.silent = False
-        #: An address to send everybody on to.
+        #: An address to send everybody on to who asks for something below a path, after so
+        #: many requests.
         self.moved_to = ""
+        self.moved_below = "/"
+        self.moved_after = 0
+        #: Whether it is a proxy: it serves the repositories of whatever host is asked for.
+        self.absolute = False
         self.requests: list[str] = []
         self.closing = threading.Event()
 
@@ -156,12 +162,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _answer(self) -> None:
         server = self.server
         server.requests.append(f"{self.command} {self.path}")
+        if server.absolute:
+            self.path = re.sub(r"^http://[^/]*", "", self.path)
         body = self._body()
         if server.silent:
             server.closing.wait()
         elif server.status:
             self._send(server.status, server.body, "text/html")
-        elif server.moved_to:
+        elif (server.moved_to and self.path.startswith(server.moved_below)
+                and len(server.requests) > server.moved_after):
             self._send(301, b"", "text/plain", {"Location": server.moved_to + self.path})
         elif server.password and not self._knows_password():
             self._send(401, b"", "text/plain", {"WWW-Authenticate": 'Basic realm="git"'})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,11 @@ from warrior.conf import WarriorOptions, read_options
 from warrior.settings import Settings
 
 
-def settle(folder: Path, *, container: bool = False, password: str = "", **more: object) -> Access:
+def settle(
+    folder: Path, *, container: bool = False, password: str = "", seen: list[bool] | None = None,
+    **more: object,
+) -> Access:
+    """``seen`` gets whether the password cannot be removed afterwards."""
     options = dataclasses.replace(read_options(
         [], {"HOME": str(folder)}, default_file=str(folder / "none")), **more)  # type: ignore[arg-type]
     assert isinstance(options, WarriorOptions)
@@ -26,6 +31,8 @@ def settle(folder: Path, *, container: bool = False, password: str = "", **more:
                 await settings.save({"http_password": password})
             access = await settle_access(options, settings, container=container)
             assert bool(access.made) <= bool(settings.password_record)
+            if seen is not None:
+                seen.append(settings.password_needed)
             return access
         finally:
             settings.close()
@@ -54,6 +61,19 @@ def test_behind_a_proxy_it_needs_a_password_too(tmp_path: Path) -> None:
         settle(tmp_path, public_url=public)
     assert settle(tmp_path, public_url=public, http_password="x") == Access("")
     assert settle(tmp_path, public_url=public, insecure_no_password=True).insecure
+
+
+@pytest.mark.parametrize(("options", "needed"), [
+    ({}, False), ({"address": "127.0.0.2"}, False), ({"address": "0.0.0.0"}, True),
+    ({"public_url": "https://home.example"}, True),
+    ({"address": "0.0.0.0", "insecure_no_password": True}, True)])
+def test_where_a_password_can_be_removed(
+    tmp_path: Path, options: dict[str, Any], needed: bool
+) -> None:
+    """Only where nobody but this machine reaches the page."""
+    seen: list[bool] = []
+    settle(tmp_path, password="long enough", seen=seen, **options)
+    assert seen == [needed]
 
 
 def test_a_container_listens_everywhere_with_a_password_made_once(tmp_path: Path) -> None:

@@ -408,6 +408,20 @@ def test_a_password_from_standard_input(daemon: Daemon) -> None:
     assert done.returncode == 1 and "standard input holds no value" in done.stderr
 
 
+def test_removing_the_password(daemon: Daemon) -> None:
+    """An empty value on the command line removes it, and what that means is said; an empty line
+    goes to the warrior as it is, which refuses it."""
+    folder = ("--state-dir", str(daemon.state_dir), "set")
+    done = command(*folder, "http_password=", "downloader=me")
+    assert (done.returncode, done.stdout) == (0, (
+        "Set: downloader. There is no password now: everybody who uses this machine can command "
+        "the warrior.\n")), done.stderr
+    assert daemon.asked.pop() == ("POST", "/api/settings", {
+        "values": {"http_password": None, "downloader": "me"}})
+    done = command(*folder, "http_password", input="\n")
+    assert daemon.asked.pop() == ("POST", "/api/settings", {"values": {"http_password": ""}})
+
+
 def test_the_folder_that_the_configuration_names(daemon: Daemon, tmp_path: Path) -> None:
     """By environment, by a file named there or on the command line."""
     conf = tmp_path / "my.conf"

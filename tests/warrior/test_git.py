@@ -14,8 +14,17 @@ from typing import Any
 import psutil
 import pytest
 
+from pipeline_core import http
 from pipeline_core.child import Children
-from tests.support.git_remote import GitServer, Repository, git_server, silent_server, spoil_object
+from pipeline_core.nearness import Nearness
+from tests.support.git_remote import (
+    GitServer,
+    Repository,
+    copy_repository,
+    git_server,
+    silent_server,
+    spoil_object,
+)
 from warrior.git import Git, Head, is_remote, is_scp_like
 from warrior.versions import CheckoutError
 
@@ -166,6 +175,112 @@ def test_redirects_are_followed(
         assert look(old.url("project"), tmp_path).commit == repository.head
         old.moved_to = f"file://{tmp_path}/remote"
         assert trouble(old.url("project"), tmp_path).code in ("git", "refused")
+
+
+REFS = "GET /project/info/refs?service=git-upload-pack"
+
+
+def test_git_gets_the_address_at_the_end(
+    server: GitServer, repository: Repository, tmp_path: Path
+) -> None:
+    """The old address is asked once, by our client; git asks the new one alone. The clone
+    remembers the address that was on offer."""
+    with git_server(tmp_path) as old:
+        old.moved_to = server.url("").rstrip("/")
+        url = old.url("project")
+        head = look(url, tmp_path)
+        assert old.requests == [REFS] and server.requests[:2] == [REFS, REFS]
+        assert clone(url, head, tmp_path / "clone") == repository.head
+        assert old.requests == [REFS] * 2
+        assert Repository(tmp_path / "clone").git("remote", "get-url", "origin") == url
+
+
+def test_a_password_goes_along_on_the_same_server(
+    server: GitServer, repository: Repository, tmp_path: Path
+) -> None:
+    """A repository that has moved there is found; no sentence shows the password."""
+    copy_repository(repository, tmp_path / "remote" / "new" / "project")
+    server.password, server.moved_to, server.moved_below = True, server.url("new"), "/project/"
+    url = server.url("project").replace("//", "//warrior:secret@")
+    assert look(url, tmp_path).commit == repository.head
+    error = trouble(url.replace("secret", "secret2"), tmp_path)
+    assert "secret2" not in f"{error} {error.advice} {error.output}"
+
+
+@pytest.mark.parametrize("status", [404, 403, 429, 500, 410])
+def test_trouble_is_asked_for_once(server: GitServer, tmp_path: Path, status: int) -> None:
+    """git need not say it again."""
+    server.status = status
+    trouble(server.url("project"), tmp_path)
+    assert server.requests == [REFS]
+
+
+@pytest.mark.parametrize(("place", "says"), [
+    ("http://169.254.169.254", "169.254.169.254, which is a link-local address"),
+    ("http://[fe80::1]:1", "link-local"), ("file:///etc", "which is not HTTP"),
+    ("http://127.0.0.[1-3]:9", "no address"),
+    ("{url}/login?from#", "which is no repository"), ("{loop}", "more than 3 redirects")])
+def test_redirects_that_are_refused(
+    server: GitServer, repository: Repository, tmp_path: Path, place: str, says: str
+) -> None:
+    """A sentence says where it would have led; nobody there is connected to."""
+    with git_server(tmp_path) as old:
+        server.status = 200
+        old.moved_to = place.format(url=server.url("").rstrip("/"), loop=old.url("").rstrip("/"))
+        error = trouble(old.url("project"), tmp_path)
+    assert error.code == "refused" and says in str(error) and "redirect" in str(error)
+    assert "new address" in error.advice
+    assert old.requests == [REFS] * (4 if place == "{loop}" else 1)
+    if "{url}" in place:
+        assert [one for one in server.requests if "login" in one] == server.requests
+
+
+def test_nobody_far_leads_to_this_machine(
+    server: GitServer, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host elsewhere cannot make git ask a server of this machine."""
+    # All that can be reached here is this machine.
+    monkeypatch.setattr(http, "_how_near", lambda stream: Nearness.PUBLIC)
+    with git_server(tmp_path) as old:
+        old.moved_to = server.url("").rstrip("/").replace("127.0.0.1", "localhost")
+        error = trouble(old.url("project"), tmp_path)
+    assert "it redirects to localhost, which is this machine" in str(error)
+    assert server.requests == []
+
+
+def test_git_follows_nothing(
+    server: GitServer, repository: Repository, tmp_path: Path
+) -> None:
+    """A host that answers our client and sends git on is left."""
+    with git_server(tmp_path / "remote") as old:
+        old.moved_after, old.moved_to = 1, server.url("").rstrip("/")
+        error = trouble(old.url("project"), tmp_path)
+    assert "sends git on to another address, which is not followed" in str(error)
+    assert server.requests == [] and len(old.requests) == 2
+
+
+def test_behind_a_proxy(server: GitServer, repository: Repository, tmp_path: Path) -> None:
+    """git uses it, and follows nothing either; our client, which knows no proxies, does not ask."""
+    with git_server(tmp_path / "remote") as proxy:
+        url = "http://project.invalid/project"
+        environment = {"http_proxy": proxy.url("")}
+        proxy.absolute = True
+        assert look(url, tmp_path, environment=environment).commit == repository.head
+        assert all("project.invalid" in one for one in proxy.requests)
+        proxy.moved_to = "http://127.0.0.1:9"
+        assert "not followed" in str(trouble(url, tmp_path, environment=environment))
+
+
+def test_a_place_that_the_user_told_git(
+    server: GitServer, repository: Repository, tmp_path: Path
+) -> None:
+    """With insteadOf in the settings of his git the other place is asked, by our client too."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / ".gitconfig").write_text(
+        f'[url "{server.url("")}"]\ninsteadOf = http://host.invalid/\n')
+    head = look("http://host.invalid/project", tmp_path,
+                environment={"HOME": str(tmp_path / "home")})
+    assert head.commit == repository.head and server.requests[:2] == [REFS, REFS]
 
 
 def test_nobody_listens(tmp_path: Path) -> None:

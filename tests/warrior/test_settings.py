@@ -303,7 +303,7 @@ def test_what_hq_tells(tmp_path: Path) -> None:
 
 # -- passwords -----------------------------------------------------------------------------
 def test_password_is_kept_as_a_record(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """In no file, log, field or repr does it stand; an empty one changes nothing."""
+    """In no file, log, field or repr does it stand; an empty one is refused, None removes it."""
     caplog.set_level(logging.DEBUG)
 
     async def test() -> None:
@@ -313,8 +313,8 @@ def test_password_is_kept_as_a_record(tmp_path: Path, caplog: pytest.LogCaptureF
         record = settings.password_record
         assert is_record(record) and matches(" se:cret\u00fc ", record)
         assert opened.field("http_password").value == ""
-        await settings.save({"http_password": "", "concurrent_items": "3"})
-        assert settings.password_record == record
+        errors = await opened.refused(http_password="", concurrent_items="3")
+        assert "cannot be empty" in errors["http_password"] and settings.password_record == record
         again = (await open_in(tmp_path)).settings
         assert (again.password_record, again.http_username) == (record, "me")
         said = caplog.text + repr(vars(settings)) + repr(settings.fields()) + "".join(

@@ -21,6 +21,7 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Union
@@ -130,6 +131,8 @@ class GitServer(http.server.ThreadingHTTPServer):
         #: An address to send everybody on to.
         self.moved_to = ""
         self.requests: list[str] = []
+        #: When each of them came, by ``time.monotonic()``.
+        self.moments: list[float] = []
         self.closing = threading.Event()
 
     def url(self, name: str) -> str:
@@ -155,6 +158,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         server = self.server
+        server.moments.append(time.monotonic())
         server.requests.append(f"{self.command} {self.path}")
         body = self._body()
         if server.silent:

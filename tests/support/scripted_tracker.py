@@ -106,10 +106,15 @@ class ScriptedTracker:
         self._requests: list[Request] = []
         self._closing = threading.Event()
         self.uploads: dict[str, bytes] = {}
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.tracker = self
-        self.port: int = self._server.server_address[1]
+        self._placeholder: socket.socket | None = None
+        self.port = 0
+        self._listen()
         self.url = f"http://127.0.0.1:{self.port}/project"
+
+    def _listen(self) -> None:
+        self._server = _Server(("127.0.0.1", self.port), _Handler)
+        self._server.tracker = self
+        self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
@@ -124,9 +129,26 @@ class ScriptedTracker:
     def close(self) -> None:
         """Stop answering; connections that hang are dropped."""
         self._closing.set()
+        if self._placeholder is None:
+            self.down()
+        if self._placeholder is not None:
+            self._placeholder.close()
+
+    def down(self) -> None:
+        """Refuse connections until :meth:`up`; nobody else gets the port meanwhile."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(10)
+        self._placeholder = socket.socket()
+        self._placeholder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._placeholder.bind(("127.0.0.1", self.port))
+
+    def up(self) -> None:
+        """Listen again, on the same port."""
+        assert self._placeholder is not None
+        self._placeholder.close()
+        self._placeholder = None
+        self._listen()
 
     def queue(self, command: str, *answers: Scripted) -> None:
         """Give these answers next, one each."""

@@ -94,15 +94,19 @@ class World:
             rsync_daemon(self.folder / f"rsync-{free_port()}", more))
 
     # -- projects ----------------------------------------------------------------------
-    def project(self, name: str, tracker: ScriptedTracker, git: GitServer | None = None) -> Project:
-        """A project of this name; its code lies in a folder, or is had from ``git``."""
-        url = f"http://127.0.0.1:{tracker.port}/{name}"
-        if git is None:
-            return Project(self.folder / "projects" / name, name, url)
-        project = Project(git.folder / name, name, url)
-        Repository(project.folder).git("init", "--quiet", "--initial-branch=main")
-        Repository(project.folder).commit()
-        project.repository = git.url(name)
+    def project(
+        self, name: str, tracker: ScriptedTracker, *, done: ScriptedTracker | None = None,
+        git: GitServer | None = None,
+    ) -> Project:
+        """A project of this name, which asks ``tracker`` (and reports to ``done``); its code
+        lies in a folder, or is had from ``git``."""
+        url, done_url = (f"http://127.0.0.1:{one.port}/{name}" for one in (tracker, done or tracker))
+        folder = (self.folder / "projects" if git is None else git.folder) / name
+        project = Project(folder, name, url, done_url)
+        if git is not None:
+            Repository(folder).git("init", "--quiet", "--initial-branch=main")
+            Repository(folder).commit()
+            project.repository = git.url(name)
         return project
 
     # -- commands ----------------------------------------------------------------------

@@ -49,20 +49,24 @@ pipeline = Pipeline(
             files=[ItemInterpolation('%(item_dir)s/%(item_name)s.warc.gz')],
             rsync_target_source_path=ItemInterpolation('%(item_dir)s/'),
             rsync_extra_args=['--recursive', '--partial'])),
-    SendDoneToTracker(tracker_url=TRACKER, stats=ItemValue('stats')))
+    SendDoneToTracker(tracker_url={done!r}, stats=ItemValue('stats')))
 """
 
 
 class Project:
     """A folder with a project's code, which asks the tracker at ``tracker_url``.
 
-    Its items work while :meth:`hold` is in force, and otherwise are done at once.
+    Its items work while :meth:`hold` is in force, and otherwise are done at once. ``done_url``
+    is another tracker to report them to.
     """
 
-    def __init__(self, folder: Path, name: str, tracker_url: str, version: str = "1") -> None:
+    def __init__(
+        self, folder: Path, name: str, tracker_url: str, done_url: str = "", version: str = "1"
+    ) -> None:
         self.name = name
         self.title = f"Title of {name}"
         self.tracker_url = tracker_url
+        self.done_url = done_url or tracker_url
         self.folder = folder
         self._hold = folder.parent / f"hold-{folder.name}"
         #: Where the code is to be had; its folder, or an address of git.
@@ -73,7 +77,7 @@ class Project:
     def code(self, version: str) -> str:
         """The file of this version."""
         return _PIPELINE.format(tracker=self.tracker_url, version=version, title=self.title,
-                                hold=str(self._hold))
+                                hold=str(self._hold), done=self.done_url)
 
     def hold(self) -> None:
         """Let items that begin work until :meth:`go_on`."""

@@ -63,24 +63,26 @@ def assert_only_requests(tracker: ScriptedTracker) -> None:
     assert set(Counter(request.command for request in tracker.requests())) <= {"request"}
 
 
-def _try(world: World, settings: list[Setting], seconds: float) -> None:
+def _try(world: World, settings: list[Setting], seconds: float = 30.0) -> None:
+    """Check them all after so many seconds, and after the second try of each."""
     for one in settings:
-        world.after(0, one.command.connections, one.tracker.port)
+        one.command.until(lambda one=one: len(one.command.connections(one.tracker.port)) > 1,
+                          f"a second try: {one.what}")
     world.clock.until(world.clock.now() + seconds)
     for one in settings:
         one.check()
 
 
-@pytest.mark.parametrize("command", ["run-warrior", "run-pipeline"])
 @pytest.mark.parametrize("names", [
     ("empty", "refused", "429, seconds", "html"), ("no item name", "reset", "500", "silent")],
     ids=" ".join)
-def test_the_first_minutes(tmp_path: Path, command: str, names: tuple[str, ...]) -> None:
+def test_the_first_minutes(tmp_path: Path, names: tuple[str, ...]) -> None:
     """Four slots ask an endpoint that gives nothing at most 12 times in 15 seconds, and as one;
     the page says why, and nothing of it is work."""
-    with World(tmp_path, 30) as world:
-        settings = [Setting(world, kind, command, 4, 1) for kind in named(*names)]
-        _try(world, settings, 130)
+    with World(tmp_path, 40) as world:
+        settings = [Setting(world, kind, command, 4, 1) for kind in named(*names)
+                    for command in ("run-pipeline", "run-warrior")]
+        _try(world, settings)
     for one in settings:
         assert_ended_with_nothing(one.command)
 
@@ -88,11 +90,11 @@ def test_the_first_minutes(tmp_path: Path, command: str, names: tuple[str, ...])
 @pytest.mark.parametrize("names", [("empty", "refused"), ("429, a date", "reset")], ids=" ".join)
 def test_twenty_slots_and_three_projects(tmp_path: Path, names: tuple[str, ...]) -> None:
     """Neither makes a difference to the one who is asked."""
-    with World(tmp_path, 30) as world:
+    with World(tmp_path, 40) as world:
         settings = [Setting(world, kind, command, slots, projects) for kind in named(*names)
                     for command, slots, projects in (
                         ("run-pipeline", 20, 1), ("run-warrior", 20, 1), ("run-warrior", 4, 3))]
-        _try(world, settings, 130)
+        _try(world, settings)
     for one in settings:
         assert_ended_with_nothing(one.command)
 

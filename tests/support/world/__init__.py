@@ -59,6 +59,7 @@ class World:
         self.folder = folder
         self.clock = Clock(factor)
         self.commands: list[Command] = []
+        self._projects: list[Project] = []
         self._servers = contextlib.ExitStack()
 
     def __enter__(self) -> World:
@@ -66,6 +67,8 @@ class World:
 
     def __exit__(self, *error: object) -> None:
         # All at once: each takes a while.
+        for project in self._projects:
+            project.go_on()
         for command in self.commands:
             command.ask_to_end()
         for command in self.commands:
@@ -100,9 +103,11 @@ class World:
     ) -> Project:
         """A project of this name, which asks ``tracker`` (and reports to ``done``); its code
         lies in a folder, or is had from ``git``."""
-        url, done_url = (f"http://127.0.0.1:{one.port}/{name}" for one in (tracker, done or tracker))
+        url, done_url = (f"http://127.0.0.1:{one.port}/{name}"
+                         for one in (tracker, done or tracker))
         folder = (self.folder / "projects" if git is None else git.folder) / name
         project = Project(folder, name, url, done_url)
+        self._projects.append(project)
         if git is not None:
             Repository(folder).git("init", "--quiet", "--initial-branch=main")
             Repository(folder).commit()

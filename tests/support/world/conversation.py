@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 class Moments(Sequence[float]):
     """When one endpoint was asked, in seconds of the world, in order."""
 
+    __hash__ = None  # type: ignore[assignment]  (it compares by value)
+
     def __init__(self, moments: Iterable[float]) -> None:
         self._moments = sorted(moments)
 
@@ -20,6 +22,9 @@ class Moments(Sequence[float]):
 
     def __iter__(self) -> Iterator[float]:
         return iter(self._moments)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Moments) and self._moments == other._moments
 
     def __repr__(self) -> str:
         return f"[{', '.join(f'{moment:.2f}' for moment in self)}]"

@@ -1,0 +1,132 @@
+"""What a person, or the project, changes meanwhile: nothing of it makes anybody be asked more."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.manners.bounds import (
+    assert_apart,
+    assert_few,
+    assert_not_working,
+    assert_nothing_was_work,
+)
+from tests.e2e.manners.giving import Stock
+from tests.support.git_remote import Repository
+from tests.support.scripted_tracker import Answer, Request, item_answer
+from tests.support.world import Command, Moments, World
+
+
+def test_settings_change_at_a_dry_tracker(tmp_path: Path) -> None:
+    """Concurrent items go from 4 to 20 and to 1, and the nickname changes, ten times over: the
+    tracker, which has no items, hears as little of it as of four slots that wait."""
+    with World(tmp_path, 20) as world:
+        tracker = world.tracker()
+        command = world.warrior([world.project("one", tracker)], 4)
+        first = world.after(3, command.connections, tracker.port)
+        for number in range(10):
+            for values in ({"concurrent_items": "20"}, {"downloader": f"nickname-{number}"},
+                           {"shared:rsync_threads": str(number + 1)}, {"concurrent_items": "1"}):
+                command.post("/api/settings", {"values": values})
+                world.clock.until(world.clock.now() + 0.5)
+        command.until(lambda: len(command.connections(tracker.port)) > 1, "a second try")
+        world.clock.until(max(world.clock.now(), first + 60))
+        asked = command.connections(tracker.port)
+        assert_few(asked, "settings that change")
+        assert_apart(asked, 1.0, "settings that change")
+        assert_not_working(command, first + 3)
+        assert_nothing_was_work(command)
+
+
+@pytest.mark.parametrize("kind", ["run-warrior", "run-pipeline"])
+def test_stop_and_keep_running(tmp_path: Path, kind: str) -> None:
+    """One item works and three slots wait for a dry tracker. Stop and Keep running, ten times
+    over: the tracker is asked no more often, and those that only waited count for nothing."""
+    with World(tmp_path, 20) as world:
+        tracker, target = world.tracker(), world.target()
+        stock = Stock(tracker, world.clock, f"{target.url}/")
+        stock.add(1)
+        project = world.project("one", tracker)
+        project.hold()
+        command: Command = (world.warrior([project], 4) if kind == "run-warrior"
+                            else world.pipeline(project, 4))
+        command.until(lambda: len(command.connections(tracker.port)) > 1, "one, and no second")
+        for _ in range(10):
+            for path in ("/api/stop", "/api/keep-running"):
+                command.post(path)
+                world.clock.until(world.clock.now() + 1)
+        seen = len(command.connections(tracker.port))
+        command.until(lambda: len(command.connections(tracker.port)) > seen, "it goes on asking")
+        # The first had an item, so the second came at once.
+        asked = Moments(list(command.connections(tracker.port))[1:])
+        assert_few(asked, "stop and keep running")
+        assert_apart(asked, 1.0, "stop and keep running")
+        assert not any(any(one.counts.values()) for one in command.told), command.told[-1]
+        command.post("/api/stop")
+        last = len(command.connections(tracker.port))
+        project.go_on()
+        command.process.wait(60) if kind == "run-pipeline" else command.until(
+            lambda: command.told[-1].tone == "stopped", "it has stopped")
+        assert stock.done() == 1
+        # The end asks for nothing but what the item needs: where to, and that it is done.
+        assert len(tracker.requests("request")) == last
+        if kind == "run-pipeline":
+            assert "Done: 1 completed, 0 failed" in command.said()
+            assert not re.search(r"[1-9]\d* cancelled", command.said())
+
+
+def test_an_outdated_project_is_updated_at_once(tmp_path: Path) -> None:
+    """The tracker calls version 1 too old when version 2 has just been published: it is looked
+    for at once, and the new code gets an item at once; nobody is asked over and over."""
+    with World(tmp_path, 90) as world:
+        tracker, git = world.tracker(), world.git()
+        project = world.project("one", tracker, git=git)
+
+        def answer(request: Request) -> Answer:
+            return Answer(455) if request.json["version"] == "1" else item_answer("an-item")
+
+        command = world.warrior([project], 4)
+        world.after(0, command.connections, tracker.port)
+        # The last look has to be ten minutes old.
+        before = command.runs("git", "ls-remote")
+        world.clock.until(before[-1] + 605)
+        assert command.runs("git", "ls-remote") == before
+        Repository(project.folder).commit({"pipeline.py": project.code("2")})
+        project.hold()
+        tracker.always("request", answer)
+        command.until(lambda: any(request.json["version"] == "2"
+                                  for request in tracker.requests("request")), "the new version")
+        looks = command.runs("git", "ls-remote")
+        assert len(looks) == len(before) + 1, looks
+        old = Moments(world.clock.at(request.time) for request in tracker.requests("request")
+                      if request.json["version"] == "1")
+        assert_few(old, "the old version")
+        assert not any(one.counts["failed"] or one.counts["canceled"] for one in command.told)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["run-warrior", "run-pipeline"])
+def test_an_outdated_project_without_an_update(tmp_path: Path, kind: str) -> None:
+    """For an hour the tracker calls the newest version too old: the repository is looked at
+    every ten minutes at most."""
+    with World(tmp_path, 120) as world:
+        tracker, git = world.tracker(), world.git()
+        tracker.always("request", Answer(455))
+        project = world.project("one", tracker, git=git)
+        if kind == "run-warrior":
+            command: Command = world.warrior([project], 4)
+            look = ("git", "ls-remote")
+        else:
+            Repository(tmp_path).git("clone", "--quiet", project.repository, str(tmp_path / "clone"))
+            project.folder = tmp_path / "clone"
+            command = world.pipeline(project, 4, "--auto-update")
+            look = ("git", "fetch")
+        world.after(3600, command.connections, tracker.port)
+        looks = command.runs(*look)
+        assert 2 <= len(looks) <= 8, looks
+        # What git does before it asks takes its real time.
+        assert looks.smallest_gap >= 600 - world.clock.factor / 2, looks
+        assert_few(command.connections(tracker.port), "an outdated project")
+        assert_apart(command.connections(tracker.port), 1.0, "an outdated project")

@@ -24,6 +24,11 @@ def assert_few(asked: Moments, what: object) -> None:
     assert asked.most_within(3600) <= MOST_IN_AN_HOUR, f"{what}: {asked}"
 
 
+#: Uploads and reports go out side by side, until the first of them is known to have failed; for
+#: that they get so many seconds.
+SETTLED = 10.0
+
+
 def assert_apart(asked: Moments, least: float, what: object) -> None:
     """From each try, all of which fail, to the next so many seconds pass: who waits asks as one."""
     assert asked.smallest_gap >= least - _RESOLUTION, f"{what}: {asked}"

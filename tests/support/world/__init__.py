@@ -87,9 +87,9 @@ class World:
         return self._servers.enter_context(  # type: ignore[return-value]  (it is one)
             ScriptedHQ(projects, **answer))
 
-    def git(self) -> GitServer:
+    def git(self, name: str = "git") -> GitServer:
         """A host of repositories, which lie in its ``folder``."""
-        return self._servers.enter_context(git_server(self.folder / "git"))
+        return self._servers.enter_context(git_server(self.folder / name))
 
     def rsync(self, more: str = "") -> tuple[str, Path]:
         """A real rsync daemon: its URL, and where it writes. ``more`` is configuration."""

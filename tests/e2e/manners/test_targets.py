@@ -1,0 +1,114 @@
+"""Upload targets that take nothing, handed out by the tracker again and again."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.manners.answers import Kind, named
+from tests.e2e.manners.bounds import SETTLED, assert_apart, assert_few, assert_not_working
+from tests.e2e.manners.giving import Stock, moments
+from tests.support.rsync_daemon import free_port
+from tests.support.scripted_tracker import ScriptedTracker
+from tests.support.world import Command, Moments, World
+
+#: What rsync has to do with, by name.
+RSYNC = ["rsync refused", "rsync refusing"]
+PUT = ["refused", "reset", "500", "503, seconds", "429, seconds", "429, a date"]
+
+
+@dataclasses.dataclass
+class Target:
+    """A target that takes nothing, and a command with items for it."""
+
+    name: str
+    items: int
+    kind: Kind | None
+    command: Command
+    stock: Stock
+    server: ScriptedTracker | None
+
+    def tries(self) -> Moments:
+        """When a program was started to upload something."""
+        return Moments([*self.command.runs("rsync"), *self.command.runs("curl")])
+
+
+def _target(world: World, name: str, items: int, command: str) -> Target:
+    tracker = world.tracker()
+    kind, server = None, None
+    if name == "rsync refused":
+        url = f"rsync://127.0.0.1:{free_port()}/uploads/"
+    elif name == "rsync refusing":
+        url = world.rsync()[0].replace("/uploads/", "/no-such-module/")
+    else:
+        kind, = named(name)
+        server = world.target()
+        kind.install(server, world.clock, "PUT")
+        url = f"{server.url}/"
+    stock = Stock(tracker, world.clock, url)
+    stock.add(items)
+    project = world.project(f"p{len(world.commands)}", tracker)
+    made: Command = (world.warrior([project], min(items, 4)) if command == "run-warrior"
+                     else world.pipeline(project, min(items, 4)))
+    return Target(name, items, kind, made, stock, server)
+
+
+def _check(world: World, target: Target) -> None:
+    what = f"{target.name}, {target.items} items"
+    tries = target.tries()
+    assert_few(tries, what)
+    assert_apart(tries.between(tries[0] + SETTLED),
+                 target.kind.least_gap if target.kind else 1.0, what)
+    tracker = target.stock.tracker
+    assert_few(moments(world.clock, tracker.requests("upload")), f"{what}: upload")
+    assert not tracker.requests("done") and not tracker.requests("release")
+    asked = moments(world.clock, tracker.requests("request"))
+    assert_few(asked, f"{what}: request")
+    told = [one for one in list(target.command.told) if one.at >= tries[0] + SETTLED]
+    assert any("upload to" in one.text and one.whose == "the upload target" for one in told), told
+    assert not any(one.counts["failed"] or one.counts["canceled"] for one in told)
+    assert target.items == len(target.stock.given)
+
+
+@pytest.mark.parametrize("command", ["run-warrior", "run-pipeline"])
+def test_the_first_minutes(tmp_path: Path, command: str) -> None:
+    """One item or six that wait for a target that takes nothing: it is tried by one at a time,
+    never twice in a second, and not while it asked for silence."""
+    with World(tmp_path, 40) as world:
+        targets = [_target(world, "rsync refused", 6, command),
+                   _target(world, "503, seconds", 6, command), _target(world, "500", 1, command)]
+        for target in targets:
+            target.command.until(lambda target=target: len(target.tries().between(
+                target.tries()[0] + SETTLED)) > 1 if target.tries() else False, "another try")
+        for target in targets:
+            _check(world, target)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("names", [RSYNC, PUT[:3], PUT[3:]], ids="; ".join)
+def test_an_hour(tmp_path: Path, names: list[str]) -> None:
+    """At most 200 tries in an hour, and as many requests for a target."""
+    with World(tmp_path, 120) as world:
+        targets = [_target(world, name, items, command) for name in names for items, command in (
+            (1, "run-warrior"), (6, "run-warrior"), (6, "run-pipeline"))]
+        for target in targets:
+            world.after(3600, target.tries)
+        for target in targets:
+            _check(world, target)
+
+
+def test_a_target_that_is_back(tmp_path: Path) -> None:
+    """When the one that tries gets through, the others follow: six items arrive, each once, and
+    are reported once."""
+    with World(tmp_path, 40) as world:
+        target = _target(world, "refused", 6, "run-warrior")
+        world.after(SETTLED, target.tries)
+        target.command.until(lambda: target.tries().between(target.tries()[0] + SETTLED), "a try")
+        assert_not_working(target.command, target.tries()[0] + SETTLED)
+        assert target.server is not None
+        target.server.up()
+        target.command.until(lambda: target.stock.done() == 6, "all reported")
+        assert len(target.stock.tracker.requests("done")) == 6
+        assert len(target.server.uploads) == 6

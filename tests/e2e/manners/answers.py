@@ -10,7 +10,7 @@ from tests.support.scripted_tracker import HANG, NOTHING, RESET, Answer, Scripte
 from tests.support.world import Clock, port_of
 
 #: What Retry-After asks for here, in seconds of the world.
-SILENCE = 70.0
+SILENCE = 100.0
 
 #: What the page may say while nobody has answered yet.
 BEGINNING = r"Starting|Loading|Fetching|Asking|Nothing runs yet|No project is chosen"

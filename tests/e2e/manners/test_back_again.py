@@ -17,35 +17,51 @@ from tests.support.scripted_tracker import Answer
 from tests.support.world import Command, World
 
 
-@pytest.mark.parametrize("kind", ["run-warrior", "run-pipeline"])
-def test_all_slots_fill_when_there_are_items_again(tmp_path: Path, kind: str) -> None:
+def test_all_slots_fill_when_there_are_items_again(tmp_path: Path) -> None:
     """Twenty slots ask a dry tracker as one. Then it has forty items: whoever gets one lets the
     next ask at once, so that all twenty work before any of them would have come back by itself;
     and nobody asks beyond the twenty."""
-    with World(tmp_path, 10) as world:
-        tracker, target = world.tracker(), world.target()
-        stock = Stock(tracker, world.clock, f"{target.url}/")
-        project = world.project("one", tracker)
-        project.hold()
-        command: Command = (world.warrior([project], 20) if kind == "run-warrior"
-                            else world.pipeline(project, 20))
-        world.after(30, command.connections, tracker.port)
-        dry = command.connections(tracker.port)
-        assert_few(dry, "dry")
-        assert_apart(dry, 1.0, "dry")
-        stock.add(40)
+    with World(tmp_path, 20) as world:
+        found = [_Twenty(world, kind) for kind in ("run-warrior", "run-pipeline")]
+        for one in found:
+            world.after(20, one.command.connections, one.tracker.port)
+        for one in found:
+            dry = one.command.connections(one.tracker.port)
+            assert_few(dry, "dry")
+            assert_apart(dry, 1.0, "dry")
+            one.stock.add(40)
+        for one in found:
+            one.check_all_work()
+            one.check_all_are_done()
+
+
+class _Twenty:
+    """A command with twenty slots at a tracker without items."""
+
+    def __init__(self, world: World, kind: str) -> None:
+        self.tracker, target = world.tracker(), world.target()
+        self.stock = Stock(self.tracker, world.clock, f"{target.url}/")
+        self.project = world.project(kind, self.tracker)
+        self.project.hold()
+        self.command: Command = (world.warrior([self.project], 20) if kind == "run-warrior"
+                                 else world.pipeline(self.project, 20))
+
+    def check_all_work(self) -> None:
+        command, stock = self.command, self.stock
         command.until(lambda: len(stock.given) >= 20, "all slots at work")
         filled = stock.given_at
         # Less than the first delay of any tracker request, jitter left out.
         assert filled[19] - filled[0] < 60, filled
         command.until(lambda: command.told[-1].text == "Working on 20 items.", "the page says so")
         assert len(stock.given) == 20
-        project.go_on()
-        command.until(lambda: stock.done() == 40, "all forty reported")
-        assert_nothing_else(command, [tracker.port])
+
+    def check_all_are_done(self) -> None:
+        self.project.go_on()
+        self.command.until(lambda: self.stock.done() == 40, "all forty reported")
+        assert_nothing_else(self.command, [self.tracker.port])
 
 
-@pytest.mark.parametrize("failure", ["503", "down"])
+@pytest.mark.parametrize("failure", ["down", pytest.param("503", marks=pytest.mark.long)])
 def test_flapping(tmp_path: Path, failure: str) -> None:
     """It works, fails, works and fails again: each time it fails it is asked as seldom as the
     first time, and each time it works items flow."""

@@ -40,43 +40,66 @@ def test_settings_change_at_a_dry_tracker(tmp_path: Path) -> None:
         assert_nothing_was_work(command)
 
 
-@pytest.mark.parametrize("kind", ["run-warrior", "run-pipeline"])
-def test_stop_and_keep_running(tmp_path: Path, kind: str) -> None:
+def test_stop_and_keep_running(tmp_path: Path) -> None:
     """One item works and three slots wait for a dry tracker. Stop and Keep running, ten times
-    over: the tracker is asked no more often, and those that only waited count for nothing."""
-    with World(tmp_path, 20) as world:
-        tracker, target = world.tracker(), world.target()
-        stock = Stock(tracker, world.clock, f"{target.url}/")
-        stock.add(1)
-        project = world.project("one", tracker)
-        project.hold()
-        command: Command = (world.warrior([project], 4) if kind == "run-warrior"
-                            else world.pipeline(project, 4))
-        command.until(lambda: len(command.connections(tracker.port)) > 1, "one, and no second")
+    over: the tracker is asked no more often, and those that only waited count for nothing. The
+    same with both commands."""
+    with World(tmp_path, 40) as world:
+        found = [_Stopped(world, kind) for kind in ("run-warrior", "run-pipeline")]
+        for one in found:
+            one.command.until(lambda one=one: len(one.asked()) > 1, "one item, and no second")
         for _ in range(10):
             for path in ("/api/stop", "/api/keep-running"):
-                command.post(path)
+                for one in found:
+                    one.command.post(path)
                 world.clock.until(world.clock.now() + 1)
-        seen = len(command.connections(tracker.port))
-        command.until(lambda: len(command.connections(tracker.port)) > seen, "it goes on asking")
+        for one in found:
+            one.check_goes_on()
+        for one in found:
+            one.check_end()
+
+
+class _Stopped:
+    """A command with four slots, one of which has got an item, and is at work on it."""
+
+    def __init__(self, world: World, kind: str) -> None:
+        self.kind = kind
+        self.tracker, target = world.tracker(), world.target()
+        self.stock = Stock(self.tracker, world.clock, f"{target.url}/")
+        self.stock.add(1)
+        self.project = world.project(kind, self.tracker)
+        self.project.hold()
+        self.command: Command = (world.warrior([self.project], 4) if kind == "run-warrior"
+                                 else world.pipeline(self.project, 4))
+
+    def asked(self) -> Moments:
+        return self.command.connections(self.tracker.port)
+
+    def check_goes_on(self) -> None:
+        seen = len(self.asked())
+        self.command.until(lambda: len(self.asked()) > seen, "it goes on asking")
         # The first had an item, so the second came at once.
-        asked = Moments(list(command.connections(tracker.port))[1:])
-        assert_few(asked, "stop and keep running")
-        assert_apart(asked, 1.0, "stop and keep running")
-        assert not any(any(one.counts.values()) for one in command.told), command.told[-1]
-        command.post("/api/stop")
-        last = len(command.connections(tracker.port))
-        project.go_on()
-        command.process.wait(60) if kind == "run-pipeline" else command.until(
-            lambda: command.told[-1].tone == "stopped", "it has stopped")
-        assert stock.done() == 1
-        # The end asks for nothing but what the item needs: where to, and that it is done.
-        assert len(tracker.requests("request")) == last
-        if kind == "run-pipeline":
-            assert "Done: 1 completed, 0 failed" in command.said()
-            assert not re.search(r"[1-9]\d* cancelled", command.said())
+        asked = Moments(list(self.asked())[1:])
+        assert_few(asked, self.kind)
+        assert_apart(asked, 1.0, self.kind)
+        assert not any(any(one.counts.values()) for one in self.command.told)
+
+    def check_end(self) -> None:
+        """The end asks for nothing but what the item needs: where to, and that it is done."""
+        self.command.post("/api/stop")
+        last = len(self.tracker.requests("request"))
+        self.project.go_on()
+        if self.kind == "run-pipeline":
+            self.command.process.wait(60)
+            assert "Done: 1 completed, 0 failed" in self.command.said()
+            assert not re.search(r"[1-9]\d* cancelled", self.command.said())
+        else:
+            self.command.until(lambda: self.command.told[-1].tone == "stopped", "the stop")
+        assert self.stock.done() == 1
+        assert len(self.tracker.requests("request")) == last
 
 
+@pytest.mark.long
 def test_an_outdated_project_is_updated_at_once(tmp_path: Path) -> None:
     """The tracker calls version 1 too old when version 2 has just been published: it is looked
     for at once, and the new code gets an item at once; nobody is asked over and over."""

@@ -87,12 +87,11 @@ def test_the_first_minutes(tmp_path: Path, names: tuple[str, ...]) -> None:
         assert_ended_with_nothing(one.command)
 
 
-@pytest.mark.parametrize("names", [("empty", "refused"), ("429, a date", "reset")], ids=" ".join)
-def test_twenty_slots_and_three_projects(tmp_path: Path, names: tuple[str, ...]) -> None:
+def test_twenty_slots_and_three_projects(tmp_path: Path) -> None:
     """Neither makes a difference to the one who is asked."""
     with World(tmp_path, 40) as world:
-        settings = [Setting(world, kind, command, slots, projects) for kind in named(*names)
-                    for command, slots, projects in (
+        settings = [Setting(world, kind, command, slots, projects)
+                    for kind in named("empty", "reset") for command, slots, projects in (
                         ("run-pipeline", 20, 1), ("run-warrior", 20, 1), ("run-warrior", 4, 3))]
         _try(world, settings)
     for one in settings:

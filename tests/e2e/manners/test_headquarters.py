@@ -41,7 +41,7 @@ def _check(kind: Kind, hq: ScriptedHQ, warrior: Warrior) -> None:
 def test_the_first_minutes(tmp_path: Path) -> None:
     """Whatever is wrong with it, it is asked at most 12 times in 15 seconds and never twice in
     a second; the page says whose turn it is."""
-    with World(tmp_path, 30) as world:
+    with World(tmp_path, 40) as world:
         found = _all(world, named("refused", "503, seconds", "null", "silent"))
         for _, hq, warrior in found:
             warrior.until(lambda hq=hq, warrior=warrior: len(

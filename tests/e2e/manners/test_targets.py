@@ -72,13 +72,13 @@ def _check(world: World, target: Target) -> None:
     assert target.items == len(target.stock.given)
 
 
-@pytest.mark.parametrize("command", ["run-warrior", "run-pipeline"])
-def test_the_first_minutes(tmp_path: Path, command: str) -> None:
+def test_the_first_minutes(tmp_path: Path) -> None:
     """One item or six that wait for a target that takes nothing: it is tried by one at a time,
     never twice in a second, and not while it asked for silence."""
     with World(tmp_path, 40) as world:
-        targets = [_target(world, "rsync refused", 6, command),
-                   _target(world, "503, seconds", 6, command), _target(world, "500", 1, command)]
+        targets = [_target(world, "rsync refused", 6, "run-warrior"),
+                   _target(world, "503, seconds", 6, "run-pipeline"),
+                   _target(world, "500", 1, "run-warrior")]
         for target in targets:
             target.command.until(lambda target=target: len(target.tries().between(
                 target.tries()[0] + SETTLED)) > 1 if target.tries() else False, "another try")

@@ -72,6 +72,10 @@ class Command:
         """What the page shows, by section; None while nobody answers."""
         raise NotImplementedError
 
+    def post(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Command it, as the page does."""
+        raise NotImplementedError
+
     def said(self) -> str:
         """All that it has written to standard error and output."""
         return self.log.read_text("utf-8", "replace") + self.out.read_text("utf-8", "replace")
@@ -184,7 +188,6 @@ class Warrior(Command):
             return None
 
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Command it."""
         return self._client.post(path, body or {})
 
 
@@ -214,7 +217,6 @@ class Pipeline(Command):
             return None
 
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Command it."""
         return self._ask(path, json.dumps(body or {}).encode())
 
     def _ask(self, path: str, body: bytes | None) -> dict[str, Any]:

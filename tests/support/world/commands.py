@@ -31,7 +31,8 @@ _LOOK = 0.1
 
 @dataclasses.dataclass(frozen=True)
 class Told:
-    """What the page said at a moment of the world's clock; ``counts`` are of ended items."""
+    """What the page said at a moment of the world's clock, or shortly after. ``counts`` are of
+    ended items."""
 
     at: float
     text: str
@@ -82,11 +83,12 @@ class Command:
 
     def _look(self) -> None:
         while not self._closing.wait(_LOOK):
+            at = self.clock.now()  # what is told then is not older
             state = self.state()
             if state is not None:
                 status, runner = state["status"], state["runner"]
                 self.told.append(Told(
-                    self.clock.now(), status["text"], status["whose"], status["tone"],
+                    at, status["text"], status["whose"], status["tone"],
                     status["next_in"], runner["active"], runner["counts"]))
 
     def sentences(self, start: float = 0.0) -> list[Told]:

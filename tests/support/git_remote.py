@@ -22,6 +22,7 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Union
@@ -136,6 +137,8 @@ class GitServer(http.server.ThreadingHTTPServer):
         #: Whether it is a proxy: it serves the repositories of whatever host is asked for.
         self.absolute = False
         self.requests: list[str] = []
+        #: When each of them came, by ``time.monotonic()``.
+        self.moments: list[float] = []
         self.closing = threading.Event()
 
     def url(self, name: str) -> str:
@@ -161,6 +164,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         server = self.server
+        server.moments.append(time.monotonic())
         server.requests.append(f"{self.command} {self.path}")
         if server.absolute:
             self.path = re.sub(r"^http://[^/]*", "", self.path)

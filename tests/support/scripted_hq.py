@@ -20,8 +20,6 @@ from tests.support.scripted_tracker import (
     Answer,
     Request,
     ScriptedTracker,
-    _Handler,
-    _Server,
     json_answer,
     redirect,
 )
@@ -124,20 +122,6 @@ class ScriptedHQ(ScriptedTracker):
     def told(self) -> list[dict[str, Any]]:
         """What the updates said so far, in order."""
         return [request.json["warrior"] for request in self.requests(UPDATE)]
-
-    def down(self) -> None:
-        """Refuse connections until :meth:`up`."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(10)
-
-    def up(self) -> None:
-        """Listen again, on the same port."""
-        self._server = _Server(("127.0.0.1", self.port), _Handler)
-        self._server.tracker = self
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self._thread.start()
 
     def _register(self, request: Request) -> Answer:
         self._check(request, {"version"})

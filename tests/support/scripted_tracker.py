@@ -1,8 +1,8 @@
 """A tracker that answers what a test tells it to, and records what it was asked.
 
 A real HTTP server on a port of 127.0.0.1 that the system chose. Answers are
-queued per command (the last part of the path); when a queue is empty the
-command's standing answer is given. It can also answer slowly, a byte at a time,
+queued per command (the last part of the path; ``PUT`` stands for all uploads); when a
+queue is empty the command's standing answer is given. It can also answer slowly, a byte at a time,
 with garbage, endlessly, with redirects, or not at all, and takes uploads by PUT.
 """
 
@@ -101,14 +101,20 @@ class ScriptedTracker:
         self._standing: dict[str, Scripted] = {
             "request": NOTHING, "done": OK, "release": _echo_items,
             "upload": lambda request: json_answer({"upload_target": self.url + "/put/"}),
+            "PUT": OK,
         }
         self._requests: list[Request] = []
         self._closing = threading.Event()
         self.uploads: dict[str, bytes] = {}
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.tracker = self
-        self.port: int = self._server.server_address[1]
+        self._placeholder: socket.socket | None = None
+        self.port = 0
+        self._listen()
         self.url = f"http://127.0.0.1:{self.port}/project"
+
+    def _listen(self) -> None:
+        self._server = _Server(("127.0.0.1", self.port), _Handler)
+        self._server.tracker = self
+        self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
@@ -123,9 +129,26 @@ class ScriptedTracker:
     def close(self) -> None:
         """Stop answering; connections that hang are dropped."""
         self._closing.set()
+        if self._placeholder is None:
+            self.down()
+        if self._placeholder is not None:
+            self._placeholder.close()
+
+    def down(self) -> None:
+        """Refuse connections until :meth:`up`; nobody else gets the port meanwhile."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(10)
+        self._placeholder = socket.socket()
+        self._placeholder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._placeholder.bind(("127.0.0.1", self.port))
+
+    def up(self) -> None:
+        """Listen again, on the same port."""
+        assert self._placeholder is not None
+        self._placeholder.close()
+        self._placeholder = None
+        self._listen()
 
     def queue(self, command: str, *answers: Scripted) -> None:
         """Give these answers next, one each."""
@@ -161,15 +184,19 @@ class ScriptedTracker:
             self._requests.append(request)
             if request.method == "PUT":
                 self.uploads[request.path] = request.body
-            queue = self._queues.get(request.command)
-            fallback = OK if request.method == "PUT" else NOTHING
-            scripted = queue.pop(0) if queue else self._standing.get(request.command, fallback)
+            # An upload is known by its name, or by its method.
+            kinds = [request.command, request.method]
+            queue = next(filter(None, map(self._queues.get, kinds)), None)
+            standing = (self._standing[kind] for kind in kinds if kind in self._standing)
+            scripted = queue.pop(0) if queue else next(standing, NOTHING)
             self._changed.notify_all()
         return scripted(request) if callable(scripted) else scripted
 
 
 class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
+    #: Many may come at once; one that finds the queue full tries again only after a second.
+    request_queue_size = 128
     tracker: ScriptedTracker
 
     def handle_error(self, request: Any, client_address: Any) -> None:

@@ -9,12 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from tests.support.waiting import until
 from tests.warrior.web.talking import Asking
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -44,15 +44,6 @@ pipeline = Pipeline(
             n=$((n + 1)); echo $n > "$0/beats.new"; mv "$0/beats.new" "$0/beats"; sleep 0.1
         done''', __FOLDER__], env=dict(os.environ)))
 """
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
-    """What the condition is once it is true."""
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, f"not in time: {what}"
-        time.sleep(0.05)
-    return found
 
 
 class Command(Asking):

@@ -22,6 +22,7 @@ from urllib.parse import quote, urlsplit
 
 from tornado.netutil import Resolver
 
+from pipeline_core.backoff import parse_retry_after
 from pipeline_core.http import (
     LARGEST_HEAD,
     LONGEST_REASON,
@@ -92,7 +93,7 @@ class CurlRun:
             if ended is None or self._item.life.ending:
                 return
             child, code, head = ended
-            status, location = _last_answer(head)
+            status, location, retry_after = _last_answer(head)
             try:
                 if code == REDIRECTED and location and self._place:
                     if hop == MOST_REDIRECTS:
@@ -110,7 +111,7 @@ class CurlRun:
                 self._refused(f"it redirects to {error}")
             except (ValueError, OSError) as error:
                 self._refused(str(error))
-            self._task._ended(child, self._item, code)
+            self._task._ended(child, self._item, code, parse_retry_after(retry_after))
             return
 
     def _refused(self, why: str) -> None:
@@ -271,15 +272,18 @@ def _pin(target: str, addresses: Sequence[str]) -> str:
     return f"*:{port}:{places}" if port else ""
 
 
-def _last_answer(head: bytes) -> tuple[int, str]:
-    """Status and Location of the last answer in what curl has written; before it there can be
-    a "100 Continue". (0, '') when there is none."""
-    status, location = 0, ""
+def _last_answer(head: bytes) -> tuple[int, str, str]:
+    """Status, Location and Retry-After of the last answer in what curl has written; before it
+    there can be a "100 Continue". (0, '', '') when there is none."""
+    status, location, retry_after = 0, "", ""
     for line in head.splitlines():
         name, _, value = line.partition(b":")
         if line.startswith(b"HTTP/"):
             number = line.split()[1:2]
-            status, location = int(number[0]) if number and number[0].isdigit() else 0, ""
+            status = int(number[0]) if number and number[0].isdigit() else 0
+            location = retry_after = ""
         elif name.strip().lower() == b"location" and not location:
             location = quote(value.strip(), safe=_PRINTABLE)
-    return status, location
+        elif name.strip().lower() == b"retry-after":
+            retry_after = value.decode("latin-1")
+    return status, location, retry_after

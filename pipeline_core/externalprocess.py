@@ -188,8 +188,10 @@ class ExternalProcess(Task):
 
         item.life.spawn(wait_and_spawn())
 
-    def _tell_governor(self, item: Item, returncode: int | None) -> None:
-        """What came of an upload; None: it has not begun."""
+    def _tell_governor(
+        self, item: Item, returncode: int | None, silence: float | None = None
+    ) -> None:
+        """What came of an upload (None: it has not begun), and the target's Retry-After."""
         turn = item.life.turns.pop(self, None)
         if turn is None:
             return
@@ -199,7 +201,7 @@ class ExternalProcess(Task):
             turn.succeeded()
         else:
             turn.refused(f"An upload to {turn.endpoint.host.name} failed ({self.name} "
-                         f"{_how_it_ended(returncode)}).", Fault.TARGET, "upload")
+                         f"{_how_it_ended(returncode)}).", Fault.TARGET, "upload", silence=silence)
 
     def _spawn(self, item: Item, settled: Settled) -> None:
         self._launch(item, *settled, lambda child, code: self._ended(child, item, code))
@@ -258,9 +260,11 @@ class ExternalProcess(Task):
         else:
             self.on_subprocess_stdout(child, item, data)
 
-    def _ended(self, child: Child, item: Item, returncode: int) -> None:
+    def _ended(
+        self, child: Child, item: Item, returncode: int, silence: float | None = None
+    ) -> None:
         item.flush_output()
-        self._tell_governor(item, returncode)
+        self._tell_governor(item, returncode, silence)
         if child.stdin_failed:
             item.log_output(f"{self.name} did not read all of its input.")
         if not item.life.ending:

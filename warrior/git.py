@@ -182,7 +182,7 @@ class Git:
             return await locate(there, folder, self._environment, timeout)
         except TooLate:
             raise CheckoutError(f"{shown(url)} {late.format(_time(timeout))}.", code="git",
-                                advice="It is tried again by itself.") from None
+                                advice="It is tried again by itself.", reached=False) from None
 
     async def _ask(
         self, url: str, address: Address, folder: str, local: bool, pattern: str, *options: str
@@ -205,7 +205,8 @@ class Git:
             output = output.replace(address.url, shown(address.url))
         if ended.timed_out:
             raise CheckoutError(f"{shown(url)} {late}.", code="git",
-                                advice="It is tried again by itself.", output=output)
+                                advice="It is tried again by itself.", output=output,
+                                reached=False)
         if ended.returncode != 0:
             error, perhaps_ours = explain(output, url, folder)
             raise _Damaged(error) if perhaps_ours else error

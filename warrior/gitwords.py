@@ -11,7 +11,8 @@ from warrior.versions import CheckoutError
 class Cause(NamedTuple):
     """One kind of trouble, and how git words it (in its own language, ``LC_ALL=C``).
 
-    ``perhaps_ours`` says that it may lie in what is on this disk.
+    ``perhaps_ours`` says that it may lie in what is on this disk, ``reached`` whether the host
+    has answered at all.
     """
 
     pattern: str
@@ -19,6 +20,7 @@ class Cause(NamedTuple):
     reason: str
     advice: str
     perhaps_ours: bool = False
+    reached: bool = True
 
 
 _AGAIN = "It is tried again by itself."
@@ -59,11 +61,12 @@ _CAUSES = (
     Cause(r"Could not resolve|Name or service not known|failure in name resolution"
           r"|nodename nor servname|unable to look up|Unknown host", "git",
           "The host of {url} is not found.",
-          "Check the network of this machine, and the address. " + _AGAIN),
+          "Check the network of this machine, and the address. " + _AGAIN, reached=False),
     Cause(r"Failed to connect|Couldn't connect|Connection refused|unable to connect|timed out"
           r"|No route to host|Network is unreachable", "git",
-          "{url} cannot be reached.", _AGAIN),
-    Cause(r"Operation too slow", "git", "{url} does not answer.", _AGAIN),
+          "{url} cannot be reached.", _AGAIN, reached=False),
+    Cause(r"Operation too slow", "git", "{url} does not answer.", _AGAIN,
+          reached=False),
     Cause(r"SSL|TLS|certificate", "git", "There is no safe connection to {url}.",
           "Check the clock of this machine and its certificates (ca-certificates). " + _AGAIN),
     Cause(r"' not found|does not appear to be a git repository|repository not exported"
@@ -97,7 +100,8 @@ def explain(output: str, url: str, folder: str) -> tuple[CheckoutError, bool]:
             reason, advice = (text.format(url=shown(url), folder=folder)
                               for text in (cause.reason, cause.advice))
             return CheckoutError(
-                reason, code=cause.code, advice=advice, output=output), cause.perhaps_ours
+                reason, code=cause.code, advice=advice, output=output,
+                reached=cause.reached), cause.perhaps_ours
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     telling = [line for line in lines if line.startswith(("fatal:", "error:"))] or lines
     last = telling[-1] if telling else "it does not say why"

@@ -239,9 +239,8 @@ class Endpoint:
 
         What the server has asked for (Retry-After) holds all the same.
         """
-        earliest = self._asked_at + pause
-        self.schedule.hurry(earliest)
-        self.host.schedule.hurry(earliest)
+        self.schedule.hurry(self._asked_at + pause)
+        self.host.schedule.hurry(self.host._asked_at + pause)
         self.host._pump()
 
     def only_for(self, concern: object) -> None:
@@ -266,7 +265,7 @@ class Endpoint:
 
     def _take(self) -> Turn:
         turn = Turn(self)
-        self._asked_at = turn.started
+        self._asked_at = self.host._asked_at = turn.started
         self._turns.add(turn)
         self.host._turns.add(turn)
         return turn
@@ -310,6 +309,7 @@ class Host:
         self.name = name
         self.schedule = Schedule()
         self.endpoints: set[Endpoint] = set()
+        self._asked_at = -math.inf
         self._turns: set[Turn] = set()
         self._queue: list[_Waiter] = []
         self._timer: asyncio.TimerHandle | None = None

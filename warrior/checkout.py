@@ -32,6 +32,10 @@ from warrior.versions import Version as Version
 
 logger = logging.getLogger(__name__)
 
+#: However often somebody clicks, a remote is asked no sooner than so many seconds after the
+#: last time.
+HURRY_PAUSE = 10.0
+
 OnOutput = Callable[[str], object]
 
 
@@ -87,7 +91,7 @@ class Checkouts:
 
     def hurry(self, entry: Entry) -> None:
         """Somebody wants the newest version now: ask the remote sooner than planned."""
-        self._governor.repository(entry.repository).hurry()
+        self._governor.repository(entry.repository).hurry(HURRY_PAUSE)
 
     def newest_ready(self, project: str, *, loaded: bool = False) -> Version | None:
         """What was ready last, also before a restart; None if nothing is.

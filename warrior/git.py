@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pipeline_core.child import RESOURCE_ERRORS, Children
 from pipeline_core.http import DEADLINE
 from warrior.gitaddress import Address, TooLate, locate
-from warrior.gitwords import explain, shown
+from warrior.gitwords import explain, no_code, shown
 from warrior.program import Ended, clean_environment, run_program
 from warrior.tree import remove_tree
 from warrior.uninterrupted import in_thread
@@ -104,11 +104,7 @@ class Git:
             if name in branches:
                 return Head(branches[name], name)
         if not branches:
-            raise CheckoutError(
-                f"There is no code at {shown(url)}: the repository is empty, or something else "
-                "answers in its place.", code="git",
-                advice="If other addresses do not work either, the network may want you to sign "
-                       "in first. It is tried again by itself.")
+            raise no_code(url)
         raise CheckoutError(
             f"The repository at {shown(url)} does not say which of its branches counts.",
             code="git", advice="Its owner has to set the default branch.")

@@ -16,7 +16,7 @@ from tornado import httpclient
 from tornado.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError
 
 from pipeline_core.http import LONGEST_REASON, Limits, RedirectRefused, find, user_agent
-from warrior.gitwords import explain, shown
+from warrior.gitwords import explain, no_code, shown
 from warrior.versions import CheckoutError
 
 #: As git asks. With the second version of its protocol the answer is short.
@@ -66,6 +66,9 @@ async def locate(
     if found.response.code not in (200, 401):
         raise explain(f"fatal: unable to access '{url}/': {_reason(found.response)}",
                       url, folder)[0]
+    if found.response.headers.get("Content-Type", "").startswith("text/html"):
+        # A page, perhaps of a network that wants a login: git would ask it four times more.
+        raise no_code(url)
     there = urldefrag(found.url).url
     if not there.endswith(tail):
         raise _refused(url, f"it redirects to {shown(there)}, which is no repository")

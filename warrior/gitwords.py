@@ -107,3 +107,12 @@ def explain(output: str, url: str, folder: str) -> tuple[CheckoutError, bool]:
     last = telling[-1] if telling else "it does not say why"
     return CheckoutError(f"git could not fetch {shown(url)}: {last}", code="git", advice=_AGAIN,
                          output=output), True
+
+
+def no_code(url: str) -> CheckoutError:
+    """Something answers there, but it has no code."""
+    return CheckoutError(
+        f"There is no code at {shown(url)}: the repository is empty, or something else answers "
+        "in its place.", code="git",
+        advice="If other addresses do not work either, the network may want you to sign in "
+               f"first. {_AGAIN}")

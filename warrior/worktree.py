@@ -161,8 +161,9 @@ class Worktree:
                     self._folder, "fetch", "--quiet", "--recurse-submodules=no", "--", remote,
                     timeout=self._timeout)
             if ended.timed_out:
-                raise CheckoutError(f"{shown(url)} did not answer within {self._timeout:g} seconds.",
-                                    code="git", reached=False)
+                raise CheckoutError(
+                    f"{shown(url)} did not answer within {self._timeout:g} seconds.", code="git",
+                    reached=False)
             if ended.returncode != 0:
                 raise explain(ended.output, url, self._folder)[0]
             turn.succeeded()

@@ -32,11 +32,9 @@ class Remote:
     most: int
 
     def looks(self) -> Moments:
-        """When git was started to ask it, or it was asked without git."""
-        address = f"127.0.0.1:{self.port}"
-        git = [*self.command.runs("git", "ls-remote", address),
-               *self.command.runs("git", "clone", address), *self.command.runs("git", "fetch")]
-        return Moments(git + list(self.command.connections(self.port)))
+        """When we asked it where it is, before git is started, or git asked it for news."""
+        return Moments([*self.command.connections(self.port),
+                        *self.command.runs("git", "fetch")])
 
 
 def _break(server: GitServer, trouble: str) -> None:
@@ -82,7 +80,7 @@ def _check(remote: Remote) -> None:
     # Several projects may look side by side until the first has failed.
     assert_apart(settled(remote.command.clock, looks), 1.0, remote.trouble)
     if remote.trouble != "refused":
-        # Where it answers nonsense, git asks in the older way as well.
+        # git fetch asks in the older way as well, where nonsense comes back.
         assert len(remote.server.requests) <= 2 * len(looks), remote.server.requests
 
 

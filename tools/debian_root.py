@@ -22,12 +22,11 @@ ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_MIRROR = "http://deb.debian.org/debian"
 
 #: Files of this machine that say how registries are reached, for all users.
-SHARED_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/pip.conf", "/etc/xdg/pip/pip.conf",
-                "/etc/npmrc", "/etc/ssl/certs/ca-certificates.crt")
+SHARED_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/pip.conf", "/etc/npmrc",
+                "/etc/ssl/certs/ca-certificates.crt")
 #: The same below a user's home.
 HOME_FILES = (".config/pip/pip.conf", ".pip/pip.conf", ".npmrc")
-#: Folders of certificates, and of apt's passwords.
-SHARED_FOLDERS = ("/usr/local/share/ca-certificates", "/etc/apt/auth.conf.d")
+SHARED_FOLDERS = ("/etc/xdg/pip", "/etc/apt/auth.conf.d", "/usr/local/share/ca-certificates")
 VARIABLES = re.compile(
     r"(PIP|NPM|npm|NODE|SSL|CURL|REQUESTS|GIT_SSL)_\w+|(https?|no|all)_proxy", re.IGNORECASE)
 

@@ -38,7 +38,7 @@ if [ "$sudo" != none ]; then
   echo "Missing, and installed now with apt-get: $listed."
   # shellcheck disable=SC2086  # a list of packages; no sudo is no word
   if $sudo apt-get update -qq < /dev/null && $sudo env DEBIAN_FRONTEND=noninteractive \
-      $install -qq < /dev/null > /dev/null
+      DEBCONF_NOWARNINGS=yes $install -qq < /dev/null > /dev/null
   then exit 0; fi
 fi
 echo "Missing: $listed. Ask an administrator to run this, then try again:" \

@@ -98,7 +98,7 @@ class Visit:
         assert self.settled() == self.before
         beats = self.command.beats()
         until(lambda: self.command.beats() > beats, "the item at work")
-        self.command.answers_soon()
+        self.command.answers()
         expect(self.console.locator(".row-name").first).to_have_text(ITEM)
         expect(self.console.locator(".offline")).to_have_count(0)
         assert self.console.evaluate("fetch('/', {cache: 'no-store'}).then(a => a.text())").count(
@@ -175,6 +175,6 @@ def test_a_torrent_of_requests_slows_nothing(visit: Visit, evil: int) -> None:
         }
     }""", f"http://127.0.0.1:{visit.command.port}")
     for _ in range(20):
-        visit.command.answers_soon()
+        visit.command.answers()
     page.wait_for_function("window.done === 350", timeout=60_000)
     visit.is_unharmed([])

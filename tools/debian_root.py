@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pty
 import re
 import select
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -36,8 +34,9 @@ mount -t proc proc "$1/proc"
 mount -t sysfs -o ro sysfs "$1/sys"
 mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts "$1/dev/pts"
 mount -t tmpfs -o mode=1777 tmpfs "$1/dev/shm"
-chroot --userspec="$2" "$1" /usr/bin/env -i -C "$3" "${@:4}"
-exit $?
+at_terminal=$([ ! -t 0 ] || echo setsid --ctty --wait)
+$at_terminal chroot --userspec="$2" "$1" /usr/bin/env -i -C "$3" "${@:4}" || exit $?
+exit 0
 """
 ISOLATED = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork",
             "--kill-child=KILL", "--"]
@@ -188,10 +187,11 @@ class Terminal:
 
     def __init__(self, command: list[str]) -> None:
         self._screen = b""
-        self._status: int | None = None
-        self._pid, self._end = pty.fork()
-        if self._pid == 0:
-            os.execvp(command[0], command)
+        # The session that owns the terminal is made inside, where its processes are seen.
+        self._end, screen = os.openpty()
+        self._process = subprocess.Popen(command, stdin=screen, stdout=screen, stderr=screen,
+                                         start_new_session=True)
+        os.close(screen)
 
     def said(self) -> str:
         return self._screen.decode("utf-8", errors="replace").replace("\r\n", "\n")
@@ -201,11 +201,7 @@ class Terminal:
         if select.select([self._end], [], [], 0.2)[0]:
             with contextlib.suppress(OSError):  # nobody has it open any more
                 self._screen += os.read(self._end, 65536)
-        if self._status is None:
-            pid, status = os.waitpid(self._pid, os.WNOHANG)
-            if pid:
-                self._status = os.waitstatus_to_exitcode(status)
-        return self._status is not None
+        return self._process.poll() is not None
 
     def wait_line(self, pattern: str, timeout: float) -> str:
         """The last line, once it is like this. Raises Failed."""
@@ -228,13 +224,11 @@ class Terminal:
         while not self.ended():
             if time.monotonic() > ends:
                 raise Failed(f"it did not end:\n{self.said()[-3000:]}")
-        assert self._status is not None
-        return self._status
+        return self._process.wait()
 
     def close(self) -> None:
-        if self._status is None:
-            os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
+        self._process.kill()
+        self._process.wait()
         os.close(self._end)
 
 

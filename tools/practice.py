@@ -152,7 +152,9 @@ def foreground() -> Iterator[None]:
         yield
         return
     before = os.tcgetpgrp(terminal)
-    if before == os.getpgrp() != os.getpid():
+    # 0 is a group that cannot be named here, of outside a container: nobody could give back.
+    take = before == os.getpgrp() != os.getpid() and before != 0
+    if take:
         os.setpgid(0, 0)
         give_terminal(terminal, os.getpgrp())
         # Nobody could wake us: the shell sees that make stops, not that we do.
@@ -160,7 +162,8 @@ def foreground() -> Iterator[None]:
     try:
         yield
     finally:
-        give_terminal(terminal, before)
+        if take:
+            give_terminal(terminal, before)
         os.close(terminal)
 
 

@@ -182,7 +182,7 @@ def main() -> int:
         options = read_options(OPTIONS, dict(os.environ))
         # The warrior locks it itself; asked here, so that nothing is started in vain.
         state = StateDir(options.state_dir, options.data_dir)
-        state.lock()
+        state.lock(timeout=1.0)
         state.release()
     except (ConfigurationError, StateInUse, StateUnusable) as error:
         print(error, file=sys.stderr)

@@ -3,7 +3,7 @@
 # what Debian keeps apart: python3-venv, and the library in libatomic1.
 #
 # All that is missing is named in one sentence, before anything is installed. apt-get
-# installs it where there is one and we may use it; else the sentence says what to run.
+# installs it where there is one and we may use it; else the next sentence says what to run.
 set -eu
 python=${PYTHON:-python3}
 
@@ -31,16 +31,17 @@ if ! command -v apt-get > /dev/null; then
 fi
 sudo=''
 if [ "$(id -u)" -ne 0 ]; then
-  if ! command -v sudo > /dev/null; then sudo=none; else sudo=sudo; fi
+  if command -v sudo > /dev/null; then sudo=sudo; else sudo=none; fi
 fi
+first="Missing: $listed."
 install="apt-get install -y --no-install-recommends$missing"
 if [ "$sudo" != none ]; then
-  echo "Missing, and installed now with apt-get: $listed."
+  echo "Missing: $listed. Installing that with apt-get."
   # shellcheck disable=SC2086  # a list of packages; no sudo is no word
   if $sudo apt-get update -qq < /dev/null && $sudo env DEBIAN_FRONTEND=noninteractive \
       DEBCONF_NOWARNINGS=yes $install -qq < /dev/null > /dev/null
   then exit 0; fi
+  first='That has failed.'
 fi
-echo "Missing: $listed. Ask an administrator to run this, then try again:" \
-  "apt-get update && $install" >&2
+echo "$first Ask an administrator to run this, then try again: apt-get update && $install" >&2
 exit 1

@@ -155,6 +155,20 @@ def one(suite: str, user: str, part: str, given: argparse.Namespace) -> None:
         stamp.write_text(commit)
 
 
+def all_of_it(given: argparse.Namespace) -> list[str]:
+    """Each part after the other; the names of those that failed."""
+    failed = []
+    for suite in given.suites:
+        for user in given.users:
+            for part in given.parts:
+                try:
+                    one(suite, user, part, given)
+                except (Failed, subprocess.TimeoutExpired) as error:
+                    print(f"   FAILED: {error}", flush=True)
+                    failed.append(f"{suite} {user} {part}")
+    return failed
+
+
 def words(allowed: Sequence[str]) -> object:
     """A converter for options that hold some of these words; none means all."""
     def convert(text: str) -> list[str]:
@@ -180,20 +194,16 @@ def main() -> int:
               + (f", and these programs: {' '.join(lacking)} (apt-get install debootstrap)"
                  if lacking else ""), file=sys.stderr)
         return 1
-    failed = []
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
     WORK.mkdir(parents=True, exist_ok=True)
-    with open(WORK / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for suite in given.suites:
-            for user in given.users:
-                for part in given.parts:
-                    try:
-                        one(suite, user, part, given)
-                    except (Failed, subprocess.TimeoutExpired) as error:
-                        print(f"   FAILED: {error}", flush=True)
-                        failed.append(f"{suite} {user} {part}")
+    try:
+        with open(WORK / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            failed = all_of_it(given)
+    except KeyboardInterrupt:
+        print("Interrupted; what has passed is not run again.")
+        return 130
     print(f"Failed: {', '.join(failed)}" if failed else "All of it has passed.")
     return 1 if failed else 0
 

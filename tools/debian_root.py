@@ -94,13 +94,17 @@ class DebianRoot:
         self.home = "/root" if user == "root" else f"/home/{user}"
         self.checkout = self.path / self.home[1:] / "warrior"
         self.log = folder / f"{user}.log"
+        self._kept = self.path / "kept-for"
 
     # -- making it ---------------------------------------------------------------------
     def prepare(self, commit: str, fresh: bool, timeout: float) -> None:
-        """Make it with a clone of the commit; ``fresh``: also where there is one."""
+        """Make it with a clone of the commit, unless one is there that was kept.
+
+        ``fresh``: also then.
+        """
         self._make_base(timeout)
-        made = self.path / "made-for"
-        if not fresh and made.exists() and made.read_text() == commit:
+        if not fresh and self._kept.exists() and self._kept.read_text() == commit:
+            self._kept.unlink()
             return
         remove(self.path)
         subprocess.run(["cp", "-a", str(self.base), str(self.path)], check=True)
@@ -110,7 +114,10 @@ class DebianRoot:
         subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", str(ROOT),
                         str(self.checkout)], check=True)
         self.must(f"chown -R {self.user}:{self.user} {self.home}", timeout)
-        made.write_text(commit)
+
+    def keep(self, commit: str) -> None:
+        """Let the next part go on with it: what was done here was not cut short."""
+        self._kept.write_text(commit)
 
     def _make_base(self, timeout: float) -> None:
         ready, wanted = self.folder / "base-made-with", prerequisites()

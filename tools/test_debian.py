@@ -151,6 +151,7 @@ def one(suite: str, user: str, part: str, given: argparse.Namespace) -> None:
         part_run(where)
     else:
         part_test(where, given.tests)
+    where.keep(commit)
     if part == "run" or not given.tests:
         stamp.write_text(commit)
 

@@ -160,13 +160,18 @@ class DebianRoot:
                 "TERM=xterm", "/bin/sh", "-c", words]
 
     def run(self, words: str, timeout: float, user: str = "") -> subprocess.CompletedProcess[str]:
-        """Run it, to its end; what it says goes into the log too."""
-        done = subprocess.run(
-            self.command(words, user or self.user), stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-            timeout=timeout, start_new_session=True)
-        self.note(f"$ {words}\n{done.stdout}\n[{done.returncode}]\n")
-        return done
+        """Run it, to its end; what it says goes into the log meanwhile."""
+        self.note(f"$ {words}\n")
+        with open(self.log, "ab") as log:
+            before = log.tell()
+            status = subprocess.run(
+                self.command(words, user or self.user), stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log, timeout=timeout, start_new_session=True).returncode
+        self.note(f"[{status}]\n")
+        with open(self.log, "rb") as log:
+            log.seek(before)
+            said = log.read().decode("utf-8", errors="replace")
+        return subprocess.CompletedProcess(words, status, said.rpartition("[")[0])
 
     def must(self, words: str, timeout: float) -> None:
         """Run it as root. Raises Failed when it fails."""

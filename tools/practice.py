@@ -55,7 +55,7 @@ def free_port(first: int, what: str) -> int:
             except OSError:
                 continue
             found: int = probe.getsockname()[1]
-        if found != first:
+        if first and found != first:
             print(f"Port {first} cannot be used; {what} takes {found}.", flush=True)
         return found
     sys.exit(f"There is no free port from {first} on.")

@@ -157,7 +157,7 @@ def test_ctrl_c_is_for_the_warrior_alone(tmp_path: Path) -> None:
         return re.search(wanted, said) is not None
 
     try:
-        wait_for(lambda: screen(rb"http://127\.0\.0\.1:\d+/\r\n$"), 60, "the address")
+        wait_for(lambda: screen(rb"\nhttp://127\.0\.0\.1:\d+/\r\n$"), 60, "the address")
         os.write(terminal, b"\x03")
         wait_for(lambda: screen(rb"Ended\.\r\n"), 60, "the end")
         status = process.wait(60)

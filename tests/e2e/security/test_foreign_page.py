@@ -64,11 +64,11 @@ class Visit:
         self.command = command
         self.context = browser.new_context()
         self.console = self.context.new_page()
-        self.console.set_default_timeout(20_000)
+        self.console.set_default_timeout(60_000)
         self.console.goto(command.url)
         self.console.get_by_label("Password").fill(command.password)
         self.console.get_by_role("button", name="Log in").click()
-        expect(self.console.locator(".row-name").first).to_have_text(ITEM, timeout=20_000)
+        expect(self.console.locator(".row-name").first).to_have_text(ITEM, timeout=60_000)
         self.token = self.console.locator("meta[name=csrf-token]").get_attribute("content") or ""
         self.session = command.enter()
         self.before = self.settled()
@@ -147,7 +147,7 @@ def test_a_window_that_another_page_opens_is_not_its_own(visit: Visit, evil: int
     target = visit.command.url
     with visit.context.expect_page() as opened:
         page.evaluate("(to) => { window.opened = window.open(to); }", target)
-    expect(opened.value.locator(".row-name").first).to_have_text(ITEM, timeout=20_000)
+    expect(opened.value.locator(".row-name").first).to_have_text(ITEM, timeout=60_000)
     seen = [str(page.evaluate(f"""() => {{
         try {{ return String({expression}); }} catch (error) {{ return String(error); }} }}"""))
         for expression in ("window.opened.document.body.innerText", "window.opened.location.href",

@@ -162,6 +162,7 @@ def test_ctrl_c_is_for_the_warrior_alone(tmp_path: Path) -> None:
         wait_for(lambda: screen(rb"Ended\.\r\n"), 60, "the end")
         status = process.wait(60)
     finally:
+        print(said.decode())  # shown when it fails
         os.close(terminal)  # which is a hang-up to those that are left
         process.wait(60)
     assert (status, b"***" in said) == (0, False), said

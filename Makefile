@@ -5,9 +5,16 @@ VENV ?= .venv
 JOBS ?= 3
 
 BIN := $(VENV)/bin
+# What of the tests to run; all by default.
+TESTS ?=
+# Debian's packages: what a run takes, and what the tests take beyond that.
 PROGRAMS := wget rsync curl git
+TEST_PROGRAMS := $(PROGRAMS) chromium libatomic1
 
-.PHONY: run test suite test-long test-all lint static wheel install-service clean setup setup-test
+.PHONY: run test suite test-long test-all test-debian lint static wheel install-service clean \
+	setup setup-test
+# Each set-up finds the one before it complete.
+.NOTPARALLEL:
 
 run: static
 	@$(BIN)/python tools/practice.py
@@ -16,14 +23,20 @@ test: lint suite
 
 # The tests alone, without ruff and mypy.
 suite: setup-test static
-	$(BIN)/python -m pytest -n $(JOBS) -m "not long"
+	$(BIN)/python -m pytest -n $(JOBS) -m "not long" $(TESTS)
 
 test-long: setup-test static
-	$(BIN)/python -m pytest -m long
+	$(BIN)/python -m pytest -m long $(TESTS)
 
-# The suite on each Python from 3.10 on.
+# The suite on each Python from 3.10 on; PYTHONS="3.10 3.12" are those alone.
 test-all:
-	@sh tools/test_all.sh
+	@sh tools/test_all.sh $(PYTHONS)
+
+# As root: both commands from README in minimal Debian roots; in parts with SUITES="trixie",
+# USERS="user" or PARTS="run"; what has passed for this commit is left out, but with AGAIN=1.
+test-debian:
+	@$(PYTHON) tools/test_debian.py --suites "$(SUITES)" --users "$(USERS)" --parts "$(PARTS)" \
+		--tests "$(TESTS)" $(if $(AGAIN),--again)
 
 lint: setup-test
 	$(BIN)/ruff check .
@@ -45,8 +58,10 @@ setup:
 	@PYTHON="$(PYTHON)" sh tools/programs.sh $(PROGRAMS)
 	@$(PYTHON) tools/set_up.py $(VENV) archiveteam
 
-setup-test: setup
-	@PYTHON="$(PYTHON)" sh tools/programs.sh chromium
+# Names all that is missing at once, so it does not leave a part of that to "setup".
+setup-test:
+	@PYTHON="$(PYTHON)" sh tools/programs.sh $(TEST_PROGRAMS)
+	@$(PYTHON) tools/set_up.py $(VENV) archiveteam
 	@$(PYTHON) tools/set_up.py $(VENV) archiveteam test
 
 clean:

@@ -1,4 +1,4 @@
-"""What holds for every test: a stray error in the log fails it."""
+"""What holds for every test: a stray error in the log fails it, and it ends in time."""
 
 from __future__ import annotations
 
@@ -12,6 +12,16 @@ import pytest
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "logs_errors(pattern='.*'): the test makes such errors be logged")
+
+
+#: Seconds for one test that is marked as long.
+LONG_TIMEOUT = 1200
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("long") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(LONG_TIMEOUT))
 
 
 @pytest.fixture(autouse=True)

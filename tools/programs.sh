@@ -1,22 +1,47 @@
 #!/bin/sh
-# Installs the named programs (each is a Debian package of that name) where apt-get is
-# there, else says which are missing. Also what Debian keeps apart from python3.
+# Sees to it that the named packages are there: each brings a program of its name. Also
+# what Debian keeps apart: python3-venv, and the library in libatomic1.
+#
+# All that is missing is named in one sentence, before anything is installed. apt-get
+# installs it where there is one and we may use it; else the next sentence says what to run.
 set -eu
-missing=''
-for program in "$@"; do
-  command -v "$program" > /dev/null || missing="$missing $program"
-done
 python=${PYTHON:-python3}
-"$python" -c 'import ensurepip, venv' 2> /dev/null || missing="$missing python3-venv"
-[ -z "$missing" ] && exit 0
-if command -v apt-get > /dev/null; then
-  sudo=''
-  [ "$(id -u)" -eq 0 ] || sudo=sudo
-  echo "Installing:$missing"
-  # shellcheck disable=SC2086  # a list of packages
-  if $sudo apt-get update -qq < /dev/null && DEBIAN_FRONTEND=noninteractive \
-      $sudo apt-get install -y -qq --no-install-recommends $missing < /dev/null > /dev/null
-  then exit 0; fi
+
+has() {
+  case "$1" in
+    # Node.js wants it: the one in Playwright.
+    libatomic1) [ "$(uname -s)" != Linux ] \
+      || "$python" -c 'import ctypes; ctypes.CDLL("libatomic.so.1")' 2> /dev/null ;;
+    python3-venv) "$python" -c 'import ensurepip, venv' 2> /dev/null ;;
+    *) command -v "$1" > /dev/null ;;
+  esac
+}
+
+missing=''
+for package in python3-venv "$@"; do
+  has "$package" || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+listed=$(echo $missing | sed 's/ /, /g')
+
+if ! command -v apt-get > /dev/null; then
+  echo "Missing: $listed. Please install that (the names are those of Debian's packages)" \
+    "and try again." >&2
+  exit 1
 fi
-echo "Please install these and try again:$missing" >&2
+sudo=''
+if [ "$(id -u)" -ne 0 ]; then
+  if command -v sudo > /dev/null; then sudo=sudo; else sudo=none; fi
+fi
+first="Missing: $listed."
+install="apt-get install -y --no-install-recommends$missing"
+if [ "$sudo" != none ]; then
+  echo "Missing: $listed. Installing that with apt-get."
+  # shellcheck disable=SC2086  # a list of packages; no sudo is no word
+  if $sudo apt-get update -qq < /dev/null && $sudo env DEBIAN_FRONTEND=noninteractive \
+      DEBCONF_NOWARNINGS=yes $install -qq < /dev/null > /dev/null
+  then exit 0; fi
+  first='That has failed.'
+fi
+echo "$first Ask an administrator to run this, then try again: apt-get update && $install" >&2
 exit 1

@@ -66,12 +66,12 @@ async def locate(
     if found.response.code not in (200, 401):
         raise explain(f"fatal: unable to access '{url}/': {_reason(found.response)}",
                       url, folder)[0]
-    if found.response.headers.get("Content-Type", "").startswith("text/html"):
-        # A page, perhaps of a network that wants a login: git would ask it four times more.
-        raise no_code(url)
     there = urldefrag(found.url).url
     if not there.endswith(tail):
         raise _refused(url, f"it redirects to {shown(there)}, which is no repository")
+    if found.response.headers.get("Content-Type", "").startswith("text/html"):
+        # A page, perhaps of a network that wants a login: git would ask it four times more.
+        raise no_code(url)
     moved = there.removesuffix(tail)
     return Address(url if moved.rstrip("/") == url.rstrip("/") else moved.rstrip("/"),
                    _pin(found.url, found.address))

@@ -127,6 +127,8 @@ class GitServer(http.server.ThreadingHTTPServer):
         #: A status to answer everything with, and the body of the answer.
         self.status = 0
         self.body = b""
+        #: What that body says it is.
+        self.kind = "text/html"
         #: Whether it takes requests and never answers.
         self.silent = False
         #: An address to send everybody on to who asks for something below a path, after so
@@ -172,7 +174,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if server.silent:
             server.closing.wait()
         elif server.status:
-            self._send(server.status, server.body, "text/html")
+            self._send(server.status, server.body, server.kind)
         elif (server.moved_to and self.path.startswith(server.moved_below)
                 and len(server.requests) > server.moved_after):
             self._send(301, b"", "text/plain", {"Location": server.moved_to + self.path})

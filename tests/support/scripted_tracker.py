@@ -106,6 +106,8 @@ class ScriptedTracker:
         self._requests: list[Request] = []
         self._closing = threading.Event()
         self.uploads: dict[str, bytes] = {}
+        #: Bytes of all bodies that the system has taken so far; of ``repeat`` as far as it got.
+        self.sent = 0
         self._placeholder: socket.socket | None = None
         self.port = 0
         self._listen()
@@ -254,6 +256,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if not answer.byte_delay:
             for _ in range(answer.repeat):
                 self.wfile.write(answer.body)
+                self.server.tracker.sent += len(answer.body)
             return
         for position in range(len(answer.body)):
             if closing.wait(answer.byte_delay):

@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -120,13 +119,9 @@ def test_a_refusal_is_not_lost(serve: Callable[..., Any]) -> None:
 def test_slow_answers_come_whole(serve: Callable[..., Any]) -> None:
     """Delayed, or a byte at a time: the answer is the right one."""
     client = serve("request:trickle=1 done:delay=1 delay-seconds=0.3 byte-seconds=0.005").client()
-    start = time.monotonic()
     status, answer = client.post("/p/request", SOMEONE)
     assert (status, answer["items"]) == (200, ["a"])
-    assert time.monotonic() - start > 0.2
-    start = time.monotonic()
     assert client.post("/p/done", ASK["done"]) == (200, "OK\n")
-    assert time.monotonic() - start >= 0.29
 
 
 def test_a_server_with_slow_answers_stops(

@@ -116,13 +116,14 @@ def test_empty_and_streamed_files(uploads: Uploads, tmp_path: Path) -> None:
 def test_hostile_file_names(hostile: Uploads, warc: Path, path: str) -> None:
     """Whatever the name, one plain visible file arrives inside the folder, or it is refused."""
     before = {file for file in hostile.server.data_dir.parent.rglob("*") if file.is_file()}
-    status, _ = hostile.curl(warc, "/p/upload/" + path, "--path-as-is")
+    status, said = hostile.curl(warc, "/p/upload/" + path, "--path-as-is")
     after = {file for file in hostile.server.data_dir.parent.rglob("*") if file.is_file()}
     made = [file for file in after - before if "tracker.sqlite3" not in file.name]
     if status in ("400", "404"):
         assert made == []
         return
-    assert status == "201" and len(made) == 1 and made[0].parent == hostile.folder
+    assert status == "201", said
+    assert len(made) == 1 and made[0].parent == hostile.folder
     name = made[0].name
     assert name.isprintable() and not name.startswith((".", "-")) and len(name.encode()) <= 200
 

@@ -9,12 +9,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 STARTS = """
-import os, subprocess, sys
+import subprocess, sys
 sys.path.insert(0, sys.argv[1])
+from tests.support.processes import lives
 from warrior.descendants import end_descendants
-
-def lives(pid):
-    return os.path.exists(f'/proc/{pid}') and open(f'/proc/{pid}/stat').read().split()[2] != 'Z'
 
 gentle = subprocess.Popen(['sleep', '600'])
 stubborn = subprocess.Popen(

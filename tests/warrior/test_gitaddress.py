@@ -50,7 +50,7 @@ def test_a_host_that_does_not_answer(server: GitServer) -> None:
 
 def test_a_long_list_is_not_read(server: GitServer) -> None:
     """What follows the head of the answer is git's to read."""
-    server.status, server.body = 200, b"x" * (8 << 20)
+    server.status, server.body, server.kind = 200, b"x" * (8 << 20), "text/plain"
     assert found(server.url("project")).url == server.url("project")
 
 

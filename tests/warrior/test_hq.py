@@ -231,9 +231,7 @@ def test_slow(tmp_path: Path, server: ScriptedHQ, answer: Answer) -> None:
     server.queue(UPDATE, answer)
 
     async def script(one: Stage) -> None:
-        began = time.monotonic()
         await failed(one)
-        assert 0.4 < time.monotonic() - began < 10
         await listed(one)
     one = play(tmp_path, server, script, known="id", deadline=0.5)
     assert "no whole answer within" in one.reasons[0]
@@ -476,9 +474,7 @@ def test_cancelled_while_asking(tmp_path: Path, server: ScriptedHQ) -> None:
 
     async def script(one: Stage) -> None:
         await one.until(lambda: server.requests(UPDATE))
-    began = time.monotonic()
-    play(tmp_path, server, script, known="id")
-    assert time.monotonic() - began < 10
+    play(tmp_path, server, script, known="id", deadline=3600)
 
 
 def test_the_scripted_hq_is_down_and_up(server: ScriptedHQ) -> None:

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
+from tests.support.processes import lives
 from warrior.poweroff import Order, PowerOffError, give_order, refusal
 
 
@@ -107,7 +107,7 @@ def test_a_program_that_hangs(
     assert "(shutdown -r now)" in order(Order.REBOOT, programs, markers, timeout=0.5)
     child = int((programs / "child").read_text())
     until = time.monotonic() + 20
-    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
+    while lives(child):
         assert time.monotonic() < until
         time.sleep(0.01)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.contract.kit import ROOT, Command, wait_for, write_pipeline
+from tests.support.processes import lives
 
 WAITS_FOR_GO = """
 class Work(SimpleTask):
@@ -126,7 +127,7 @@ def test_hang_up_ends_the_children(start: Start) -> None:
     child = int(command.wait_output(r"pid (\d+)")[1])
     command.send(signal.SIGHUP)
     assert command.wait(15) == 0
-    assert not os.path.exists(f"/proc/{child}")
+    assert not lives(child)
 
 
 def test_stdout_that_nobody_reads_stops_nothing(start: Start, tmp_path: Path) -> None:

@@ -47,5 +47,5 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
 def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
     """A page whose console must stay silent: no error, no violation of the policy."""
     width, scheme = request.param
-    with silent_page(browser, width, scheme, ITS_OWN, 15_000) as page:
+    with silent_page(browser, width, scheme, ITS_OWN, 60_000) as page:
         yield page

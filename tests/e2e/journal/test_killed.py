@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from tests.e2e.journal.conftest import PLAIN, Warrior
+from tests.support.processes import living
 from tests.support.scripted_tracker import (
     HANG,
     OK,
@@ -92,7 +93,7 @@ def test_between_the_end_of_rsync_and_the_note_of_it(
     target.go_on()
     warrior.until(target.files)
     rsync = [child for child in children if child.name() == "rsync"]
-    psutil.wait_procs(rsync, timeout=20)
+    warrior.until(lambda: not living(rsync))
     crash(warrior, tracker)
     shut.close()
     assert warrior.states() == ["sealed"]

@@ -208,7 +208,7 @@ def stands(
     beats, before = command.beats(), command.memory()
     attack(crowd)
     for _ in range(3):
-        command.answers_soon()
+        command.answers()
     grown = command.memory() - before
     assert grown < allowed, f"{attack.__name__}: {grown:.1f} MiB"
     until(lambda: command.beats() > beats, "the item at work")

@@ -64,11 +64,11 @@ class Visit:
         self.command = command
         self.context = browser.new_context()
         self.console = self.context.new_page()
-        self.console.set_default_timeout(20_000)
+        self.console.set_default_timeout(60_000)
         self.console.goto(command.url)
         self.console.get_by_label("Password").fill(command.password)
         self.console.get_by_role("button", name="Log in").click()
-        expect(self.console.locator(".row-name").first).to_have_text(ITEM, timeout=20_000)
+        expect(self.console.locator(".row-name").first).to_have_text(ITEM, timeout=60_000)
         self.token = self.console.locator("meta[name=csrf-token]").get_attribute("content") or ""
         self.session = command.enter()
         self.before = self.settled()
@@ -98,7 +98,7 @@ class Visit:
         assert self.settled() == self.before
         beats = self.command.beats()
         until(lambda: self.command.beats() > beats, "the item at work")
-        self.command.answers_soon()
+        self.command.answers()
         expect(self.console.locator(".row-name").first).to_have_text(ITEM)
         expect(self.console.locator(".offline")).to_have_count(0)
         assert self.console.evaluate("fetch('/', {cache: 'no-store'}).then(a => a.text())").count(
@@ -147,7 +147,7 @@ def test_a_window_that_another_page_opens_is_not_its_own(visit: Visit, evil: int
     target = visit.command.url
     with visit.context.expect_page() as opened:
         page.evaluate("(to) => { window.opened = window.open(to); }", target)
-    expect(opened.value.locator(".row-name").first).to_have_text(ITEM, timeout=20_000)
+    expect(opened.value.locator(".row-name").first).to_have_text(ITEM, timeout=60_000)
     seen = [str(page.evaluate(f"""() => {{
         try {{ return String({expression}); }} catch (error) {{ return String(error); }} }}"""))
         for expression in ("window.opened.document.body.innerText", "window.opened.location.href",
@@ -175,6 +175,6 @@ def test_a_torrent_of_requests_slows_nothing(visit: Visit, evil: int) -> None:
         }
     }""", f"http://127.0.0.1:{visit.command.port}")
     for _ in range(20):
-        visit.command.answers_soon()
+        visit.command.answers()
     page.wait_for_function("window.done === 350", timeout=60_000)
     visit.is_unharmed([])

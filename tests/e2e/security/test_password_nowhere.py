@@ -145,8 +145,8 @@ class Watched:
         page.goto(f"{page.url.partition('#')[0]}#settings")
         page.get_by_label("Password of this page").fill(password)
         page.get_by_role("button", name="Save", exact=True).click()
-        expect(page.locator(".save-bar")).to_contain_text("Saved.", timeout=20_000)
-        expect(page.get_by_label("Password of this page")).to_have_value("", timeout=20_000)
+        expect(page.locator(".save-bar")).to_contain_text("Saved.", timeout=60_000)
+        expect(page.get_by_label("Password of this page")).to_have_value("", timeout=60_000)
         kept = page.evaluate("""() => [location.href, document.cookie, history.state, name,
             {...localStorage}, {...sessionStorage}, document.documentElement.outerHTML,
             ...Array.from(document.querySelectorAll("input"), (input) => input.value)]""")
@@ -159,7 +159,7 @@ class Watched:
 def watched(browser: Browser) -> Iterator[Watched]:
     context = browser.new_context()
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     yield Watched(page)
     context.close()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import socket
 import threading
-import time
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -125,25 +124,23 @@ def test_cookie(targets: Targets, kind: str, manner: str) -> None:
 
 
 def test_half_a_body(targets: Targets) -> None:
-    """Ten seconds are waited for the rest, not longer, by both commands; nothing has happened."""
+    """The rest is not waited for for ever, by both commands; nothing has happened."""
     asked = [targets(kind, manner) for kind in table.BOTH for manner in (OPEN, LOCKED)]
-    waited: list[float] = []
+    let_go: list[Target] = []
 
     def send(target: Target) -> None:
         head = target.headers({**JSON, "Content-Length": "10"}, "session")
         said = request("POST /api/stop", head) + b"{"
         with socket.create_connection(("127.0.0.1", target.port), 60) as sock:
-            began = time.monotonic()
             sock.sendall(said)
             if sock.recv(1000) == b"":
-                waited.append(time.monotonic() - began)
+                let_go.append(target)
 
     threads = [threading.Thread(target=send, args=(target,)) for target in asked]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(70)
-    assert len(waited) == len(asked)
-    assert all(9 < seconds < 40 for seconds in waited)
+    assert len(let_go) == len(asked)
     for target in asked:
         assert target.settled() == target.before

@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.support.processes import living
 from tests.support.scripted_tracker import Answer, ScriptedTracker
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -144,8 +145,7 @@ def test_a_second_signal_ends_the_items(
     daemon.process.send_signal(second)
     assert daemon.process.wait(20) == 0
     assert folders(daemon) == []
-    _, alive = psutil.wait_procs(children, timeout=5)
-    assert alive == []
+    daemon.until(lambda: not living(children))
 
 
 def test_what_a_kill_leaves_is_removed_at_the_next_start(

@@ -22,7 +22,7 @@ class Answer:
     text: str
 
 
-def exchange(port: int, request: bytes, method: str = "GET", timeout: float = 10.0) -> Answer:
+def exchange(port: int, request: bytes, method: str = "GET", timeout: float = 60.0) -> Answer:
     """Send bytes, read one answer."""
     with socket.create_connection(("127.0.0.1", port), timeout=timeout) as sock:
         sock.sendall(request)
@@ -100,7 +100,7 @@ class Page:
         self.sock = socket.socket()
         if receive_buffer is not None:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.sock.settimeout(10)
+        self.sock.settimeout(60)
         self.sock.connect(("127.0.0.1", port))
         self.data = b""
         self.messages: list[dict[str, Any]] = []
@@ -147,7 +147,7 @@ class Page:
                 self.messages += [json.loads(text) for text in json.loads(payload[1:])]
         return self.messages.pop(0)
 
-    def until(self, wanted: Any, seconds: float = 15.0) -> dict[str, Any]:
+    def until(self, wanted: Any, seconds: float = 60.0) -> dict[str, Any]:
         """The first message for which ``wanted(message)`` is true."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

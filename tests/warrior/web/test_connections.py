@@ -36,7 +36,7 @@ def connect(console: RunningConsole) -> Iterator[Callable[..., socket.socket]]:
             sock = stack.enter_context(socket.socket())
             if receive_buffer:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-            sock.settimeout(20)
+            sock.settimeout(60)
             sock.bind((source, 0))
             sock.connect(("127.0.0.1", console.port))
             sock.sendall(said)
@@ -223,7 +223,7 @@ def test_an_answer_read_byte_by_byte_is_given_up(
         f"{name}: {value}\r\n" for name, value in console.session().items())
     with socket.socket() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        sock.settimeout(20)
+        sock.settimeout(60)
         sock.connect(("127.0.0.1", console.port))
         sock.sendall((request + "\r\n").encode() * 50)
 

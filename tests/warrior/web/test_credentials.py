@@ -118,7 +118,7 @@ def test_a_command_that_was_on_its_way(warrior: WarriorRunning) -> None:
     lines = {"Host": f"127.0.0.1:{warrior.port}", "Content-Type": "application/json",
              "Content-Length": "2", "Connection": "close", **other}
     head = "POST /api/stop HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in lines.items())
-    with socket.create_connection(("127.0.0.1", warrior.port), timeout=10) as sock:
+    with socket.create_connection(("127.0.0.1", warrior.port), timeout=60) as sock:
         sock.sendall(head.encode() + b"\r\n{")
         set_password(warrior, mine, FIRST)
         sock.sendall(b"}")
@@ -138,7 +138,7 @@ def half_sent(warrior: RunningConsole, line: str, headers: dict[str, str]) -> so
     """A request whose head has come, and of whose two bytes the first."""
     lines = {"Host": f"127.0.0.1:{warrior.port}", "Content-Type": "application/json",
              "Content-Length": "2", "Connection": "close", **headers}
-    sock = socket.create_connection(("127.0.0.1", warrior.port), timeout=20)
+    sock = socket.create_connection(("127.0.0.1", warrior.port), timeout=60)
     head = f"{line} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in lines.items())
     sock.sendall(head.encode() + b"\r\n{")
     return sock

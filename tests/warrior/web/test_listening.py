@@ -19,9 +19,9 @@ from warrior.web.listening import ControlSocket
 def speak(path: Path, method: str, address: str, body: bytes | None = None,
           **headers: str) -> tuple[int, str]:
     """One request at a Unix socket."""
-    connection = http.client.HTTPConnection("localhost", timeout=10)
+    connection = http.client.HTTPConnection("localhost", timeout=60)
     connection.sock = socket.socket(socket.AF_UNIX)
-    connection.sock.settimeout(10)
+    connection.sock.settimeout(60)
     connection.sock.connect(str(path))
     if body is not None:
         headers.setdefault("Content-Type", "application/json")
@@ -169,7 +169,7 @@ def test_another_ones_socket_is_not_removed(tmp_path: Path) -> None:
 def test_a_closed_console_answers_nobody(console: RunningConsole) -> None:
     """A connection that was kept alive gets one refusal and ends: no page may come back to a
     program that is ending."""
-    connection = http.client.HTTPConnection("127.0.0.1", console.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", console.port, timeout=60)
     connection.request("GET", "/healthz")
     answer = connection.getresponse()
     assert (answer.status, answer.read()) == (200, b"healthy\n")

@@ -25,7 +25,7 @@ def test_a_page_that_opens_logs_without_reading(make_running: MakeConsole) -> No
         page.say(type="unwatch", item=item_id)
     page.say(type="watch", item=item_id)
 
-    page.sock.settimeout(20)
+    page.sock.settimeout(60)
     found = page.until(lambda message: message["type"] == "log" and message.get("start"))
     assert len(found["text"]) > 100_000
     page.close()

@@ -56,6 +56,28 @@ def test_only_web_knows_http() -> None:
     assert found == []
 
 
+#: What asks others -> the only modules that may use it. Each takes a turn of the governor first
+#: (see ARCHITECTURE.md), or gives what it has found to one that does.
+ASKING = {
+    "tornado.simple_httpclient.SimpleAsyncHTTPClient": {"pipeline_core/http.py"},
+    "pipeline_core.http.post": {"warrior/hq.py"},
+    "pipeline_core.http.find": {"warrior/gitaddress.py"},
+    "warrior.gitaddress.locate": {"warrior/git.py"},
+    "warrior.git.Git": {"warrior/checkout.py", "warrior/sources.py", "warrior/autoupdate.py",
+                        "warrior/worktree.py"},
+    "warrior.sources.source_of": {"warrior/checkout.py"},
+    "warrior.worktree.Worktree": {"warrior/autoupdate.py"},
+}
+
+
+@pytest.mark.parametrize("name", sorted(ASKING))
+def test_nothing_bypasses_the_governor(name: str) -> None:
+    """Only these modules send requests; `http.post` itself demands a turn."""
+    users = {str(path.relative_to(ROOT)) for package in ("pipeline_core", "warrior")
+             for path in modules(package) if name in imported(path)}
+    assert users == ASKING[name]
+
+
 def test_the_rule_is_noticed_when_it_is_broken() -> None:
     """The check sees an import by its full name and by `from`."""
     assert breaks("tornado.web", FORBIDDEN["pipeline_core"])

@@ -175,7 +175,7 @@ class Endpoint:
         self.backoff = backoff
         self.schedule = Schedule()
         self.used = time.monotonic()
-        self._first_width = self._width = width
+        self._width = width
         self._successes = 0
         self._turns: set[Turn] = set()
         self._asked_at = self._failed_at = -math.inf

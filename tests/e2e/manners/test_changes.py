@@ -113,15 +113,15 @@ def test_an_outdated_project_is_updated_at_once(tmp_path: Path) -> None:
         command = world.warrior([project], 4)
         world.after(0, command.connections, tracker.port)
         # The last look has to be ten minutes old.
-        before = command.runs("git", "ls-remote")
+        before = command.runs("git", "--symref")
         world.clock.until(before[-1] + 605)
-        assert command.runs("git", "ls-remote") == before
+        assert command.runs("git", "--symref") == before
         Repository(project.folder).commit({"pipeline.py": project.code("2")})
         project.hold()
         tracker.always("request", answer)
         command.until(lambda: any(request.json["version"] == "2"
                                   for request in tracker.requests("request")), "the new version")
-        looks = command.runs("git", "ls-remote")
+        looks = command.runs("git", "--symref")
         assert len(looks) == len(before) + 1, looks
         old = Moments(world.clock.at(request.time) for request in tracker.requests("request")
                       if request.json["version"] == "1")
@@ -146,7 +146,7 @@ def test_an_outdated_project_without_an_update(tmp_path: Path) -> None:
         pipeline = world.pipeline(project, 4, "--auto-update")
         for command, port in ((warrior, tracker.port), (pipeline, other.port)):
             world.after(3600, command.connections, port)
-        for command, port, word in ((warrior, tracker.port, "ls-remote"),
+        for command, port, word in ((warrior, tracker.port, "--symref"),
                                     (pipeline, other.port, "fetch")):
             looks = command.runs("git", word)
             assert 2 <= len(looks) <= 8, looks

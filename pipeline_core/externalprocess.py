@@ -156,7 +156,7 @@ class ExternalProcess(Task):
         """Whether standard input is made by project code that cannot be seen from the class."""
         return False
 
-    def _settle(self, item: Item) -> tuple[list[str | bytes], dict[str, str], bytes]:
+    def _settle(self, item: Item) -> tuple[list[str | bytes], dict[str, str], Any]:
         args = [arg if isinstance(arg, (str, bytes)) else os.fspath(arg)
                 if isinstance(arg, os.PathLike) else str(arg)
                 for arg in realize(self.args, item)]
@@ -165,13 +165,18 @@ class ExternalProcess(Task):
         data = self.stdin_data(item)
         return args, env, data.encode() if isinstance(data, str) else data
 
-    def _spawn(self, item: Item, settled: tuple[list[str | bytes], dict[str, str], bytes]) -> None:
+    def _spawn(self, item: Item, settled: tuple[list[str | bytes], dict[str, str], Any]) -> None:
         args, env, data = settled
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            item.log_output(f"{self.name}: the input of the program has to be bytes or text, and "
+                            f"it is {'None' if data is None else type(data).__name__}.")
+            self._hook(item, self.fail_item, item)
+            return
         worker = item.worker
         if worker is None:
             raise RuntimeError(f"{self.name} can run a program only for an item in a runner")
         child = Child(
-            worker.children, args, env=env, cwd=self.cwd, stdin_data=data or b"",
+            worker.children, args, env=env, cwd=self.cwd, stdin_data=bytes(data),
             on_output=lambda data: self._output(child, item, data),
             on_end=lambda returncode: self._ended(child, item, returncode),
             on_gone=lambda: item.life.child_gone(child))
@@ -215,10 +220,26 @@ class ExternalProcess(Task):
 
     def _ended(self, child: Child, item: Item, returncode: int) -> None:
         item.flush_output()
-        if child.stdin_failed:
-            item.log_output(f"{self.name} did not read all of its input.")
-        if not item.life.ending:
+        if item.life.ending:
+            return
+        if child.unread_input:
+            item.life.after_handlers(self._input_left, item, child.unread_input, returncode)
+        else:
             item.life.after_handlers(self._hook, item, self.on_subprocess_end, item, returncode)
+
+    def _input_left(self, item: Item, left: int, returncode: int) -> None:
+        """The program has ended without reading all of its input: what it did is not what it
+        was asked for, whatever its exit status says."""
+        if self._uploads and returncode not in realize(self.accept_on_exit_code, item):
+            # A target that cannot be reached: the files are complete, so it is tried again.
+            self._hook(item, self.on_subprocess_end, item, returncode)
+            return
+        item.log_output(f"{self.name} {_how_it_ended(returncode)}, but did not read all of its "
+                        f"input: {left} bytes are left.")
+        if self._uploads:
+            self._hook(item, self.handle_process_error, returncode, item)
+        else:
+            self._hook(item, self.fail_item, item)
 
 
 def _how_it_ended(code: int) -> str:

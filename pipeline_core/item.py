@@ -271,8 +271,14 @@ class Item(MutableMapping[str, Any]):
         worker = self.worker
         if worker is None or worker.on_loop():
             return False
-        worker.post(method, *args)
+        worker.post(self._carry_out, method, *args)
         return True
+
+    def _carry_out(self, method: Callable[..., Any], *args: Any) -> None:
+        try:
+            method(*args)
+        except Exception as error:
+            self.crash(error)
 
     def deliver(self, event: Any, *args: Any) -> None:
         """Fire an event, or call what project code put in its place.

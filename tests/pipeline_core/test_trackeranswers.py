@@ -78,7 +78,7 @@ def test_the_number_of_names(answer: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("target", [
-    "rsync://host/module/", "rsync://user@host:8730/module/dir/:downloader/", "http://h/", "https://h/x",
+    "rsync://host/module/", "rsync://user@host:8730/module/dir/:downloader/", "http://h/", "https://h/x/",
     "http://[::1]:8/x/", "rsync://[2001:db8::1]/m/", "http://user:word@h/x/", "http://h/\u4f60/"])
 def test_targets_that_are_taken(target: str) -> None:
     """The three kinds, as they are."""
@@ -95,7 +95,9 @@ def test_targets_that_are_taken(target: str) -> None:
     "http:/h/", "http:h", "http://", "http:///x", "http://-h/", "http://:80/", "http://@/x", "HTTP://h/",
     "file:///etc/", "scp://h/x", "sftp://h/x", "gopher://h/x", "ftp://h/x", "dict://h/", "smb://h/",
     "ldap://h", "javascript:1", "ssh://h/x", "ext::sh -c id", "httpx://h/", "http+unix://h/",
-    "http://h{a,b}/", "http://h/[1-99]", "http://h/{x}", "http://h/" + "x" * 2000])
+    "http://h{a,b}/", "http://h/[1-99]", "http://h/{x}", "http://h/" + "x" * 2000,
+    "http://h", "http://h/x", "https://h/x/y", "http://h:80", "http://h/?", "http://h/?a", "http://h/?a=/",
+    "https://h/x?to=/y/", "http://h/x/#", "http://h/#/", "http://h/x/?#/"])
 def test_targets_that_are_refused(target: Any) -> None:
     """Neither another kind, nor an option, nor anything that a program reads as more than one."""
     with pytest.raises(UnexpectedAnswer) as refused:
@@ -104,3 +106,11 @@ def test_targets_that_are_refused(target: Any) -> None:
     assert "upload" in told and len(told) < 300
     told.encode()
     assert told.isprintable()
+
+
+def test_why_a_target_of_curl_is_refused() -> None:
+    """The sentence names the address and what is wrong with it."""
+    with pytest.raises(UnexpectedAnswer, match=r"'http://h/x' does not end with a slash"):
+        parse_target({"upload_target": "http://h/x"})
+    with pytest.raises(UnexpectedAnswer, match=r"'http://h/\?to=/' holds '\?' or '#'"):
+        parse_target({"upload_target": "http://h/?to=/"})

@@ -289,6 +289,7 @@ class RsyncUpload(ExternalProcess):
         max_tries: Any = None,
         extra_args: Any = None,
     ) -> None:
+        self.target = target
         self.files = files
         self.target_source_path = target_source_path
         super().__init__("RsyncUpload", [
@@ -327,6 +328,7 @@ class CurlUpload(ExternalProcess):
         speed_time: Any = "900",
         max_tries: Any = None,
     ) -> None:
+        self.target = target
         super().__init__("CurlUpload", [
             "curl", "--fail", "--output", "/dev/null", "--connect-timeout", connect_timeout,
             "--speed-limit", speed_limit, "--speed-time", speed_time,

@@ -13,6 +13,7 @@ import time
 
 from pipeline_core.baserunner import Runner
 from pipeline_core.item import Item
+from pipeline_core.mailbox import this_loop
 from pipeline_core.pipeline import Pipeline
 
 __all__ = [
@@ -46,6 +47,7 @@ class SimpleRunner(Runner):
     def start(self) -> None:
         from tornado.ioloop import IOLoop
 
+        this_loop()
         loop = IOLoop.current()
         self.on_finish += lambda runner: loop.stop()
         loop.add_callback(super().start)

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import time
 
 from pipeline_core.baserunner import Runner
@@ -55,6 +56,7 @@ class SimpleRunner(Runner):
 
 
 def _print(item: Item, data: str) -> None:
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     # A closed standard output never fails an item.
     with contextlib.suppress(OSError, ValueError):
-        print(data, end="", flush=True)
+        print(data.encode(encoding, "replace").decode(encoding), end="", flush=True)

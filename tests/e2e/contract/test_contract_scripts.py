@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.contract.kit import HEAD, run_pipeline, write_pipeline
+
 ROOT = Path(__file__).resolve().parents[3]
 
 #: How a script gets to its loop.
@@ -92,3 +94,38 @@ def test_a_program_run_before_the_loop(tmp_path: Path, loop: str, kind: str) -> 
         """)
     assert done.stdout == b"['given', 'error'] 3\n", done.stderr.decode()
     assert done.returncode == 0 and done.stderr == b""
+
+
+PRINTS = r"""
+    class Prints(SimpleTask):
+        def process(self, item):
+            print('printed caf\u00e9')
+            item.log_output('logged caf\u00e9 \u4f60\ud800.')
+    pipeline = Pipeline(Prints('Prints'), ExternalProcess('Echo', ['printf', 'child caf\\303\\251\\n']))
+    project.title = 'Proj\u00e9t'
+    """
+#: Environments in which standard output is ASCII, and how é then looks.
+ASCII = [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "",
+                                         "PYTHONCOERCECLOCALE": "0"}]
+
+
+@pytest.mark.parametrize("env", ASCII)
+def test_a_simple_runner_where_stdout_is_ascii(tmp_path: Path, env: dict[str, str]) -> None:
+    """What ASCII does not have is printed as a question mark; all the rest is printed as it is."""
+    code = HEAD + textwrap.dedent(PRINTS) + (
+        "from seesaw.runner import SimpleRunner\nSimpleRunner(pipeline, max_items=1).start()\n")
+    done = run_script(tmp_path, code, **env)
+    assert done.returncode == 0 and done.stderr == b""
+    lines = done.stdout.decode("ascii").splitlines()
+    assert {"printed caf?", "logged caf? ??.", "child caf?"} <= set(lines)
+
+
+@pytest.mark.parametrize("env", ASCII)
+def test_run_pipeline_where_stdout_is_ascii(tmp_path: Path, env: dict[str, str]) -> None:
+    """The same for the command, and for what it says of itself."""
+    path = write_pipeline(tmp_path, PRINTS)
+    ended = run_pipeline(path, env=env)
+    assert ended.status == 0
+    lines = ended.output.splitlines()
+    assert {"printed caf?", "logged caf? ??.", "child caf?"} <= set(lines)
+    assert any(line.startswith("Running Proj?t as tester") for line in lines)

@@ -123,7 +123,8 @@ def _parser() -> _Parser:
         epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     add = parser.add_argument
     add("--concurrent", metavar="N", type=_number(1), default=1,
-        help="how many items run at once (default: 1)")
+        help="how many items run at once (default: 1); those that only have to be uploaded run "
+             "beside them. Trackers may ban clients with more than 6")
     add("--max-items", metavar="N", type=_number(1), help="stop after so many items")
     add("--stop-file", metavar="FILE", default="STOP",
         help="stop when this file is touched (default: STOP)")

@@ -176,7 +176,7 @@ class Catalogue:
         drawn = Choice()
         if isinstance(choice, dict):
             name, share = choice.get("project"), choice.get("share")
-            if (isinstance(share, float) and 0 <= share <= 1
+            if (isinstance(name, str) and isinstance(share, float) and 0 <= share <= 1
                     and any(entry.name == name for entry in offer.entries)):
                 # The other shares are those of the list that was kept with it.
                 others = shares_of(offer.weights, offer.auto_project)

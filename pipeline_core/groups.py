@@ -17,7 +17,8 @@ def group_lives(group: int) -> bool:
     """Whether a process is left in the group that still runs; its leader has been reaped.
 
     Zombies do not count. They keep the group in existence until their parent asks for their
-    exit status, and that may be a PID 1 that never asks: the entry point of a container.
+    exit status, and that may be a PID 1 that never asks: the entry point of a container. Where
+    we are that PID 1 ourselves, they are asked for it here.
     """
     try:
         os.killpg(group, 0)
@@ -29,7 +30,8 @@ def group_lives(group: int) -> bool:
         processes = [name for name in os.listdir("/proc") if name.isdecimal()]
     except OSError:
         return True  # a system without /proc: the group is there, more is not known
-    return not processes or any(_runs_in(group, process) for process in processes)
+    # All of them are looked at: each zombie has to go.
+    return not processes or any([_runs_in(group, process) for process in processes])
 
 
 def _runs_in(group: int, process: str) -> bool:
@@ -37,7 +39,13 @@ def _runs_in(group: int, process: str) -> bool:
     try:
         with open(f"/proc/{process}/stat", "rb") as file:
             # The name before these, in parentheses, may hold anything.
-            state, _, its_group = file.read().rpartition(b")")[2].split()[:3]
+            state, parent, its_group = file.read().rpartition(b")")[2].split()[:3]
     except (OSError, ValueError):
         return False  # it has gone meanwhile
-    return int(its_group) == group and state not in (b"Z", b"X", b"x")
+    if int(its_group) != group:
+        return False
+    if state == b"Z" and int(parent) == os.getpid():
+        # Only the leader was started by us, so this one was given to us by the kernel.
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(int(process), os.WNOHANG)
+    return state not in (b"Z", b"X", b"x")

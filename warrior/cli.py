@@ -17,6 +17,7 @@ import warrior
 from warrior import confspec, exits
 from warrior.access import is_loopback
 from warrior.entry import NAME_RULE, is_project_name
+from warrior.firstprocess import leave_first_process
 
 #: Seconds that --check gives a file to load, and seconds between two looks of --auto-update.
 LOAD_TIME, UPDATE_INTERVAL = 300, 1800
@@ -274,6 +275,7 @@ def _is_no_pipeline(path: str) -> str:
 
 def main_run_pipeline() -> int:
     """The entry point of run-pipeline; the exit status."""
+    leave_first_process()
     environment = dict(os.environ)
     options = parse_pipeline_options(sys.argv[1:], os.environ)
     if options.new:

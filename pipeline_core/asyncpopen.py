@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from typing import Any
 
 from pipeline_core.child import Child, Children
 from pipeline_core.event import Event
 from pipeline_core.item import Item
-from pipeline_core.worker import Worker, current_item, is_foreign, report_failure
-from pipeline_core.workerloop import WorkerLoop
+from pipeline_core.mailbox import this_loop
+from pipeline_core.worker import Worker, current_item, is_foreign, report_failure, this_worker
 
 
 class _Stdin:
@@ -52,13 +51,16 @@ class AsyncPopen:
         self._worker: Worker | None = None
 
     def run(self) -> None:
-        """Start it. Raises OSError when it cannot be started."""
+        """Start it. Raises OSError when it cannot be started.
+
+        In a plain script also before the loop runs; the events come when it does.
+        """
         self._item = current_item.get()
         self._worker = _this_worker()
-        children = (self._worker.children if self._worker is not None
-                    else Children(asyncio.get_running_loop()))
+        self._children = (self._worker.children if self._worker is not None
+                          else Children(this_loop()))
         self._child = Child(
-            children, self.args, env=self.env, cwd=self.cwd,
+            self._children, self.args, env=self.env, cwd=self.cwd,
             on_output=functools.partial(self._fire, "on_output"),
             on_end=functools.partial(self._fire, "on_end"), on_gone=self._gone)
         self._child.start()
@@ -74,6 +76,8 @@ class AsyncPopen:
     def _gone(self) -> None:
         if self._item is not None:
             self._item.life.child_gone(self._child)
+        if self._worker is None:
+            self._children.close()
 
     def _on_loop(self, function: Any, *args: Any) -> None:
         if self._worker is not None and not self._worker.on_loop():
@@ -99,10 +103,4 @@ class AsyncPopen2(AsyncPopen):
 
 def _this_worker() -> Worker | None:
     item = current_item.get()
-    if item is not None:
-        return item.worker
-    try:
-        loop = asyncio.get_event_loop_policy().get_event_loop()
-    except RuntimeError:
-        return None
-    return loop.worker if isinstance(loop, WorkerLoop) else None
+    return this_worker() if item is None else item.worker

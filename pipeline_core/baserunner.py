@@ -13,7 +13,7 @@ from pipeline_core.backoff import Backoff
 from pipeline_core.event import Event
 from pipeline_core.governor import Governor
 from pipeline_core.item import Item
-from pipeline_core.mailbox import Mailbox
+from pipeline_core.mailbox import Mailbox, this_loop
 from pipeline_core.pipeline import Pipeline
 from pipeline_core.stopfile import StopFile
 from pipeline_core.util import unique_id_str
@@ -21,9 +21,6 @@ from pipeline_core.waiting import STARTING, Fault, Waiting
 from pipeline_core.worker import Worker
 
 logger = logging.getLogger(__name__)
-
-#: After a failed item its slot rests for so many seconds.
-REST_AFTER_FAILURE = 10.0
 
 #: The handlers of ``on_cleanup`` get so many seconds.
 CLEANUP_TIME = 10.0
@@ -40,8 +37,12 @@ class Runner:
     at the start does not. Events: ``on_create_item(runner, item)``,
     ``on_pipeline_start_item`` and ``on_pipeline_finish_item(runner, pipeline, item)``,
     ``on_status(runner, status)``, ``on_finish(runner)``. The ids of items, and so the names
-    of their folders, begin with ``item_prefix``, else with a name used once.
+    of their folders, begin with ``item_prefix``, else with a name used once. A handler of an
+    event of an item that raises ends that item; none keeps the runner from going on.
     """
+
+    #: After a failed item its slot rests for so many seconds.
+    FAILED_ITEM_DELAY: float = 10.0
 
     def __init__(
         self,
@@ -82,6 +83,8 @@ class Runner:
         self.on_finish = Event()
         #: ``(runner, item)``: the item is sealed, and its slot is free.
         self.on_seal_item = Event()
+        #: The loop of the thread that starts it.
+        self._loop: asyncio.AbstractEventLoop
         self._running = False
         self._stopping = False
         self._resting: list[float] = []
@@ -112,11 +115,12 @@ class Runner:
         self._fill_soon()
 
     def start(self) -> None:
-        """Begin to make items; the loop of this thread must run, or be run next."""
+        """Begin to make items, or do so as soon as the loop of this thread runs."""
         if self._running:
             return
         self._running = True
-        self._disk = Mailbox("item folders", _this_loop())
+        self._loop = this_loop()
+        self._disk = Mailbox("item folders", self._loop)
         if self.current_pipeline is not None:
             self._adopt(self.current_pipeline)
         if self._stop_file is not None:
@@ -168,7 +172,7 @@ class Runner:
         self.holds.pop(source, None)
         if why is not None:
             self.holds[source] = why
-        self.on_status(self, self.status)
+        self._tell_status()
         self._fill_soon()
 
     def carry_on(self, item: Item, position: int) -> None:
@@ -179,9 +183,8 @@ class Runner:
         item.pipeline.on_seal_item += self._item_sealed
         self.active_items.add(item)
         self.uploading.add(item)
-        self.on_create_item(self, item)
-        self.on_pipeline_start_item(self, item.pipeline, item)
-        item.pipeline.carry_on(item, position)
+        if self._announce(item):
+            item.pipeline.carry_on(item, position)
 
     # -- what it tells -----------------------------------------------------------
     def is_active(self) -> bool:
@@ -217,7 +220,17 @@ class Runner:
     def _set_status(self, status: str) -> None:
         if status != self.status:
             self.status = status
-            self.on_status(self, status)
+            self._tell_status()
+
+    def _tell_status(self) -> None:
+        self._tell("on_status", self.status)
+
+    def _tell(self, name: str, *args: Any) -> None:
+        """Fire an event of no item, and go on whatever its handlers do."""
+        try:
+            getattr(self, name)(self, *args)
+        except Exception:
+            logger.exception("A handler of %s failed", name)
 
     def _pipelines(self) -> set[Pipeline]:
         pipelines: set[Pipeline] = {item.pipeline for item in self.active_items}
@@ -231,7 +244,7 @@ class Runner:
         pipeline.governor = self.governor
         if pipeline.worker is None:
             name = getattr(pipeline.project, "title", None) or "pipeline"
-            pipeline.worker = Worker(f"worker of {name}", pipeline.cwd, _this_loop())
+            pipeline.worker = Worker(f"worker of {name}", pipeline.cwd, self._loop)
 
     def _room(self) -> int:
         if (not self._running or self._stopping or self.held is not None
@@ -247,7 +260,7 @@ class Runner:
         # everybody else from having a turn.
         if self._running and not self._filling:
             self._filling = True
-            _this_loop().call_soon(self._fill)
+            self._loop.call_soon(self._fill)
 
     def _fill(self) -> None:
         self._filling = False
@@ -285,9 +298,24 @@ class Runner:
         if item.finished:
             self._item_finished(item.pipeline, item)
             return
-        self.on_create_item(self, item)
-        self.on_pipeline_start_item(self, item.pipeline, item)
-        item.pipeline.enqueue(item)
+        if self._announce(item):
+            item.pipeline.enqueue(item)
+
+    def _announce(self, item: Item) -> bool:
+        """Tell of an item that is about to begin; False when a handler has ended it."""
+        for name, args in (("on_create_item", (self, item)),
+                           ("on_pipeline_start_item", (self, item.pipeline, item))):
+            try:
+                getattr(self, name)(*args)
+            except Exception as error:
+                logger.error("A handler of %s failed for %s: %s: %s", name, item,
+                             type(error).__name__, error)
+                item.crash(error)
+            if item.life.ending:
+                # The pipeline does not know it, so it cannot tell that it has ended.
+                self._item_finished(item.pipeline, item)
+                return False
+        return True
 
     def _cannot_start(self, error: BaseException) -> None:
         if self.waiting is None:
@@ -296,19 +324,19 @@ class Runner:
             reason = f"The folder of a new item cannot be made: {error}"
             logger.error("%s Tried again in %.0f s.", reason, delay)
             self.waiting = Waiting(reason, Fault.MACHINE, time.monotonic() + delay, "resources")
-            self.on_status(self, self.status)
+            self._tell_status()
             self._later(delay, self._try_again)
         self._fill_soon()
 
     def _try_again(self) -> None:
         self.waiting = None
-        self.on_status(self, self.status)
+        self._tell_status()
         self._fill_soon()
 
     def _item_sealed(self, item: Item) -> None:
         if item in self.active_items:
             self.uploading.add(item)
-            self.on_seal_item(self, item)
+            self._tell("on_seal_item", item)
             self._fill_soon()
 
     def _item_finished(self, pipeline: Pipeline, item: Item) -> None:
@@ -341,14 +369,19 @@ class Runner:
             self.only_waited += 1
         else:
             self.counts[item.item_state] += 1
-        self.on_pipeline_finish_item(self, item.pipeline, item)
+        try:
+            self.on_pipeline_finish_item(self, item.pipeline, item)
+        except Exception as error:
+            logger.error("A handler of on_pipeline_finish_item failed for %s: %s: %s", item,
+                         type(error).__name__, error)
+            item.log_failure(error)
         self._fill_soon()
 
     def _rest(self) -> None:
-        now = time.monotonic()
+        now, delay = time.monotonic(), float(self.FAILED_ITEM_DELAY)
         self._resting = [until for until in self._resting if until > now]
-        self._resting.append(now + REST_AFTER_FAILURE)
-        self._later(REST_AFTER_FAILURE + 0.01, self._fill_soon)
+        self._resting.append(now + delay)
+        self._later(delay + 0.01, self._fill_soon)
 
     # -- the end -----------------------------------------------------------------
     def _finish(self) -> None:
@@ -373,7 +406,7 @@ class Runner:
         if self._disk is not None:
             self._disk.close()
         self._set_status("stopped")
-        self.on_finish(self)
+        self._tell("on_finish")
 
     def _cancel_timers(self) -> None:
         for timer in self._timers:
@@ -388,9 +421,5 @@ class Runner:
             self._timers.discard(handle)
             callback()
 
-        handle = _this_loop().call_later(delay, fire)
+        handle = self._loop.call_later(delay, fire)
         self._timers.add(handle)
-
-
-def _this_loop() -> asyncio.AbstractEventLoop:
-    return asyncio.get_running_loop()

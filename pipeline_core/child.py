@@ -13,6 +13,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from pipeline_core.childinput import ChildInput
+from pipeline_core.groups import group_lives, signal_group
+
 #: Bytes that are read at once; the pipe is made as large where the system allows it.
 READ_SIZE = 1 << 18
 _F_SETPIPE_SZ = 1031
@@ -66,7 +69,7 @@ class Children:
     def kill_all(self) -> None:
         """Kill every group at once; for the end of the process."""
         for group in list(self._groups):
-            _signal_group(group, signal.SIGKILL)
+            signal_group(group, signal.SIGKILL)
 
     def close(self) -> None:
         """Let the minder go (it ends what is left)."""
@@ -121,16 +124,13 @@ class Child:
         self._on_output = on_output
         self._on_end = on_end
         self._on_gone = on_gone
-        self._stdin = bytearray(stdin_data or b"")
-        self._keep_stdin = stdin_data is None
+        self._input = ChildInput(stdin_data)
         self._new_session = new_session
         self._paused_by: set[object] = set()
         self.process: subprocess.Popen[bytes] | None = None
         self.pid = 0
         self.returncode: int | None = None
-        self.stdin_failed = False
         self._out = -1
-        self._in = -1
         self._pidfd = -1
         self._ended = False
         self._gone = False
@@ -147,13 +147,12 @@ class Child:
             own_group: dict[str, Any] = (
                 {"process_group": 0} if sys.version_info >= (3, 11) and not self._new_session
                 else {"start_new_session": True})
-            feed = self._keep_stdin or self._stdin
             self.process = subprocess.Popen(
-                self._args, env=self._env, cwd=self._cwd, bufsize=0,
-                stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
+                self._args, env=self._env, cwd=self._cwd, bufsize=0, stdin=self._input.open(),
                 stdout=write_end, stderr=write_end, **own_group)
         except BaseException:
             os.close(self._out)
+            self._input.settle()
             raise
         finally:
             os.close(write_end)
@@ -165,10 +164,7 @@ class Child:
         self._children.add(self.pid)
         os.set_blocking(self._out, False)
         self._loop.add_reader(self._out, self._readable)
-        if self.process.stdin is not None:
-            self._in = self.process.stdin.fileno()
-            os.set_blocking(self._in, False)
-            self._feed()
+        self._input.attach(self._loop, self.process)
         try:
             self._pidfd = os.pidfd_open(self.pid)
             self._loop.add_reader(self._pidfd, self._exited)
@@ -209,35 +205,15 @@ class Child:
     # -- its input -----------------------------------------------------------
     def write(self, data: bytes) -> None:
         """Give it more input; never blocks."""
-        self._stdin += data
-        self._feed()
+        self._input.write(data)
 
     def close_stdin(self) -> None:
-        self._keep_stdin = False
-        self._feed()
+        self._input.close()
 
-    def _feed(self) -> None:
-        if self._in < 0:
-            return
-        try:
-            while self._stdin:
-                del self._stdin[:os.write(self._in, self._stdin[:READ_SIZE])]
-        except BlockingIOError:
-            self._loop.add_writer(self._in, self._feed)
-            return
-        except OSError:
-            self.stdin_failed = True
-            self._stdin.clear()
-            self._keep_stdin = False
-        self._loop.remove_writer(self._in)
-        if not self._keep_stdin:
-            self._close_input()
-
-    def _close_input(self) -> None:
-        if self._in >= 0 and self.process is not None and self.process.stdin is not None:
-            self._loop.remove_writer(self._in)
-            self.process.stdin.close()
-            self._in = -1
+    @property
+    def unread_input(self) -> int:
+        """Bytes of its ``stdin_data`` that it has not read; known when it has ended."""
+        return self._input.unread
 
     # -- its end -------------------------------------------------------------
     def _exited(self) -> None:
@@ -247,8 +223,8 @@ class Child:
             self._loop.remove_reader(self._pidfd)
             os.close(self._pidfd)
             self._pidfd = -1
-        self._close_input()
-        if not _group_lives(self.pid):
+        self._input.child_exited()
+        if not group_lives(self.pid):
             self._group_gone()
         if self._out >= 0:
             self._loop.call_later(DRAIN_TIME, self._drained)
@@ -263,6 +239,7 @@ class Child:
     def _maybe_end(self) -> None:
         if self._out < 0 and self.returncode is not None and not self._ended:
             self._ended = True
+            self._input.settle()
             self._on_end(self.returncode)
             if self._gone and self._on_gone is not None:
                 self._on_gone()
@@ -284,9 +261,9 @@ class Child:
         for one in list(self._paused_by):
             self.resume(one)
         if kill_after > 0:
-            _signal_group(self.pid, signal.SIGTERM)
+            signal_group(self.pid, signal.SIGTERM)
             # One that stopped itself has to run to see it.
-            _signal_group(self.pid, signal.SIGCONT)
+            signal_group(self.pid, signal.SIGCONT)
         if self._kill_timer is not None:
             self._kill_timer.cancel()
         self._kill_timer = self._loop.call_later(0.02, self._watch_group, kill_after, 0.02)
@@ -295,27 +272,10 @@ class Child:
         if self._gone:
             return
         if left <= 0:
-            _signal_group(self.pid, signal.SIGKILL)
-        if self.returncode is not None and not _group_lives(self.pid):
+            signal_group(self.pid, signal.SIGKILL)
+        if self.returncode is not None and not group_lives(self.pid):
             self._group_gone()
             return
         step = min(step * 2, 0.25)
         self._kill_timer = self._loop.call_later(
             min(step, max(left, 0.02)), self._watch_group, left - step, step)
-
-
-def _signal_group(group: int, number: int) -> None:
-    # Gone already, or (on macOS) only a zombie is left of it.
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, number)
-
-
-def _group_lives(group: int) -> bool:
-    """Whether a process is left in the group (the leader has been reaped)."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

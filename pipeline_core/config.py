@@ -34,7 +34,7 @@ def collect_config_values(
     remembered: dict[str, str] | None = None,
 ) -> Iterator[list[ConfigValue]]:
     """Collect the values made inside, in order; apply valid remembered ones by name."""
-    values = _CollectedValues(remembered or {})
+    values = _CollectedValues(remembered or {}, _collector.get())
     token = _collector.set(values)
     try:
         yield values
@@ -43,9 +43,23 @@ def collect_config_values(
 
 
 class _CollectedValues(list["ConfigValue"]):
-    def __init__(self, remembered: dict[str, str]) -> None:
+    """Values made in one context: one load never sees those of another.
+
+    ``outer`` is who collected before in the same context; it gets them too.
+    """
+
+    def __init__(self, remembered: dict[str, str], outer: _CollectedValues | None) -> None:
         super().__init__()
         self.remembered = remembered
+        self.outer = outer
+
+    def add(self, value: ConfigValue) -> None:
+        """Note a new value; give it what is remembered of it, if that is valid."""
+        self.append(value)
+        if value.name in self.remembered and not value.set_value(self.remembered[value.name]):
+            value.error = None  # the default stays; nobody asked for this value now
+        if self.outer is not None:
+            self.outer.add(value)
 
 
 def realize(value: Any, item: Any = None) -> Any:
@@ -96,9 +110,21 @@ class ConfigValue:
             self.set_value(default)
         collector = _collector.get()
         if collector is not None:
-            collector.append(self)
-            if name in collector.remembered and not self.set_value(collector.remembered[name]):
-                self.error = None  # the default stays; nobody asked for this value now
+            collector.add(self)
+
+    @staticmethod
+    def start_collecting() -> None:
+        """Begin to collect the values that are made; for programs that load pipeline files."""
+        _collector.set(_CollectedValues({}, _collector.get()))
+
+    @staticmethod
+    def stop_collecting() -> list[ConfigValue]:
+        """The values made since :meth:`start_collecting`, in order; none if it was not called."""
+        collected = _collector.get()
+        if collected is None:
+            return []
+        _collector.set(collected.outer)
+        return list(collected)
 
     def check_value(self, value: Any) -> str | None:
         """Why ``value`` is refused, as a sentence; None when it is good."""
@@ -109,7 +135,12 @@ class ConfigValue:
         return value
 
     def set_value(self, value: Any) -> bool:
-        """Check, convert and keep; False (and ``error``) when it is refused."""
+        """Check, convert and keep; False (and ``error``) when it is refused.
+
+        Space around text is taken away first.
+        """
+        if isinstance(value, str):
+            value = value.strip()
         self.error = self.check_value(value)
         if self.error is not None:
             return False

@@ -36,29 +36,28 @@ class Event:
         # A tuple, replaced as a whole: handlers may come and go while it is fired.
         self._handlers: tuple[Handler, ...] = ()
 
-    def __iadd__(self, handler: Handler) -> Event:
+    def handle(self, handler: Handler) -> Event:
+        """Add a handler; the event, so that calls can be chained. ``+=`` does the same."""
         if handler not in self._handlers:
             self._handlers = (*self._handlers, handler)
         return self
 
-    def __isub__(self, handler: Handler) -> Event:
-        """Remove a handler; ValueError when it is not there."""
+    def unhandle(self, handler: Handler) -> Event:
+        """Remove a handler, as ``-=`` does; ValueError when it is not there."""
         handlers = list(self._handlers)
         handlers.remove(handler)
         self._handlers = tuple(handlers)
         return self
 
-    def __len__(self) -> int:
-        return len(self._handlers)
-
     def __iter__(self) -> Iterator[Handler]:
         return iter(self._handlers)
 
-    def __call__(self, *args: Any) -> None:
+    def fire(self, *args: Any, **kwargs: Any) -> None:
+        """Call all handlers, as calling the event does."""
         first: Exception | None = None
         for handler in self._handlers:
             try:
-                handler(*args)
+                handler(*args, **kwargs)
             except Exception as error:
                 if first is None:
                     first = error
@@ -66,3 +65,12 @@ class Event:
                     logger.exception("A further handler of the same event failed")
         if first is not None:
             raise first
+
+    def getHandlerCount(self) -> int:
+        """How many handlers there are."""
+        return len(self._handlers)
+
+    __iadd__ = handle
+    __isub__ = unhandle
+    __call__ = fire
+    __len__ = getHandlerCount

@@ -31,8 +31,9 @@ __all__ = [
     "datetime", "functools", "json", "os", "re", "subprocess", "time",
 ]
 
-#: Retries of a program are never further apart than this, in seconds.
-LONGEST_RETRY_DELAY = 300.0
+#: When the machine has no room for one more process it is asked again after so many seconds,
+#: then more, up to the longest.
+SHORT_OF_RESOURCES, LONGEST_RETRY_DELAY = 2.0, 300.0
 
 #: What the programs of uploads get, by their names. A target that wants a password gets this
 #: one and refuses it: without any, rsync would ask on the terminal, for ever, or take the list
@@ -49,8 +50,8 @@ class ExternalProcess(Task):
 
     ``args`` and ``env`` are realized for each try. The child gets exactly ``env``
     and PYTHONIOENCODING, nothing of ours: a proxy setting of the host must never
-    reach a crawl. ``retry_on_exit_code=None`` means: on every one. The delay before
-    a retry begins at ``retry_delay`` seconds and grows, for each item by itself.
+    reach a crawl. ``retry_on_exit_code=None`` means: on every one. Before each retry
+    ``retry_delay`` seconds pass; ``handle_process_error`` may set it.
     """
 
     def __init__(
@@ -101,14 +102,19 @@ class ExternalProcess(Task):
 
     def handle_process_error(self, exit_code: int, item: Item) -> None:
         """Another exit status: try again, or fail."""
-        if item.carried_over(ExternalProcess.handle_process_error, self, exit_code, item):
-            return
+        # As an override that has just set it means it, whatever the next item makes of it.
+        delay = float(realize(self.retry_delay, item))
+        if not item.carried_over(ExternalProcess._try_failed, self, exit_code, item, delay):
+            self._try_failed(exit_code, item, delay)
+
+    def _try_failed(self, exit_code: int, item: Item, delay: float) -> None:
         item.log_output(
             f"Process {self.name} {_how_it_ended(exit_code)} for {item.description()}")
         tries, most = item.get("tries", 1), realize(self.max_tries, item)
         codes = realize(self.retry_on_exit_code, item)
         if (most is None or tries < int(most)) and (codes is None or exit_code in codes):
-            self._retry(item, f"{self.name} {_how_it_ended(exit_code)}.", "retry", Fault.PROJECT)
+            self._retry(
+                item, f"{self.name} {_how_it_ended(exit_code)}.", "retry", Fault.PROJECT, delay)
         else:
             self._hook(item, self.fail_item, item)
 
@@ -130,21 +136,16 @@ class ExternalProcess(Task):
 
     def _first_try(self, item: Item) -> None:
         item["tries"] = 0
-        item.life.backoffs[self] = Backoff(
-            float(realize(self.retry_delay, item)), factor=1.5, maximum=LONGEST_RETRY_DELAY)
+        item.life.backoffs.pop(self, None)
         self._try(item)
 
     def _try(self, item: Item) -> None:
         item["tries"] += 1
         self._hook(item, self.process, item)
 
-    def _retry(self, item: Item, reason: str, code: str, fault: Fault) -> None:
-        backoff = item.life.backoffs.setdefault(self, Backoff(
-            float(realize(self.retry_delay, item)), factor=1.5, maximum=LONGEST_RETRY_DELAY))
-        delay = backoff.next_delay()
-        backoff.grow()
+    def _retry(self, item: Item, reason: str, code: str, fault: Fault, delay: float) -> None:
         item.log_output(
-            f"Retrying {self.name} for {item.description()} after {delay:.0f} seconds...")
+            f"Retrying {self.name} for {item.description()} after {delay:g} seconds...")
         item.life.wait(Waiting(reason, fault, time.monotonic() + delay, code),
                        delay, self._try, item)
 
@@ -212,11 +213,17 @@ class ExternalProcess(Task):
     ) -> Child | None:
         """Start the program; ``ended(child, returncode)`` follows. None when it did not start:
         then the item has been told."""
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            self._tell_governor(item, None)
+            item.log_output(f"{self.name}: the input of the program has to be bytes or text, and "
+                            f"it is {'None' if data is None else type(data).__name__}.")
+            self._hook(item, self.fail_item, item)
+            return None
         worker = item.worker
         if worker is None:
             raise RuntimeError(f"{self.name} can run a program only for an item in a runner")
         child = Child(
-            worker.children, args, env=env, cwd=self.cwd, stdin_data=data or b"",
+            worker.children, args, env=env, cwd=self.cwd, stdin_data=bytes(data),
             on_output=lambda data: self._output(child, item, data),
             on_end=lambda returncode: ended(child, returncode),
             on_gone=lambda: item.life.child_gone(child))
@@ -238,7 +245,10 @@ class ExternalProcess(Task):
             item["tries"] -= 1
             reason = f"{self.name}: {program!s} cannot be started now: {error.strerror}."
             item.log_output(reason)
-            self._retry(item, reason, "resources", Fault.MACHINE)
+            backoff = item.life.backoffs.setdefault(self, Backoff(
+                SHORT_OF_RESOURCES, factor=1.5, maximum=LONGEST_RETRY_DELAY))
+            self._retry(item, reason, "resources", Fault.MACHINE, round(backoff.next_delay(), 1))
+            backoff.grow()
             return
         if isinstance(error, FileNotFoundError) and not os.path.isdir(self.cwd):
             reason = f"the folder {self.cwd} is not there"
@@ -265,10 +275,26 @@ class ExternalProcess(Task):
     ) -> None:
         item.flush_output()
         self._tell_governor(item, returncode, silence)
-        if child.stdin_failed:
-            item.log_output(f"{self.name} did not read all of its input.")
-        if not item.life.ending:
+        if item.life.ending:
+            return
+        if child.unread_input:
+            item.life.after_handlers(self._input_left, item, child.unread_input, returncode)
+        else:
             item.life.after_handlers(self._hook, item, self.on_subprocess_end, item, returncode)
+
+    def _input_left(self, item: Item, left: int, returncode: int) -> None:
+        """The program has ended without reading all of its input: what it did is not what it
+        was asked for, whatever its exit status says."""
+        if self._uploads and returncode not in realize(self.accept_on_exit_code, item):
+            # A target that cannot be reached: the files are complete, so it is tried again.
+            self._hook(item, self.on_subprocess_end, item, returncode)
+            return
+        item.log_output(f"{self.name} {_how_it_ended(returncode)}, but did not read all of its "
+                        f"input: {left} bytes are left.")
+        if self._uploads:
+            self._hook(item, self.handle_process_error, returncode, item)
+        else:
+            self._hook(item, self.fail_item, item)
 
 
 def _how_it_ended(code: int) -> str:
@@ -314,6 +340,7 @@ class RsyncUpload(ExternalProcess):
         max_tries: Any = None,
         extra_args: Any = None,
     ) -> None:
+        self.target = target
         self.files = files
         self.target_source_path = target_source_path
         super().__init__("RsyncUpload", [
@@ -352,6 +379,7 @@ class CurlUpload(ExternalProcess):
         speed_time: Any = "900",
         max_tries: Any = None,
     ) -> None:
+        self.target = target
         super().__init__("CurlUpload", [
             "curl", "--fail", "--output", "/dev/null", "--connect-timeout", connect_timeout,
             "--speed-limit", speed_limit, "--speed-time", speed_time,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline_core.config import realize
 from pipeline_core.event import Event
 from pipeline_core.lifetime import Lifetime
+from pipeline_core.python2 import what_python_2_had
 from pipeline_core.tracebacks import format_failure
 from pipeline_core.worker import is_foreign
 
@@ -206,6 +207,10 @@ class Item(MutableMapping[str, Any]):
     def log_failure(self, error: BaseException) -> None:
         """Add an error's traceback to the log."""
         self.life.failure = error
+        only_python_2 = what_python_2_had(error)
+        if only_python_2:
+            self.log_output(f"The project is written for Python 2: it uses {only_python_2}, which "
+                            "Python 3 does not have.")
         self.log_output(format_failure(error))
 
     # -- states --------------------------------------------------------------
@@ -283,8 +288,14 @@ class Item(MutableMapping[str, Any]):
         worker = self.worker
         if worker is None or worker.on_loop():
             return False
-        worker.post(method, *args)
+        worker.post(self._carry_out, method, *args)
         return True
+
+    def _carry_out(self, method: Callable[..., Any], *args: Any) -> None:
+        try:
+            method(*args)
+        except Exception as error:
+            self.crash(error)
 
     def deliver(self, event: Any, *args: Any) -> None:
         """Fire an event, or call what project code put in its place.

@@ -230,6 +230,8 @@ class Lifetime:
                 item.set_task_status(task, self._outcome)
         for turn in self.turns.values():
             turn.abandoned()
+        if self._outcome == "failed":
+            self._tell_failed()
         releases, self._releases = self._releases, []
         for release in releases:
             release()
@@ -238,6 +240,13 @@ class Lifetime:
                  "canceled": item.on_cancel}
         item.deliver(named[self._outcome], item)
         item.deliver(item.on_finish, item)
+
+    def _tell_failed(self) -> None:
+        """A line for each task that the item was in, the innermost first."""
+        entered = [task for task, is_open in reversed(self._open.items()) if is_open]
+        # A container leaves it to the task inside, unless that has not been entered.
+        for task in [task for task in entered if not task.is_container] or entered[:1]:
+            self.item.log_output(f"Failed {task.name} for {self.item.description()}")
 
 
 def _nothing() -> None:

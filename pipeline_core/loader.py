@@ -20,6 +20,7 @@ from pipeline_core.imports import ImportSpace
 from pipeline_core.needs import Lookups, Needs, record_lookups
 from pipeline_core.pipeline import Pipeline
 from pipeline_core.project import Project
+from pipeline_core.python2 import PYTHON_2_ATTRIBUTES, PYTHON_2_NAMES, missed_attribute
 from pipeline_core.tracebacks import format_failure
 from pipeline_core.whatitneeds import gather, missed_module
 from pipeline_core.worker import Worker
@@ -201,10 +202,6 @@ def _wanted(path: str, namespace: dict[str, Any], name: str, kind: type) -> Any:
 
 # -- why it failed -----------------------------------------------------------------
 
-_PYTHON_2_NAMES = frozenset({
-    "unicode", "xrange", "raw_input", "basestring", "unichr", "long", "reduce", "reload",
-    "file", "execfile", "cmp",
-})
 _PYTHON_2_SYNTAX = re.compile(
     r"^\s*(print\s+[^(=\s]|print\s*>>|exec\s+[\"'\w]|raise\s+\w[\w.]*\s*,"
     r"|except\s+[\w.]+\s*,\s*\w+\s*:)|\bur[\"']|<>|`[^`]+`|\b0[0-7]+\b|\b\d+[lL]\b")
@@ -228,10 +225,14 @@ def _explain(error: BaseException, path: str, needs: Needs) -> LoadError:
         return LoadError(
             f"{path} is written for Python 2: it imports {name}, which Python 3 does "
             "not have.", text, _TO_PYTHON_3, needs)
-    if isinstance(error, NameError) and name in _PYTHON_2_NAMES:
+    if isinstance(error, NameError) and name in PYTHON_2_NAMES:
         return LoadError(
             f"{path} is written for Python 2: it uses {name}, which Python 3 does not have.",
             text, _TO_PYTHON_3, needs)
+    if attribute := missed_attribute(error):
+        return LoadError(
+            f"{path} is written for Python 2: it uses {attribute}, which Python 3 does not have "
+            f"(instead: {PYTHON_2_ATTRIBUTES[attribute]}).", text, _TO_PYTHON_3, needs)
     if missed_module(error) or needs.missing:
         return _explain_missing(error, text, needs)
     if isinstance(error, SystemExit):

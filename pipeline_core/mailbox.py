@@ -14,6 +14,7 @@ import contextvars
 import logging
 import queue
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,21 @@ POSTS_A_TURN = 256
 Then = Callable[[Any, "BaseException | None"], None]
 
 
+def this_loop() -> asyncio.AbstractEventLoop:
+    """The loop of this thread: the one that runs, else the one that Tornado will run."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    from tornado.ioloop import IOLoop
+
+    with warnings.catch_warnings():
+        # Some Pythons warn where the loop is made now; that is what is meant here.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        loop: asyncio.AbstractEventLoop = IOLoop.current().asyncio_loop  # type: ignore[attr-defined]
+    return loop
+
+
 class Mailbox:
     """One daemon thread with a queue of jobs; made on the thread of the loop.
 
@@ -34,7 +50,7 @@ class Mailbox:
 
     def __init__(self, name: str, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self.name = name
-        self.loop = loop or asyncio.get_running_loop()
+        self.loop = loop or this_loop()
         self.loop_thread = threading.get_ident()
         self._jobs: queue.SimpleQueue[tuple[Any, ...] | None] = queue.SimpleQueue()
         self._posts: collections.deque[tuple[Callable[..., Any], tuple[Any, ...]]] = (

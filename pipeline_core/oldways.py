@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from pipeline_core.gettingit import GONE, PYTHON_2_MODULES
 from pipeline_core.needs import Deprecated
+from pipeline_core.python2 import MODULES, PYTHON_2_ATTRIBUTES
 
 #: What is seen -> what it is, and what to do instead.
 _WAYS = {
@@ -58,7 +59,7 @@ class OldWays:
         return tuple(
             Deprecated(*self._words(key), file=self._file, lines=tuple(sorted(set(lines))))
             for key, lines in sorted(self._lines.items(), key=lambda seen: min(seen[1]))
-            if key not in self._own_names)
+            if key.partition(".")[0] not in self._own_names)
 
     def _words(self, key: str) -> tuple[str, str]:
         if key in GONE:
@@ -67,6 +68,9 @@ class OldWays:
         if key in PYTHON_2_MODULES:
             return (f"imports {key}, which only Python 2 has: Python 3 fails where it gets there",
                     f"use {PYTHON_2_MODULES[key]}")
+        if key in PYTHON_2_ATTRIBUTES:
+            return (f"uses {key}, which only Python 2 has: Python 3 fails where it gets there",
+                    f"use {PYTHON_2_ATTRIBUTES[key]}")
         if key in _PYTHON_2_NAMES:
             return (f"uses {key}, which only Python 2 has: Python 3 fails where it gets there",
                     f"use {_PYTHON_2_NAMES[key]}")
@@ -78,8 +82,10 @@ class OldWays:
         ``guarded`` says that the code goes on without what only Python 2 has.
         """
         self._own_names.update(_PYTHON_2_NAMES.keys() & _defined(node))
+        self._own_names.update(MODULES & _defined(node, but_modules=True))
         key = self._key(node)
-        if guarded and (key in PYTHON_2_MODULES or key in _PYTHON_2_NAMES):
+        if guarded and (key in PYTHON_2_MODULES or key in _PYTHON_2_NAMES
+                        or key in PYTHON_2_ATTRIBUTES):
             key = "python2"
         if key:
             self._lines.setdefault(key, []).append(getattr(node, "lineno", 0))
@@ -88,7 +94,10 @@ class OldWays:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             key = _of_import(node)
             # A file of the project may have such a name.
-            return "" if key in PYTHON_2_MODULES and self._is_own(key) else key
+            only_python_2 = key in PYTHON_2_MODULES or key in PYTHON_2_ATTRIBUTES
+            return "" if only_python_2 and self._is_own(key.partition(".")[0]) else key
+        if isinstance(node, ast.Attribute):
+            return self._of_attribute(node)
         if isinstance(node, ast.Call):
             return _of_call(node)
         if isinstance(node, ast.Assign):
@@ -99,11 +108,22 @@ class OldWays:
         return node.id if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) \
             and node.id in _PYTHON_2_NAMES else ""
 
+    def _of_attribute(self, node: ast.Attribute) -> str:
+        if not isinstance(node.value, ast.Name) or not isinstance(node.ctx, ast.Load):
+            return ""
+        key = f"{node.value.id}.{node.attr}"
+        return key if key in PYTHON_2_ATTRIBUTES and not self._is_own(node.value.id) else ""
 
-def _defined(node: ast.AST) -> set[str]:
-    """Names that the node gives a meaning of the file's own."""
+
+def _defined(node: ast.AST, *, but_modules: bool = False) -> set[str]:
+    """Names that the node gives a meaning of the file's own.
+
+    ``but_modules`` leaves out what ``import urllib`` and ``import urllib.request`` define.
+    """
     if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
         return {node.id}
+    if isinstance(node, ast.Import) and but_modules:
+        return {alias.asname for alias in node.names if alias.asname not in (None, alias.name)}
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         return {alias.asname or alias.name for alias in node.names}
     if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
@@ -126,6 +146,10 @@ def _of_import(node: ast.Import | ast.ImportFrom) -> str:
             return top
         if top in PYTHON_2_MODULES:
             return top
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                if f"{name}.{alias.name}" in PYTHON_2_ATTRIBUTES:
+                    return f"{name}.{alias.name}"
         if top in ("seesaw", "pipeline_core") and isinstance(node, ast.ImportFrom) \
                 and any(alias.name == "*" for alias in node.names):
             return "star"

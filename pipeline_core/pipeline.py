@@ -75,6 +75,9 @@ class Pipeline:
         task.owner = self
         self.tasks.append(task)
 
+    def __str__(self) -> str:
+        return "\n -> ".join(["Pipeline:", *map(str, self.tasks)])
+
     def ui_task_list(self) -> list[tuple[Task, str]]:
         """``(task, name)`` of each step that is shown, in order."""
         steps: list[tuple[Task, str]] = []

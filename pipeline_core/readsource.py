@@ -84,11 +84,11 @@ class _Reader(ast.NodeVisitor):
         self._scope: list[str] = []
         self._functions = 0
         self._guards = 0
-        self._name_guards = 0
+        self._name_guards: dict[type[ast.AST], int] = {ast.Name: 0, ast.Attribute: 0}
 
     def visit(self, node: ast.AST) -> None:
-        guards = self._name_guards if isinstance(node, ast.Name) else 0
-        self.old.look(node, guarded=self._guards + guards > 0)
+        guards = self._guards + self._name_guards.get(type(node), 0)
+        self.old.look(node, guarded=guards > 0)
         self.new.look(node)
         super().visit(node)
 
@@ -120,10 +120,13 @@ class _Reader(ast.NodeVisitor):
 
     def visit_Try(self, node: ast.Try) -> None:
         guards = any(_goes_on_without_import(handler) for handler in node.handlers)
-        names = any(_catches(handler, "NameError") for handler in node.handlers)
-        self._name_guards += names
+        names = {kind: any(_catches(handler, error) for handler in node.handlers)
+                 for kind, error in ((ast.Name, "NameError"), (ast.Attribute, "AttributeError"))}
+        for kind, caught in names.items():
+            self._name_guards[kind] += caught
         self._guarded(node.body, guards)
-        self._name_guards -= names
+        for kind, caught in names.items():
+            self._name_guards[kind] -= caught
         for handler in node.handlers:
             # What is imported instead is not missed where the first was there.
             self._guarded(handler.body, _catches(handler, *_NO_IMPORT))

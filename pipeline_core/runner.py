@@ -9,10 +9,12 @@ import json
 import os
 import re
 import subprocess
+import sys
 import time
 
 from pipeline_core.baserunner import Runner
 from pipeline_core.item import Item
+from pipeline_core.mailbox import this_loop
 from pipeline_core.pipeline import Pipeline
 from pipeline_core.terminal import shown_output
 
@@ -47,6 +49,7 @@ class SimpleRunner(Runner):
     def start(self) -> None:
         from tornado.ioloop import IOLoop
 
+        this_loop()
         loop = IOLoop.current()
         self.on_finish += lambda runner: loop.stop()
         loop.add_callback(super().start)
@@ -54,6 +57,8 @@ class SimpleRunner(Runner):
 
 
 def _print(item: Item, data: str) -> None:
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     # A closed standard output never fails an item.
     with contextlib.suppress(OSError, ValueError):
-        print(shown_output(data, str(item.get("item_name", ""))), end="", flush=True)
+        text = shown_output(data, str(item.get("item_name", "")))
+        print(text.encode(encoding, "replace").decode(encoding), end="", flush=True)

@@ -8,6 +8,8 @@ import logging
 import os
 from collections.abc import Callable
 
+from pipeline_core.mailbox import this_loop
+
 logger = logging.getLogger(__name__)
 
 #: Seconds between two looks at the file.
@@ -26,6 +28,7 @@ class StopFile:
 
     def watch(self) -> None:
         """Begin to look, on the loop of this thread."""
+        self._loop = this_loop()
         self._mtime = self._look()
         self._later()
 
@@ -34,7 +37,7 @@ class StopFile:
             self._timer.cancel()
 
     def _later(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._check)
+        self._timer = self._loop.call_later(INTERVAL, self._check)
 
     def _look(self) -> float | None:
         with contextlib.suppress(OSError):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import sysconfig
 import traceback
+
+import tornado
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -12,15 +15,34 @@ _OURS = frozenset(os.path.join(_HERE, name) for name in (
     "worker.py", "loader.py", "imports.py", "mailbox.py", "task.py", "basetask.py",
     "lifetime.py", "tracker.py"))
 
+#: Where the frames lie that come before the project's: ours, Tornado's, Python's.
+_BEFORE = tuple(os.path.join(folder, "") for folder in (
+    _HERE, os.path.join(os.path.dirname(_HERE), "warrior"),
+    os.path.dirname(os.path.abspath(tornado.__file__)),
+    sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")))
+#: In an installed program the projects that come with it lie here.
+_SHIPPED = os.path.join(os.path.dirname(_HERE), "warrior", "share", "")
+
 
 def format_failure(error: BaseException) -> str:
-    """The traceback without the frames by which the toolkit called the project."""
+    """The traceback from the first frame of the project on; what the error says is the last line.
+
+    Of an error that no code of the project has led to all frames are there.
+    """
     report = traceback.TracebackException.from_exception(error)
     one: traceback.TracebackException | None = report
     while one is not None:
-        kept = [frame for frame in one.stack if frame.filename not in _OURS]
-        # An error of our own keeps all its frames.
-        if kept:
-            one.stack = traceback.StackSummary.from_list(kept)
+        one.stack = traceback.StackSummary.from_list(_of_the_project(one.stack))
         one = one.__cause__ or one.__context__
-    return "".join(report.format())
+    return "".join(report.format()).rstrip() + "\n"
+
+
+def _of_the_project(stack: traceback.StackSummary) -> list[traceback.FrameSummary]:
+    first = next((number for number, frame in enumerate(stack) if _is_the_projects(frame)), 0)
+    kept = [frame for frame in list(stack)[first:] if frame.filename not in _OURS]
+    return kept or list(stack)
+
+
+def _is_the_projects(frame: traceback.FrameSummary) -> bool:
+    name = frame.filename
+    return name.startswith(_SHIPPED) or not name.startswith(("<frozen ", *_BEFORE))

@@ -163,7 +163,11 @@ class _Then:
 
 
 class ReleaseItemsToTracker(TrackerRequest):
-    """Gives items back; asked again until the tracker confirms exactly these."""
+    """Gives items back; asked again until the tracker answers with a list ``items``.
+
+    What is in the list does not matter: some trackers name what they took back, some only
+    what had been claimed by us, in an order of their own.
+    """
 
     def __init__(self, tracker_url: Any, downloader: Any, version: Any, items: Any) -> None:
         super().__init__("ReleaseItemsToTracker", _Base(tracker_url), "release")
@@ -186,10 +190,10 @@ class ReleaseItemsToTracker(TrackerRequest):
         except UnexpectedAnswer as error:
             self._unexpected(item, body, str(error))
             return
-        if answer == {"items": realize(self.items, item)}:
+        if isinstance(answer.get("items"), list):
             self._hook(item, self.complete_item, item)
         else:
-            self._unexpected(item, body, "it does not confirm the released items")
+            self._unexpected(item, body, "there is no list of released items in it")
 
 
 class _Base:
@@ -285,9 +289,41 @@ class UploadWithTracker(TrackerRequest):
         item.life.turns[upload] = turn
         upload.cwd = self.cwd
         item.log_output(f"Uploading to {target}")
-        upload.owner = _Outcome(self, target)
+        upload.owner = _Outcome(self)
         item.life.enter(upload)
         upload.enqueue(item)
+
+    def _inner_task_complete_item(self, task: Task, item: Item) -> None:
+        """The upload is done. Files that make an upload of their own call this, too."""
+        if not item.carried_over(UploadWithTracker._inner_task_complete_item, self, task, item):
+            self._hook(item, self.complete_item, item)
+
+    def _inner_task_fail_item(self, task: Task, item: Item) -> None:
+        """The upload has failed: ask for a target again, unless there is nothing to send."""
+        if item.carried_over(UploadWithTracker._inner_task_fail_item, self, task, item):
+            return
+        target = getattr(task, "target", None)
+        known = isinstance(target, str)
+        again = functools.partial(
+            self._wait_and_retry, item,
+            f"The upload{f' to {target}' if known else ''} failed; another target is asked for.",
+            Fault.TARGET, "upload", at=item.governor.target(str(target)) if known else None)
+        if item.seal is None:
+            # In the worker: it looks at the disk.
+            self._hook(item, self._missing_file, item, asks_foreign=True,
+                       then=functools.partial(self._fail_if_missing, item, again))
+        else:
+            item.pipeline.sealer.look_for_files(
+                item, again, functools.partial(self._hook, item, self.fail_item, item))
+
+    def _fail_if_missing(self, item: Item, again: Callable[[], Any], missing: str) -> None:
+        if missing:
+            item.keep_data = True
+            item.log_output(f"The file {missing} is not there, so no target can have it. What "
+                            f"else there is of the item is kept in {item['data_dir']}")
+            self._hook(item, self.fail_item, item)
+        else:
+            again()
 
     def _missing_file(self, item: Item) -> str:
         """The first file that is not there, '' if all are, or if nothing is: a disk can be
@@ -318,34 +354,14 @@ class UploadWithTracker(TrackerRequest):
 class _Outcome:
     """What an upload means for the task that had it made."""
 
-    def __init__(self, task: UploadWithTracker, target: str) -> None:
-        self.task = task
-        self.target = target
+    def __init__(self, task: UploadWithTracker) -> None:
+        self._task = task
 
     def task_left(self, task: Task, item: Item, status: str) -> None:
-        if status == item.TaskStatus.completed:
-            self.task._hook(item, self.task.complete_item, item)
-            return
-        again = functools.partial(
-            self.task._wait_and_retry, item,
-            f"The upload to {self.target} failed; another target is asked for.",
-            Fault.TARGET, "upload", at=item.governor.target(self.target))
-        if item.seal is None:
-            # In the worker: it looks at the disk.
-            self.task._hook(item, self.task._missing_file, item, asks_foreign=True,
-                            then=functools.partial(self._failed, item, again))
-        else:
-            item.pipeline.sealer.look_for_files(
-                item, again, functools.partial(self.task._hook, item, self.task.fail_item, item))
-
-    def _failed(self, item: Item, again: Callable[[], Any], missing: str) -> None:
-        if missing:
-            item.keep_data = True
-            item.log_output(f"The file {missing} is not there, so no target can have it. What "
-                            f"else there is of the item is kept in {item['data_dir']}")
-            self.task._hook(item, self.task.fail_item, item)
-        else:
-            again()
+        done = status == item.TaskStatus.completed
+        self._task._hook(
+            item, self._task._inner_task_complete_item if done
+            else self._task._inner_task_fail_item, task, item)
 
 
 class SendDoneToTracker(TrackerRequest):

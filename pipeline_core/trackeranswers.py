@@ -81,10 +81,12 @@ def parse_items(values: dict[str, Any]) -> tuple[list[str], list[Any] | None]:
 
 
 def parse_target(answer: dict[str, Any]) -> str:
-    """The upload target: ``rsync://host/…`` or ``http(s)://host/…``.
+    """The upload target: ``rsync://host/…`` or ``http(s)://host/…/``.
 
     A program gets it as an argument, so a host that begins with a dash, which
-    rsync hands on to other programs, is refused.
+    rsync hands on to other programs, is refused. curl adds the name of the file only to an
+    address whose path ends with a slash and that has no query: any other would be the
+    address of each file, and the last one would replace all before it.
     """
     target = answer.get("upload_target")
     if not isinstance(target, str) or not target:
@@ -110,6 +112,12 @@ def parse_target(answer: dict[str, Any]) -> str:
     if parts.scheme != "rsync" and re.search(r"[{}\[\]]", user + target.replace(place, "", 1)):
         # Some versions of curl take these for a list of addresses.
         raise UnexpectedAnswer(f"the upload target {told} holds brackets")
+    if parts.scheme != "rsync" and re.search(r"[?#]", target):
+        raise UnexpectedAnswer(
+            f"the upload target {told} holds '?' or '#', so curl adds no file name to it")
+    if parts.scheme != "rsync" and not target.endswith("/"):
+        raise UnexpectedAnswer(
+            f"the upload target {told} does not end with a slash, so curl adds no file name to it")
     return target
 
 

@@ -41,6 +41,13 @@ _CLONE_FS = 0x200
 #: a time has the process's.
 _shared_directory = threading.Lock()
 
+_this_thread = threading.local()
+
+
+def this_worker() -> Worker | None:
+    """The worker whose thread this is; None elsewhere."""
+    return getattr(_this_thread, "worker", None)
+
 
 def is_foreign(function: Any) -> bool:
     """Whether project code defined this function: told by where it was defined.
@@ -137,6 +144,7 @@ class Worker(Mailbox):
     def _main(self) -> None:
         from pipeline_core.workerloop import WorkerLoop
 
+        _this_thread.worker = self
         self._has_own_directory = self._want_own_directory and _unshare_directory()
         worker_loop = WorkerLoop(self)  # type: ignore[abstract]  # as much of it as is meant
         if self._has_own_directory:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
+import os
 import signal
 
 from tracker.app import UPLOADS, Settings, Tracker
@@ -30,10 +32,20 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         # The first signal stops it; another, while requests are still answered, at once.
         loop.add_signal_handler(number, lambda: at_once.set() if stop.is_set() else stop.set())
+    if os.getpid() == 1:
+        loop.add_signal_handler(signal.SIGCHLD, _collect)
     tracker = await Tracker.start(settings)
     _announce(settings, tracker)
     await stop.wait()
     await tracker.stop(at_once)
+
+
+def _collect() -> None:
+    """Ask for the status of processes that the kernel has given to us, the first process of a
+    container; the tracker starts none of its own."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _announce(settings: Settings, tracker: Tracker) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from pipeline_core.event import Event
-from warrior.choice import Choice, choose
+from warrior.choice import Choice, choose, shares_of
 from warrior.entry import NAME_RULE, Entry, is_project_name
 from warrior.hqanswer import Offer, UnexpectedAnswer, offer_json, parse_answer, read_offer
 from warrior.shipped import read_shipped
@@ -176,9 +176,12 @@ class Catalogue:
         drawn = Choice()
         if isinstance(choice, dict):
             name, share = choice.get("project"), choice.get("share")
-            if (isinstance(share, float) and 0 <= share <= 1
+            if (isinstance(name, str) and isinstance(share, float) and 0 <= share <= 1
                     and any(entry.name == name for entry in offer.entries)):
-                drawn = Choice(str(name), share)
+                # The other shares are those of the list that was kept with it.
+                others = shares_of(offer.weights, offer.auto_project)
+                others.pop(name, None)
+                drawn = Choice(name, share, others)
         return data.decode(), offer, drawn
 
     async def _keep(self, offer: Offer, choice: Choice) -> None:

@@ -17,6 +17,7 @@ import warrior
 from warrior import confspec, exits
 from warrior.access import is_loopback
 from warrior.entry import NAME_RULE, is_project_name
+from warrior.firstprocess import leave_first_process
 
 #: Seconds that --check gives a file to load, and seconds between two looks of --auto-update.
 LOAD_TIME, UPDATE_INTERVAL = 300, 1800
@@ -123,7 +124,8 @@ def _parser() -> _Parser:
         epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     add = parser.add_argument
     add("--concurrent", metavar="N", type=_number(1), default=1,
-        help="how many items run at once (default: 1)")
+        help="how many items run at once (default: 1); those that only have to be uploaded run "
+             "beside them. Trackers may ban clients with more than 6")
     add("--max-items", metavar="N", type=_number(1), help="stop after so many items")
     add("--stop-file", metavar="FILE", default="STOP",
         help="stop when this file is touched (default: STOP)")
@@ -273,6 +275,7 @@ def _is_no_pipeline(path: str) -> str:
 
 def main_run_pipeline() -> int:
     """The entry point of run-pipeline; the exit status."""
+    leave_first_process()
     environment = dict(os.environ)
     options = parse_pipeline_options(sys.argv[1:], os.environ)
     if options.new:

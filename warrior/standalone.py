@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 #: Seconds between TERM and KILL when a stop has to be quick.
 KILL_AFTER = 3.0
 
+#: More items at once than this are warned of; the warrior allows no more by default.
+MOST_CONCURRENT = 6
+
 #: How long the end waits for a reader of standard output that takes nothing, in
 #: seconds: after a run that ended by itself, and after one that was cut short.
 FLUSH, FLUSH_IN_HASTE = 30.0, 2.0
@@ -82,6 +85,11 @@ class Standalone:
         """The whole run; the exit status."""
         if self.options.web_server and not self._open_console():
             return exits.CANNOT_BIND
+        if self.options.concurrent > MOST_CONCURRENT:
+            logging.warning(
+                "--concurrent %d: with more than %d items at once this client may ask the tracker "
+                "too often, and trackers ban clients that do. Take fewer, unless the project asks "
+                "for more.", self.options.concurrent, MOST_CONCURRENT)
         self.interrupts.install(self.loop)
         try:
             if self.updates is not None:

@@ -12,6 +12,7 @@ import errno
 import logging
 import os
 import select
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -30,7 +31,10 @@ _GONE = frozenset({errno.EPIPE, errno.EBADF, errno.EIO, errno.ECONNRESET})
 
 
 class StdoutWriter:
-    """``write(text)`` returns at once; a thread writes it to ``fd``, in order, as UTF-8.
+    """``write(text)`` returns at once; a thread writes it to ``fd``, in order.
+
+    It is written in the encoding of the standard stream of that number, UTF-8 where there is
+    none; what the encoding does not have becomes ``?``.
 
     ``backlog`` is the number of characters not yet written. Above 4 Mi ``full`` is
     true; when most of them have been written it is false again and ``on_drained()`` is
@@ -48,6 +52,7 @@ class StdoutWriter:
         on_trouble: Callable[[str], object] | None = None,
     ) -> None:
         self._fd = fd
+        self._encoding = _encoding(fd)
         self._on_closed = on_closed
         self._on_drained = on_drained
         self._on_trouble = on_trouble
@@ -98,7 +103,7 @@ class StdoutWriter:
     def _main(self) -> None:
         while (text := self._next_text()) and not self.closed_by_reader:
             try:
-                self._write_all(text.encode("utf-8", "replace"))
+                self._write_all(text.encode(self._encoding, "replace"))
                 self._in_trouble = False
             except OSError as error:
                 self._failed(error)
@@ -151,6 +156,11 @@ class StdoutWriter:
                 self.full = False
         if drained and self._on_drained is not None:
             self._on_drained()
+
+
+def _encoding(fd: int) -> str:
+    stream = {1: sys.__stdout__, 2: sys.__stderr__}.get(fd)
+    return getattr(stream, "encoding", None) or "utf-8"
 
 
 class VisibleFormatter(logging.Formatter):

@@ -8,6 +8,7 @@ import sys
 
 from warrior import exits
 from warrior.conf import ConfigurationError, read_options
+from warrior.firstprocess import leave_first_process
 from warrior.resources import ResourceError
 
 _NEEDED = ("tornado", "psutil", "sockjs", "jinja2", "nh3")
@@ -15,6 +16,7 @@ _NEEDED = ("tornado", "psutil", "sockjs", "jinja2", "nh3")
 
 def main_run_warrior() -> int:
     """The entry point of run-warrior; the exit status."""
+    leave_first_process()
     environment = dict(os.environ)
     try:
         options = read_options(sys.argv[1:], os.environ)

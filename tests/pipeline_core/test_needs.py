@@ -384,6 +384,18 @@ def test_old_ways(tmp_path: Path) -> None:
     ("try:\n    import urllib.request\nexcept ImportError:\n    import urllib2", "never runs",
      "leave it out"),
     ("try:\n    input = raw_input\nexcept NameError:\n    pass", "never runs", "leave it out"),
+    ("import urllib\ndef f(x):\n    return urllib.unquote(x)",
+     "uses urllib.unquote, which only Python 2", "use urllib.parse.unquote"),
+    ("import urllib, urllib.request\ndef f(x):\n    return urllib.urlopen(x).read()",
+     "uses urllib.urlopen, which only Python 2", "use urllib.request.urlopen"),
+    ("def f(x):\n    from urllib import urlencode\n    return urlencode(x)",
+     "uses urllib.urlencode, which only Python 2", "use urllib.parse.urlencode"),
+    ("import string\ndef f():\n    return string.letters",
+     "uses string.letters, which only Python 2", "use string.ascii_letters"),
+    ("import urllib, urllib.parse\ntry:\n    quote = urllib.quote\nexcept AttributeError:\n"
+     "    quote = urllib.parse.quote", "never runs", "leave it out"),
+    ("try:\n    from urllib import quote\nexcept ImportError:\n"
+     "    from urllib.parse import quote", "never runs", "leave it out"),
 ])
 def test_what_only_python_2_has(tmp_path: Path, source: str, what: str, instead: str) -> None:
     """It is told as what never runs only where the code goes on without it."""
@@ -391,6 +403,30 @@ def test_what_only_python_2_has(tmp_path: Path, source: str, what: str, instead:
     (old,) = needs.deprecated
     assert what in old.what and old.instead == instead
     assert (error is not None) == (source.startswith(("import urllib2", "from urlparse")))
+
+
+@pytest.mark.parametrize("source", [
+    "import urllib\nx = urllib.unquote('%20')", "import urllib\nx = urllib.urlopen('http://h/')",
+    "import urllib\nx = urllib.quote(' ')", "import urllib\nx = urllib.urlencode({})",
+    "from urllib import unquote", "from itertools import izip", "import sys\nx = sys.maxint"])
+def test_a_file_that_stops_at_what_only_python_2_has(tmp_path: Path, source: str) -> None:
+    """The reason says that the file is for Python 2, and what it uses; nothing is missing that
+    could be installed."""
+    needs, error = load(write(tmp_path, source))
+    assert error is not None and not needs.missing
+    assert "is written for Python 2: it uses " in str(error)
+    assert "which Python 3 does not have (instead: " in str(error)
+    assert error.advice == "The project's author has to bring it to Python 3."
+
+
+@pytest.mark.parametrize("source", [
+    "def f(string):\n    return string.replace('a', 'b')", "import urllib.parse as urllib\n"
+    "x = urllib.unquote('%20')", "from string import Template\nstring = 'x'\nx = string.upper()",
+    "import urllib.parse\nx = urllib.parse.unquote('%20')"])
+def test_names_that_only_look_like_python_2(tmp_path: Path, source: str) -> None:
+    """A name of the file's own has the meaning that the file gives it."""
+    needs, error = load(write(tmp_path, source))
+    assert error is None and not needs.deprecated
 
 
 def test_a_name_of_python_2_that_the_file_defines(tmp_path: Path) -> None:

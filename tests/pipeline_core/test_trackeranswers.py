@@ -75,7 +75,7 @@ def test_the_number_of_names(answer: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("target", [
-    "rsync://host/module/", "rsync://user@host:8730/module/dir/:downloader/", "http://h/", "https://h/x",
+    "rsync://host/module/", "rsync://user@host:8730/module/dir/:downloader/", "http://h/", "https://h/x/",
     "http://[::1]:8/x/", "rsync://[2001:db8::1]/m/", "http://user:word@h/x/",
     "http://[::1]/", "http://u@[2001:db8::1]:80/x/", "http://h:80/", "http://h/\u4f60/"])
 def test_targets_that_are_taken(target: str) -> None:
@@ -96,7 +96,9 @@ def test_targets_that_are_taken(target: str) -> None:
     "http://127.0.0.[1-3]/", "http://127.0.0.[1-3]:80/x", "http://[1-3]/", "http://[a,b]/",
     "http://[::1][1-3]/", "http://[::1]x/", "http://[fe80::[1-3]]/", "http://u[1-3]@h/",
     "http://a@b@h/", "http://h\\@i/", "http://h%2e/", "rsync://h.[1-3]/m/",
-    "http://h{a,b}/", "http://h/[1-99]", "http://h/{x}", "http://h/" + "x" * 2000])
+    "http://h{a,b}/", "http://h/[1-99]", "http://h/{x}", "http://h/" + "x" * 2000,
+    "http://h", "http://h/x", "https://h/x/y", "http://h:80", "http://h/?", "http://h/?a", "http://h/?a=/",
+    "https://h/x?to=/y/", "http://h/x/#", "http://h/#/", "http://h/x/?#/"])
 def test_targets_that_are_refused(target: Any) -> None:
     """Neither another kind, nor an option, nor anything that a program reads as more than one."""
     with pytest.raises(UnexpectedAnswer) as refused:
@@ -105,3 +107,11 @@ def test_targets_that_are_refused(target: Any) -> None:
     assert "upload" in told and len(told) < 300
     told.encode()
     assert told.isprintable()
+
+
+def test_why_a_target_of_curl_is_refused() -> None:
+    """The sentence names the address and what is wrong with it."""
+    with pytest.raises(UnexpectedAnswer, match=r"'http://h/x' does not end with a slash"):
+        parse_target({"upload_target": "http://h/x"})
+    with pytest.raises(UnexpectedAnswer, match=r"'http://h/\?to=/' holds '\?' or '#'"):
+        parse_target({"upload_target": "http://h/?to=/"})

@@ -104,6 +104,23 @@ def test_over_a_restart(tmp_path: Path) -> None:
     assert stat.S_IMODE(os.stat(tmp_path / "catalogue.json").st_mode) == 0o600
 
 
+def test_what_rose_is_known_over_a_restart(tmp_path: Path) -> None:
+    """When the share of the choice falls, the next is drawn among those that rose, compared with
+    the shares that were kept with the list."""
+    def weights(**each: int) -> dict[str, Any]:
+        return answer(*each, auto_projects_config=[
+            {"project": name, "weight": weight} for name, weight in each.items()])
+
+    chosen = taken(catalogue(tmp_path), weights(a=60, b=40)).choice
+    kept = (tmp_path / "catalogue.json").read_text()
+    # c comes instead of the chosen one; the other one's share stays as it was.
+    moved = weights(b=40, c=60) if chosen == "a" else weights(a=60, c=40)
+    for seed in range(20):
+        (tmp_path / "catalogue.json").write_text(kept)
+        one = loaded(catalogue(tmp_path, random=random.Random(seed)))
+        assert one.choice == chosen and taken(one, moved).choice == "c"
+
+
 def test_what_hq_drops_is_gone(tmp_path: Path) -> None:
     """Until it comes back; not where the operator offers it as well."""
     one = taken(catalogue(tmp_path, [Added("c", "/c")]), answer("a", "b", "c"))

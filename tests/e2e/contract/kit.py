@@ -230,12 +230,12 @@ class Command:
     """A command that was started, and all that it printed; a context manager."""
 
     def __init__(self, argv: list[str], cwd: Path, env: Mapping[str, str] | None = None,
-                 stdout: Any = subprocess.PIPE) -> None:
+                 stdout: Any = subprocess.PIPE, stdin: Any = subprocess.DEVNULL) -> None:
         self.argv = argv
         self._changed = threading.Condition()
         self._text: list[str] = []
         self.process = subprocess.Popen(
-            argv, cwd=cwd, env=None if env is None else dict(env), stdin=subprocess.DEVNULL,
+            argv, cwd=cwd, env=None if env is None else dict(env), stdin=stdin,
             stdout=stdout, stderr=subprocess.PIPE, start_new_session=True)
         pipes = [p for p in (self.process.stdout, self.process.stderr) if p is not None]
         self._readers = [threading.Thread(target=self._read, args=(p,), daemon=True)

@@ -24,6 +24,21 @@ GATED = """\
     """
 
 
+@pytest.mark.parametrize(("options", "warned"), [
+    ((), False), (("--concurrent", "6"), False), (("--concurrent", "7"), True),
+    (("--concurrent", "40"), True)])
+def test_many_items_at_once_are_warned_of(
+    tmp_path: Path, options: tuple[str, ...], warned: bool
+) -> None:
+    """--concurrent over 6 works, with a warning that says what may come of it."""
+    path = write_pipeline(tmp_path, "pipeline = Pipeline(PrintItem())\n")
+    ended = run_pipeline(path, *options)
+    assert ended.status == 0 and "1 completed" in ended.output
+    assert ("trackers ban clients" in ended.output) is warned
+    if warned:
+        assert f"--concurrent {options[1]}: with more than 6 items at once" in ended.output
+
+
 @pytest.mark.parametrize("name", ["run-pipeline", "run-pipeline3"])
 def test_page_is_served_where_it_is_said(tmp_path: Path, name: str) -> None:
     """With --address and --port the page answers at the URL that the command prints."""

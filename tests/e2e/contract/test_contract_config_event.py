@@ -2,8 +2,8 @@
 
 Covered: realize of dicts, lists, objects, all else; own classes with slow realize;
 ConfigValue and its methods; regex; min, max, whole numbers, string defaults, a limit
-of 0; ConfigInterpolation; Event: adding, removing, calling in order, length, a handler
-added twice, one that raises.
+of 0; text that is stripped; collecting; ConfigInterpolation; Event: adding, removing, calling
+in order, length, by name, keywords, a handler added twice, one that raises.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pipeline_core.config import (
 )
 from pipeline_core.event import Event
 from pipeline_core.item import ItemInterpolation, ItemValue
-from tests.e2e.contract.kit import play, write_pipeline
+from tests.e2e.contract.kit import load, play, write_pipeline
 
 
 class Asked:
@@ -106,6 +106,50 @@ def test_string_value_with_regex() -> None:
     assert value.set_value("good-one") is True
     assert not value.error
     assert value.value == "good-one"
+
+
+@pytest.mark.parametrize("text", ["  abc  ", "abc\n", "\t abc", "abc"])
+def test_text_is_stripped_before_it_is_checked(text: str) -> None:
+    """Space around a text is no part of it: neither for the pattern nor as the value."""
+    for value in (StringConfigValue("name", regex=r"^\w+$"), ConfigValue("name")):
+        assert value.set_value(text) is True
+        assert value.value == "abc" and value.error is None
+    assert StringConfigValue("name", regex="^x$", default=" x ").value == "x"
+    number = NumberConfigValue("name", min=1, max=3)
+    assert number.set_value(" 2 ") and number.value == 2
+    assert StringConfigValue("name", regex="^.+$").set_value("   ") is False
+
+
+def test_collecting_values() -> None:
+    """start_collecting and stop_collecting: the values made in between, in order."""
+    ConfigValue("before")
+    ConfigValue.start_collecting()
+    made = [StringConfigValue("one"), NumberConfigValue("two", default=2)]
+    assert ConfigValue.stop_collecting() == made
+    ConfigValue("after")
+    assert ConfigValue.stop_collecting() == []
+    ConfigValue.start_collecting()
+    assert ConfigValue.stop_collecting() == []
+
+
+def test_collecting_is_of_one_load_only(tmp_path: Path) -> None:
+    """A program that collects gets its own values, not those of pipelines that are loaded
+    meanwhile; and a file that collects by itself does not take its settings from the volunteer."""
+    path = write_pipeline(tmp_path, """\
+        first = NumberConfigValue(name='first', default='1')
+        ConfigValue.start_collecting()
+        second = NumberConfigValue(name='second', default='2')
+        assert ConfigValue.stop_collecting() == [second]
+        ConfigValue.start_collecting()
+        third = NumberConfigValue(name='third', default='3')
+        pipeline = Pipeline(PrintItem())
+        """)
+    ConfigValue.start_collecting()
+    own = ConfigValue("own")
+    loaded = load(path, remembered={"second": "20"})
+    assert ConfigValue.stop_collecting() == [own]
+    assert [(value.name, value.value) for value in loaded.config_values] == [
+        ("first", 1), ("second", 20), ("third", 3)]
 
 
 def test_number_value() -> None:
@@ -219,6 +263,34 @@ def test_event_handler_that_raises_does_not_stop_the_rest() -> None:
     with pytest.raises(RuntimeError, match="bad handler"):
         event()
     assert calls == ["after"]
+
+
+def test_event_by_name() -> None:
+    """handle and unhandle return the event; fire calls the handlers; getHandlerCount counts them."""
+    event = Event()
+    seen: list[Any] = []
+    assert event.handle(seen.append) is event
+    assert event.handle(seen.append).getHandlerCount() == 1 == len(event)
+    event.fire("a")
+    event("b")
+    assert seen == ["a", "b"]
+    assert event.unhandle(seen.append) is event
+    assert event.getHandlerCount() == 0
+    with pytest.raises(ValueError, match="not in list"):
+        event.unhandle(seen.append)
+    event.fire("c")
+    assert seen == ["a", "b"]
+
+
+@pytest.mark.parametrize("by", ["fire", "__call__"])
+def test_event_hands_on_keywords(by: str) -> None:
+    """Positional and keyword arguments reach each handler, and only those."""
+    event = Event()
+    seen: list[Any] = []
+    event += lambda *args, **kwargs: seen.append((args, kwargs))
+    event += lambda a, b=0: seen.append((a, b))
+    getattr(event, by)(1, b=2)
+    assert seen == [((1,), {"b": 2}), (1, 2)]
 
 
 def test_event_may_change_while_it_is_fired() -> None:

@@ -121,6 +121,101 @@ def test_tracebacks_name_file_and_line(tmp_path: Path) -> None:
     assert "ValueError: on purpose" in seen.log
 
 
+FAILING = {
+    "process": "Bad('Bad')",
+    "hook": "Hook('Hook', ['true'])",
+    "callback": "Callback('Callback')",
+    "enqueue": "Enqueue('Enqueue')",
+    "inner": "LimitConcurrent(1, Bad('Bad'))",
+    "limit": "LimitConcurrent(Value(), PrintItem())",
+    "coroutine": "Coroutine('Coroutine')",
+    "realize": "SetItemKey('key', Value())",
+    "nested realize": "SetItemKey('key', [ItemInterpolation(Value())])",
+    "condition": "ConditionalTask(lambda item: boom(), PrintItem())",
+    "handler": "handled",
+    "data": "Asks('http://127.0.0.1:9/', 'downloader')",
+}
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_tracebacks_begin_with_the_project(tmp_path: Path, name: str) -> None:
+    """Wherever its code was called from: the frames of the toolkit, of Tornado and of Python
+    that led to it are left out, and what the exception says is the last line. After it the task
+    is named that has failed."""
+    path = write_pipeline(tmp_path, f"""\
+        def boom(*ignored):
+            raise ValueError('on purpose')
+        class Bad(SimpleTask):
+            process = lambda self, item: boom()
+        class Hook(ExternalProcess):
+            def on_subprocess_end(self, item, code): boom()
+        class Callback(Task):
+            def enqueue(self, item):
+                self.start_item(item)
+                IOLoop.instance().add_timeout(datetime.timedelta(0), lambda: boom())
+        class Enqueue(Task):
+            def enqueue(self, item): boom()
+        class Coroutine(SimpleTask):
+            async def process(self, item): boom()
+        class Value(object):
+            def realize(self, item): boom()
+        class Asks(GetItemFromTracker):
+            def data(self, item): boom()
+        handled = PrintItem()
+        if {name!r} == 'handler':
+            handled.on_start_item += lambda task, item: boom()
+        task = {FAILING[name]}
+        project.failed = 'Bad' if {name!r} == 'inner' else task.name
+        pipeline = Pipeline(task)
+        """)
+    played = play(path)
+    lines = played.only.log.splitlines()
+    assert played.outcomes == ["failed"]
+    begin = lines.index("Traceback (most recent call last):")
+    assert lines[begin + 1].startswith(f'  File "{path}", line '), played.log
+    failed = played.loaded.project.failed  # type: ignore[attr-defined]
+    assert lines[-1] == f"Failed {failed} for Item "
+    assert played.log.count("Failed ") == 1
+    assert lines[-2] == "ValueError: on purpose"
+    assert lines[-3].strip(" ^~") in ("raise ValueError('on purpose')", "")
+
+
+def test_the_text_of_an_exception_ends_its_traceback(tmp_path: Path) -> None:
+    """Also a text of several lines with empty ones behind it, and one with a cause."""
+    path = write_pipeline(tmp_path, """\
+        class Bad(SimpleTask):
+            def process(self, item):
+                try:
+                    json.loads('{')
+                except ValueError as error:
+                    raise RuntimeError('first line\\nlast line\\n\\n') from error
+        pipeline = Pipeline(Bad('Bad'))
+        """)
+    log = play(path).only.log
+    assert log.endswith("RuntimeError: first line\nlast line\nFailed Bad for Item \n")
+    # What the project called is told, as its error came from there.
+    assert "json" + os.sep + "decoder.py" in log and "direct cause" in log
+
+
+def test_what_python_2_had_is_named_in_a_task(tmp_path: Path) -> None:
+    """A task that stops at something of Python 2 says so in the item's log."""
+    path = write_pipeline(tmp_path, """\
+        import urllib
+        class Old(SimpleTask):
+            def process(self, item):
+                if item.item_number == 1:
+                    urllib.unquote('%20')
+                if item.item_number == 2:
+                    import urllib2
+                return unicode('x')
+        pipeline = Pipeline(Old('Old'))
+        """)
+    played = play(path, items=3, concurrent=3)
+    for seen, name in zip(played.items, ("urllib.unquote", "urllib2", "unicode")):
+        assert (f"The project is written for Python 2: it uses {name}, which Python 3 does not "
+                "have.\n") in seen.log
+
+
 def test_traceback_of_a_load_names_file_and_line(tmp_path: Path) -> None:
     """A load that raises says file, line and reason, to the caller and on the command."""
     path = write_pipeline(tmp_path, "x = 1\nraise RuntimeError('no such luck')\n")

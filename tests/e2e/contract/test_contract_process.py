@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline_core.externalprocess import ExternalProcess, WgetDownload
-from tests.e2e.contract.kit import Played, play, run_pipeline, write_pipeline
+from tests.e2e.contract.kit import Played, Seen, play, run_pipeline, write_pipeline
 
 
 def test_signatures() -> None:
@@ -236,17 +237,70 @@ def test_tries_begin_anew_for_each_task(tmp_path: Path) -> None:
         assert log.count(f"\n{name}\n") == 2
 
 
+def delays(seen: Seen) -> list[str]:
+    """The seconds before each retry, as the log tells them."""
+    return re.findall(r"^Retrying .* after (.*) seconds\.\.\.$", seen.log, re.MULTILINE)
+
+
 def test_retry_delay_is_kept(tmp_path: Path) -> None:
-    """Between two tries at least about retry_delay seconds pass; the item tells when."""
+    """Between two tries retry_delay seconds pass, the same from try to try; the item tells when."""
     path = write_pipeline(tmp_path, """\
-        pipeline = Pipeline(ExternalProcess('Try', ['sh', '-c', 'echo RUN; exit 1'], max_tries=2,
-                                            retry_delay=0.5))
+        pipeline = Pipeline(ExternalProcess('Try', ['sh', '-c', 'echo RUN; exit 1'], max_tries=6,
+                                            retry_delay=0.05))
         """)
     seen = play(path).only
+    assert delays(seen) == ["0.05"] * 5
     runs = [t for t, text in seen.output if "RUN" in text]
-    assert len(runs) == 2 and 0.25 <= runs[1] - runs[0] < 2
-    wait = next(w for w in seen.waits if w is not None)
-    assert wait.next_try is not None and wait.reason.endswith(".")
+    assert len(runs) == 6
+    waits = [w for w in seen.waits if w is not None]
+    assert len(waits) == 5 and all(w.reason.endswith(".") for w in waits)
+    for wait, after in zip(waits, runs[1:]):
+        assert wait.next_try is not None and wait.next_try <= after + 0.01
+
+
+def test_retry_delay_may_be_set_by_handle_process_error(tmp_path: Path) -> None:
+    """What a file sets there holds for the retry that follows, of that item."""
+    path = write_pipeline(tmp_path, """\
+        class Patient(ExternalProcess):
+            def handle_process_error(self, code, item):
+                self.retry_delay = item.item_number / 10 + item['tries'] / 100
+                super().handle_process_error(code, item)
+        pipeline = Pipeline(Patient('Try', ['false'], max_tries=4, retry_delay=300))
+        """)
+    played = play(path, items=3, concurrent=3)
+    assert [delays(seen) for seen in played.items] == [
+        ["0.11", "0.12", "0.13"], ["0.21", "0.22", "0.23"], ["0.31", "0.32", "0.33"]]
+
+
+@pytest.mark.parametrize("upload", [
+    "RsyncUpload('rsync://127.0.0.1:1/m/', [])", "CurlUpload('http://127.0.0.1:1/', 'x')"])
+def test_the_delay_of_uploads_is_constant_too(tmp_path: Path, upload: str) -> None:
+    """An upload that is tried for ever waits 2 seconds each time, unless the file says otherwise."""
+    path = write_pipeline(tmp_path, f"""\
+        class Counted(SimpleTask):
+            def process(self, item):
+                item['delay'] = upload.retry_delay
+                upload.retry_delay = 0.02
+                upload.max_tries = 5
+        upload = {upload}
+        pipeline = Pipeline(Counted('Counted'), upload)
+        """)
+    seen = play(path).only
+    assert seen.item["delay"] == 2
+    assert delays(seen) == ["0.02"] * 4
+
+
+@pytest.mark.parametrize("wrong", ["max_tries='many'", "retry_delay='long'"])
+def test_a_wrong_number_fails_the_item(tmp_path: Path, wrong: str) -> None:
+    """Also where an override of the project calls ours: the item does not hang."""
+    path = write_pipeline(tmp_path, f"""\
+        class Own(ExternalProcess):
+            def handle_process_error(self, code, item):
+                super().handle_process_error(code, item)
+        pipeline = Pipeline(Own('Try', ['false'], {wrong}))
+        """)
+    seen = play(path).only
+    assert seen.outcome == "failed" and "ValueError: " in seen.log
 
 
 HOOKED = """\

@@ -18,12 +18,13 @@ from typing import Any
 
 import pytest
 
+from pipeline_core.externalprocess import ExternalProcess
 from pipeline_core.item import Item
 from pipeline_core.loader import load_pipeline
 from pipeline_core.pipeline import Pipeline
 from pipeline_core.project import Project
 from pipeline_core.runner import Runner, SimpleRunner
-from pipeline_core.task import PrintItem, SetItemKey
+from pipeline_core.task import ConditionalTask, LimitConcurrent, PrintItem, SetItemKey
 from tests.e2e.contract.kit import Played, load, play, start_pipeline, write_pipeline
 
 GATED = """\
@@ -239,6 +240,35 @@ def test_failed_item_rests_its_slot(tmp_path: Path) -> None:
     play(path, script, items=None)
 
 
+def test_the_rest_may_be_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runner.FAILED_ITEM_DELAY is the rest in seconds, for all runners or for one."""
+    assert Runner.FAILED_ITEM_DELAY == SimpleRunner.FAILED_ITEM_DELAY == 10
+    path = write_pipeline(tmp_path, """\
+        class Fail(SimpleTask):
+            def process(self, item):
+                raise Exception('x')
+        pipeline = Pipeline(Fail('Fail'))
+        """)
+
+    def prepare(played: Played) -> None:
+        played.runner.FAILED_ITEM_DELAY = 0.01
+
+    assert play(path, items=5, prepare=prepare).outcomes == ["failed"] * 5
+    monkeypatch.setattr(Runner, "FAILED_ITEM_DELAY", 0)
+    assert play(path, items=5).outcomes == ["failed"] * 5
+
+
+def test_printing_a_pipeline() -> None:
+    """print(pipeline) lists its tasks, one a line, with those inside others."""
+    pipeline = Pipeline(
+        SetItemKey("item_name", "x"),
+        LimitConcurrent(2, ConditionalTask(lambda item: True, PrintItem())))
+    pipeline.add_task(ExternalProcess("Run it", ["true"]))
+    assert str(pipeline).splitlines() == [
+        "Pipeline:", " -> SetItemKey", " -> LimitConcurrent(Conditional(PrintItem))", " -> Run it"]
+    assert str(Pipeline()) == "Pipeline:"
+
+
 def test_no_rest_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the last item failed the runner is done at once: nothing comes that would rest."""
     path = write_pipeline(tmp_path, """\
@@ -247,7 +277,7 @@ def test_no_rest_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
                 raise Exception('x')
         pipeline = Pipeline(Fail('Fail'))
         """)
-    monkeypatch.setattr("pipeline_core.baserunner.REST_AFTER_FAILURE", 3600.0)
+    monkeypatch.setattr(Runner, "FAILED_ITEM_DELAY", 3600.0)
     played = play(path)
     assert played.outcomes == ["failed"]
     assert played.runner.counts == {"completed": 0, "failed": 1, "canceled": 0}

@@ -463,13 +463,25 @@ def test_item_filter_that_misbehaves(tmp_path: Path, tracker: ScriptedTracker, s
     assert release.json == {"downloader": "tester", "items": ["a", "b"]}
 
 
+@pytest.mark.parametrize("items", [
+    [], ["b", "a"], ["a", "b"], ["a"], ["x"], [None], ["a", "a", "b"], [{"item": "a"}]])
+def test_release_takes_any_list(tmp_path: Path, tracker: ScriptedTracker,
+                                items: list[object]) -> None:
+    """200 with a list `items` confirms the release, whatever is in it; also beside other keys."""
+    tracker.queue("release", json_answer({"items": items, "more": 1}))
+    path = tracked(tmp_path, tracker, """\
+    pipeline = Pipeline(ReleaseItemsToTracker(URL, downloader, 'v2', ['a', 'b']))
+    """)
+    assert play(path).outcomes == ["completed"]
+    assert len(tracker.requests("release")) == 1
+
+
 @pytest.mark.parametrize("wrong", [
-    json_answer({"items": []}), json_answer({"items": ["b", "a"]}), json_answer({}),
-    json_answer({"items": ["a", "b"], "more": 1}), Answer(200, b"OK"), Answer(404), Answer(500),
-    Answer(200, b"null")])
-def test_release_needs_exactly_its_answer(tmp_path: Path, tracker: ScriptedTracker,
-                                          wrong: Answer) -> None:
-    """Anything but exactly {"items": [...]} as sent is tried again."""
+    json_answer({}), json_answer({"items": None}), json_answer({"items": "a"}),
+    json_answer({"items": {"a": 1}}), json_answer([]), json_answer(["a", "b"]), Answer(200, b"OK"),
+    Answer(404), Answer(500), Answer(200, b"null"), json_answer({"items": []}, status=500)])
+def test_release_needs_a_list(tmp_path: Path, tracker: ScriptedTracker, wrong: Answer) -> None:
+    """Anything but 200 and a JSON object with a list `items` is tried again."""
     tracker.queue("release", wrong)
     path = tracked(tmp_path, tracker, """\
     class Release(ReleaseItemsToTracker):

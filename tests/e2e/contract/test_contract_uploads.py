@@ -300,6 +300,62 @@ def test_hand_made_upload(tmp_path: Path, tracker: ScriptedTracker, rsyncd: Rsyn
     assert seen.log.count("Starting PrintItem") == 1
 
 
+INNER = """\
+    class OwnUpload(UploadWithTracker):
+        DEFAULT_RETRY_DELAY = 0.05
+        RETRY_DELAY_INCREMENT = 0.05
+        def process_body(self, body, item):
+            data = json.loads(body)
+            inner_task = RsyncUpload(data['upload_target'], self.files,
+                                     target_source_path=self.rsync_target_source_path,
+                                     bwlimit=self.rsync_bwlimit,
+                                     extra_args=self.rsync_extra_args, max_tries=1)
+            inner_task.on_complete_item += self._inner_task_complete_item
+            inner_task.on_fail_item += self._inner_task_fail_item
+            inner_task.enqueue(item)
+        HOOKS
+    pipeline = Pipeline(Files(), OwnUpload(
+        'TRACKER', downloader, [ItemInterpolation('%(item_dir)s/a.warc.gz')],
+        rsync_target_source_path=ItemInterpolation('%(data_dir)s/')), PrintItem())
+    """
+
+
+def test_inner_task_of_a_file(tmp_path: Path, tracker: ScriptedTracker,
+                              rsyncd: RsyncDaemon) -> None:
+    """A process_body of the project may hand on how its upload ended: after a failure the
+    tracker is asked for another target, after a success the item goes on."""
+    wrong = "rsync://127.0.0.1:9/x/"
+    tracker.queue("upload", json_answer({"upload_target": wrong}),
+                  json_answer({"upload_target": wrong}), json_answer({"upload_target": rsyncd.url}))
+    path = uploading(tmp_path, INNER.replace("TRACKER", tracker.url).replace("HOOKS", ""))
+    seen = play(path).only
+    assert seen.outcome == "completed", seen.log
+    assert len(tracker.requests("upload")) == 3
+    assert {w.code for w in seen.waits if w} == {"upload"}
+    assert f"The upload to {wrong} failed; another target is asked for." in seen.log
+    assert list(rsyncd.folder.rglob("a.warc.gz"))
+    assert seen.log.count("Finished UploadWithTracker") == seen.log.count("Starting PrintItem") == 1
+
+
+def test_inner_task_hooks_may_be_overridden(tmp_path: Path, tracker: ScriptedTracker) -> None:
+    """They are called for the uploads that we make, too."""
+    tracker.queue("a.warc.gz", Answer(500))
+    hooks = """
+        def process_body(self, body, item):
+            UploadWithTracker.process_body(self, body, item)
+        def _inner_task_complete_item(self, task, item):
+            item['ends'].append(['completed', task.name])
+            UploadWithTracker._inner_task_complete_item(self, task, item)
+        def _inner_task_fail_item(self, task, item):
+            item['ends'] = [['failed', task.name]]
+            UploadWithTracker._inner_task_fail_item(self, task, item)
+    """.strip()
+    path = uploading(tmp_path, INNER.replace("TRACKER", tracker.url).replace("HOOKS", hooks))
+    seen = play(path).only
+    assert seen.outcome == "completed", seen.log
+    assert seen.item["ends"] == [["failed", "CurlUpload"], ["completed", "CurlUpload"]]
+
+
 def test_raised_shared_limit_starts_waiting_uploads(tmp_path: Path,
                                                     tracker: ScriptedTracker) -> None:
     """A raised shared: limit lets queued uploads start at once."""

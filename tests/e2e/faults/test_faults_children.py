@@ -190,7 +190,7 @@ def _resident(process: psutil.Process) -> int:
 
 
 def test_child_that_never_reads_its_input(tmp_path: Path) -> None:
-    """A megabyte that nobody reads blocks nothing; the child's exit decides."""
+    """A megabyte that nobody reads blocks nothing; it fails the item when the child ends."""
     path = write_pipeline(tmp_path, """\
         class Feed(ExternalProcess):
             def stdin_data(self, item):
@@ -204,11 +204,12 @@ def test_child_that_never_reads_its_input(tmp_path: Path) -> None:
         (tmp_path / "go").touch()  # reached only by a loop that goes on
 
     seen = play(path, script).only
-    assert seen.outcome == "completed" and "END" in seen.log
+    assert seen.outcome == "failed" and "END" in seen.log
 
 
 def test_child_that_closes_its_input(tmp_path: Path) -> None:
-    """A child that closes stdin early gets no signal's death from us, and its status counts."""
+    """A child that closes stdin early gets no signal's death from us; it fails the item, whatever
+    its status."""
     path = write_pipeline(tmp_path, """\
         class Feed(ExternalProcess):
             def stdin_data(self, item):
@@ -217,7 +218,9 @@ def test_child_that_closes_its_input(tmp_path: Path) -> None:
         """)
     for code in (0, 3):
         path.write_text(path.read_text().replace("%d", str(code)).replace("exit 0", f"exit {code}"))
-        assert play(path).only.outcome == ("failed" if code else "completed")
+        seen = play(path).only
+        assert seen.outcome == "failed"
+        assert f"Feed returned exit code {code}, but did not read all of its input" in seen.log
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, "interrupts"])

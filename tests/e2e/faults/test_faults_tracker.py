@@ -160,6 +160,24 @@ TARGETS: dict[str, Any] = {
 }
 
 
+@pytest.mark.parametrize("target", ["{}/put", "{}/put/file", "{}/put/?key=word", "{}/put/?to=/"])
+def test_a_target_to_which_curl_adds_no_name(
+    tmp_path: Path, tracker: ScriptedTracker, target: str
+) -> None:
+    """An HTTP target without a slash at its end, or with a query, would hold one file only: it is
+    refused with a sentence, nothing is sent there, and another is asked for."""
+    wrong = target.format(tracker.url)
+    tracker.queue("upload", json_answer({"upload_target": wrong}))
+    path = tracked(tmp_path, tracker,
+                   "Pipeline(File('File'), Upload(URL, downloader, [ItemValue('file')]),"
+                   " Check('Check'))")
+    seen = play(path).only
+    assert seen.outcome == "completed", seen.log
+    assert list(tracker.uploads) == ["/project/put/a.warc.gz"]
+    assert f"Unexpected answer from the tracker: the upload target {wrong!r} " in seen.log
+    assert "so curl adds no file name to it" in seen.log
+
+
 @pytest.mark.parametrize("name", sorted(TARGETS))
 def test_garbage_for_a_target(tmp_path: Path, tracker: ScriptedTracker, name: str) -> None:
     """A target that is none of ours to use is not used: another is asked for."""

@@ -30,6 +30,8 @@ from pipeline_core.waiting import Fault, Waiting
 
 #: After a failure nothing asks again sooner than after so many seconds.
 SHORTEST_DELAY = 1.0
+#: The first delay of an upload target, as of any program that is tried again.
+TARGET_DELAY = 2.0
 #: A request (an upload, say) that has run for so many seconds shows that somebody is there:
 #: it does not keep the next one back any longer.
 SIGN_OF_LIFE = 60.0
@@ -48,7 +50,8 @@ Show = Callable[[Waiting], object]
 class Schedule:
     """When an endpoint, or a host, may be asked again, and why not now. Times are monotonic."""
 
-    def __init__(self) -> None:
+    def __init__(self, shortest_delay: float) -> None:
+        self._shortest_delay = shortest_delay
         #: Why it is not asked now; None while nothing is wrong.
         self.why: Waiting | None = None
         #: The delay (seconds, without jitter) that the next failure in a row begins with.
@@ -66,7 +69,7 @@ class Schedule:
     def close_until(self, why: Waiting, delay: float, silence: float | None) -> Waiting:
         """Ask nothing for ``delay`` seconds; ``silence`` is what the server itself asks for."""
         now = time.monotonic()
-        self._open_at = max(self._open_at, now + max(delay, SHORTEST_DELAY))
+        self._open_at = max(self._open_at, now + max(delay, self._shortest_delay))
         if silence is not None:
             self._silent_until = max(self._silent_until, now + silence)
         self.why = dataclasses.replace(why, next_try=self.opens_at)
@@ -173,7 +176,7 @@ class Endpoint:
         self.host = host
         self.name = name
         self.backoff = backoff
-        self.schedule = Schedule()
+        self.schedule = Schedule(host.shortest_delay)
         self.used = time.monotonic()
         self._width = width
         self._successes = 0
@@ -256,7 +259,7 @@ class Endpoint:
             return self.opens_at
         own = self.schedule.opens_at
         if self._concerns is not None and waiter.concern not in (None, self._concerns):
-            own = min(own, self._failed_at + SHORTEST_DELAY)
+            own = min(own, self._failed_at + self.host.shortest_delay)
         return max(self.host.schedule.opens_at, own, waiter.not_before)
 
     def _admits(self, now: float, waiter: _Waiter | None = None) -> bool:
@@ -305,9 +308,10 @@ class Endpoint:
 class Host:
     """What its endpoints share: the queue of all who wait, and whether it answers at all."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, shortest_delay: float) -> None:
         self.name = name
-        self.schedule = Schedule()
+        self.shortest_delay = shortest_delay
+        self.schedule = Schedule(shortest_delay)
         self.endpoints: set[Endpoint] = set()
         self._asked_at = -math.inf
         self._turns: set[Turn] = set()
@@ -381,9 +385,17 @@ def _busy(turns: Iterable[Turn], now: float) -> int:
 
 
 class Governor:
-    """All endpoints of one process. Made where the parts are made, used on the loop."""
+    """All endpoints of one process. Made where the parts are made, used on the loop.
 
-    def __init__(self) -> None:
+    After a failure nobody asks sooner than after ``shortest_delay`` seconds; ``target_delay`` is
+    the first delay (seconds) of an upload target that fails.
+    """
+
+    def __init__(
+        self, *, shortest_delay: float = SHORTEST_DELAY, target_delay: float = TARGET_DELAY
+    ) -> None:
+        self._shortest_delay = shortest_delay
+        self._target_delay = target_delay
         self._endpoints: dict[tuple[str, str], Endpoint] = {}
         self._hosts: dict[str, Host] = {}
 
@@ -406,7 +418,7 @@ class Governor:
         """The host of an upload target, whatever the rest of its URL."""
         host = host_of(url)
         return self._endpoint("target", url, f"the upload target {host}", 4, functools.partial(
-            Backoff, 5.0, factor=1.5, maximum=300.0), key=host)
+            Backoff, self._target_delay, factor=1.5, maximum=300.0), key=host)
 
     def _endpoint(
         self, kind: str, url: str, label: str, width: int, backoff: Callable[[], Backoff],
@@ -417,7 +429,7 @@ class Governor:
             if len(self._endpoints) >= MOST_ENDPOINTS:
                 self._forget()
             name = host_of(url)
-            host = self._hosts.setdefault(name, Host(name))
+            host = self._hosts.setdefault(name, Host(name, self._shortest_delay))
             known = self._endpoints[kind, key or url] = Endpoint(host, label, backoff(), width)
             host.endpoints.add(known)
         return known

@@ -216,6 +216,9 @@ class TrackerRequest(Task):
         been scheduled, this says nothing any more."""
         if self in item.life.turns:
             item.life.turns[self].succeeded()
+        unused = item.life.turns.pop(("next", self), None)
+        if unused is not None:
+            unused.abandoned()
 
     def _leave(self, item: Item, status: str, word: str, event: Any) -> None:
         self._answer_used(item)
@@ -253,6 +256,7 @@ class TrackerRequest(Task):
 
     def _wait(self, item: Item, trouble: _Trouble) -> None:
         """Hold back all who would ask the same, and line up again."""
+        asked = trouble in item.life.turns or self in item.life.turns
         why = self._hold(item, trouble)
         item.may_be_canceled = self.may_be_canceled
         if self.may_be_canceled and item.pipeline.stop_requested:
@@ -264,7 +268,8 @@ class TrackerRequest(Task):
         if trouble.at is not None:
             self._line_up_at(item, trouble.at)
         else:
-            self._send(item, time.monotonic() + trouble.delay if trouble.alone else 0.0)
+            # Others need not wait for what is about this item, or has asked nobody.
+            self._send(item, why.next_try if trouble.alone or not asked else 0.0)
 
     def _hold(self, item: Item, trouble: _Trouble) -> Waiting:
         next_delay = self._backoff(item).delay
@@ -274,7 +279,6 @@ class TrackerRequest(Task):
                 turn.succeeded()
             return trouble.at.hold(trouble.why, trouble.delay, next_delay)
         if turn is None:
-            # A project waits before it has asked anything: for that it need not ask us.
             return dataclasses.replace(
                 trouble.why, next_try=time.monotonic() + max(trouble.delay, SHORTEST_DELAY))
         why = turn.failed(trouble.why, trouble.delay, silence=trouble.asked_for,

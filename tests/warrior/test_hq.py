@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 import pipeline_core
-from pipeline_core import governor
+from pipeline_core.governor import Governor
 from pipeline_core.waiting import Fault
 from tests.support.scripted_hq import (
     GARBAGE,
@@ -100,7 +100,9 @@ def play(
         own = await Settings.open(str(folder / settings), max_concurrent_items=6, seeds=seeds)
         catalogue = Catalogue(str(folder / "catalogue.json"), random=random.Random(1))
         await catalogue.load()
-        hq = HQ(server.url, own, catalogue, **{"first_delay": 0.02, "wake_pause": 0.0, **options})
+        hq = HQ(server.url, own, catalogue, **{
+            "first_delay": 0.02, "wake_pause": 0.0, "governor": Governor(shortest_delay=0.0),
+            **options})
         one = Stage(server, own, catalogue, hq)
         hq.on_change += one.note
         own.on_change += one.note_settings
@@ -319,11 +321,8 @@ def test_an_id_that_cannot_be_saved(tmp_path: Path, server: ScriptedHQ) -> None:
     assert {told["warrior_id"] for told in server.told()} == {"warrior-1"}
 
 
-def test_delays_grow_and_begin_anew(
-    tmp_path: Path, server: ScriptedHQ, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_delays_grow_and_begin_anew(tmp_path: Path, server: ScriptedHQ) -> None:
     """Each failure doubles the delay, jittered, up to the interval; a success begins anew."""
-    monkeypatch.setattr(governor, "SHORTEST_DELAY", 0.0)
     server.always(UPDATE, Answer(500))
     planned: list[float] = []
 

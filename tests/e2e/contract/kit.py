@@ -27,6 +27,7 @@ from typing import Any
 
 import psutil
 
+from pipeline_core.governor import Governor
 from pipeline_core.item import Item
 from pipeline_core.loader import LoadedPipeline, load_pipeline
 from pipeline_core.runner import Runner
@@ -169,8 +170,10 @@ async def _play(path: Path, script: Script | None, *, downloader: Any, items: in
     load_output: list[str] = []
     loaded = await load_pipeline(str(path), downloader, context_values=context_values,
                                  remembered=remembered, on_output=load_output.append)
+    # Delays are as a file says; what the governor adds has its own tests.
+    governor = Governor(shortest_delay=0.0, target_delay=0.02)
     runner = Runner(stop_file=stop_file, concurrent_items=concurrent, max_items=items,
-                    keep_data=keep_data)
+                    keep_data=keep_data, governor=governor)
     runner.set_current_pipeline(loaded.pipeline)
     played = Played(loaded, runner, load_output)
     if prepare is not None:

@@ -269,7 +269,8 @@ class TrackerRequest(Task):
             self._line_up_at(item, trouble.at)
         else:
             # Others need not wait for what is about this item, or has asked nobody.
-            self._send(item, why.next_try if trouble.alone or not asked else 0.0)
+            alone = trouble.alone or not asked
+            self._send(item, (why.next_try or 0.0) if alone else 0.0)
 
     def _hold(self, item: Item, trouble: _Trouble) -> Waiting:
         next_delay = self._backoff(item).delay

@@ -247,8 +247,8 @@ class Daemon:
         watch = DiskWatch(self.system.free_disk, self.options.min_free_disk, self._hold)
         await watch.look()
         start = self.background.start
-        start(watch.run(), "Watching the disk")
-        start(self.hq.run(), "Speaking with Warrior HQ")
+        start(watch.run(), "Watching the disk", endless=True)
+        start(self.hq.run(), "Speaking with Warrior HQ", endless=True)
         start(self._sweep(), "Removing old versions")
         self.carried.carry_on()
         self.lifecycle.move(State.RUNNING)

@@ -15,21 +15,32 @@ class Background:
 
     def __init__(self) -> None:
         self._tasks: dict[asyncio.Task[Any], str] = {}
+        self._endless: set[asyncio.Task[Any]] = set()
 
-    def start(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
-        """Run it on the loop; ``name`` says in the log what has failed."""
+    def start(
+        self, work: Coroutine[Any, Any, Any], name: str, *, endless: bool = False
+    ) -> asyncio.Task[Any]:
+        """Run it on the loop; ``name`` says in the log what has failed.
+
+        What is ``endless`` never returns by itself, so at the end nobody waits for that.
+        """
         task = asyncio.get_running_loop().create_task(work)
         self._tasks[task] = name
+        if endless:
+            self._endless.add(task)
         task.add_done_callback(self._done)
         return task
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         name = self._tasks.pop(task)
+        self._endless.discard(task)
         if not task.cancelled() and task.exception() is not None:
             logger.error("%s failed", name, exc_info=task.exception())
 
     async def close(self, patience: float) -> None:
-        """Wait so many seconds for what is under way, then cancel it."""
+        """Cancel what is endless, wait so many seconds for the rest, then cancel that too."""
+        for task in list(self._endless):
+            task.cancel()
         if self._tasks:
             await asyncio.wait(list(self._tasks), timeout=patience)
         for task in list(self._tasks):

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 STARTS = """
-import subprocess, sys
+import psutil, subprocess, sys, time
 sys.path.insert(0, sys.argv[1])
 from tests.support.processes import lives
 from warrior.descendants import end_descendants
@@ -19,6 +19,8 @@ stubborn = subprocess.Popen(
     ['/bin/sh', '-c', "trap '' TERM; echo ready; while :; do sleep 600; done"],
     stdout=subprocess.PIPE, start_new_session=True)
 stubborn.stdout.readline()
+while [child.name() for child in psutil.Process(stubborn.pid).children()] != ['sleep']:
+    time.sleep(0.01)
 names = end_descendants(grace=0.3)
 print(sorted(names), [process.pid for process in (gentle, stubborn) if lives(process.pid)])
 print(end_descendants())

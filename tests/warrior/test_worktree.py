@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from pipeline_core.child import Children
+from pipeline_core.governor import Governor
 from tests.support.git_remote import Repository, git_server, silent_server
 from warrior.git import Git
 from warrior.versions import CheckoutError
@@ -37,7 +38,8 @@ class Bench:
             children = Children(asyncio.get_running_loop())
             git = Git(children, timeout=timeout, environment={**os.environ, **environment})
             try:
-                return await action(Worktree(git, str(file or self.file), timeout=timeout))
+                return await action(Worktree(git, str(file or self.file), timeout=timeout,
+                                             remote=Governor().repository))
             finally:
                 children.close()
 

@@ -32,9 +32,9 @@ LAST_HANDLERS_TIME = 1.0
 class Runner:
     """Makes items and sends them through the current pipeline.
 
-    ``concurrent_items`` may be set at any time. ``max_items`` counts items that were
-    started (None: no end). Touching ``stop_file`` stops gracefully; one that is there
-    at the start does not. Events: ``on_create_item(runner, item)``,
+    ``concurrent_items`` may be set at any time. ``max_items`` counts items that were started
+    and did not only wait (None: no end). Touching ``stop_file`` stops gracefully; one that is
+    there at the start does not. Events: ``on_create_item(runner, item)``,
     ``on_pipeline_start_item`` and ``on_pipeline_finish_item(runner, pipeline, item)``,
     ``on_status(runner, status)``, ``on_finish(runner)``. The ids of items, and so the names
     of their folders, begin with ``item_prefix``, else with a name used once. A handler of an
@@ -252,8 +252,12 @@ class Runner:
             return 0
         room = self._concurrent_items - self.working - self.resting
         if self.max_items is not None:
-            room = min(room, self.max_items - self.item_count)
+            room = min(room, self._most_items() - self.item_count)
         return max(room, 0)
+
+    def _most_items(self) -> int:
+        """How many may be started, where there is an end: those that only waited do not count."""
+        return (self.max_items or 0) + self.only_waited
 
     def _fill_soon(self) -> None:
         # One turn of the loop a round: items that end at once must not keep
@@ -269,7 +273,7 @@ class Runner:
                 self._start_item()
         if not self.active_items and (
                 self._stopping or (self.max_items is not None
-                                   and self.item_count >= self.max_items)):
+                                   and self.item_count >= self._most_items())):
             self._finish()
 
     def _start_item(self) -> None:
@@ -293,8 +297,7 @@ class Runner:
         self.waiting = None
         self._trouble.reset()
         if self._stopping and not item.finished:
-            item.may_be_canceled = True  # it has not asked for anything yet
-            item.cancel()
+            item.cancel()  # it has not asked for anything yet
         if item.finished:
             self._item_finished(item.pipeline, item)
             return

@@ -183,7 +183,7 @@ class ExternalProcess(Task):
             return
 
         async def wait_and_spawn() -> None:
-            item.life.turns[self] = await endpoint.turn(item.set_waiting)
+            item.life.turns[self] = await endpoint.turn(item.life.show_waiting)
             item.set_waiting(None)
             self._spawn(item, settled)
 
@@ -198,7 +198,7 @@ class ExternalProcess(Task):
             return
         if returncode is None or item.life.ending:
             turn.abandoned()
-        elif returncode == 0:
+        elif returncode in realize(self.accept_on_exit_code, item):
             turn.succeeded()
         else:
             turn.refused(f"An upload to {turn.endpoint.host.name} failed ({self.name} "

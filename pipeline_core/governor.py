@@ -22,7 +22,7 @@ import dataclasses
 import functools
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from pipeline_core.backoff import Backoff
@@ -32,9 +32,10 @@ from pipeline_core.waiting import Fault, Waiting
 SHORTEST_DELAY = 1.0
 #: The first delay of an upload target, as of any program that is tried again.
 TARGET_DELAY = 2.0
-#: A request (an upload, say) that has run for so many seconds shows that somebody is there:
-#: it does not keep the next one back any longer.
-SIGN_OF_LIFE = 60.0
+#: After so many seconds a turn does not keep the others back any longer: longer than a request to
+#: a tracker or HQ (60 s) and than a clone may take, so only for what we have not thought of. An
+#: upload may take hours; one that has run for so long shows that somebody is there.
+PATIENCE, REPOSITORY_PATIENCE, TARGET_PATIENCE = 600.0, 3600.0, 120.0
 #: How many may ask side by side, at most. No limit in practice.
 WIDEST = 1024
 #: Endpoints that are remembered; beyond it those go that nobody has used for an hour.
@@ -54,8 +55,10 @@ class Schedule:
         self._shortest_delay = shortest_delay
         #: Why it is not asked now; None while nothing is wrong.
         self.why: Waiting | None = None
-        #: The delay (seconds, without jitter) that the next failure in a row begins with.
+        #: The delay (seconds, without jitter) that the next failure in a row begins with, and
+        #: whose failure it was.
         self.next_delay = 0.0
+        self.asker: object = None
         #: Failures in a row that were noticed one after the other.
         self.failures = 0
         self._open_at = 0.0
@@ -75,6 +78,12 @@ class Schedule:
         self.why = dataclasses.replace(why, next_try=self.opens_at)
         return self.why
 
+    def take_back(self, opens_at: float, next_delay: float) -> None:
+        """Forget the last :meth:`close_until`, unless another has made it longer since."""
+        if self._open_at == opens_at:
+            self._open_at = 0.0
+            self.next_delay = next_delay
+
     def hurry(self, earliest: float) -> None:
         """Open it at ``earliest``, unless the server has asked for silence."""
         self._open_at = min(self._open_at, earliest)
@@ -85,6 +94,7 @@ class Schedule:
         """All is well again."""
         self.why = None
         self.next_delay = 0.0
+        self.asker = None
         self.failures = 0
         self._open_at = self._silent_until = 0.0
 
@@ -97,6 +107,8 @@ class Turn:
         self.started = time.monotonic()
         self.open = True
         self._spent = False
+        #: The schedule that :meth:`provisional` has closed, until when, and its delay before.
+        self._provisional: tuple[Schedule, float, float] | None = None
         self._failures = (endpoint.schedule.failures, endpoint.host.schedule.failures)
 
     def spend(self) -> None:
@@ -104,16 +116,22 @@ class Turn:
         if self._spent or not self.open:
             raise RuntimeError("A turn is for one request.")
         self._spent = True
+        self.started = time.monotonic()
 
     def is_for(self, endpoint: Endpoint) -> bool:
         """Whether it is an unused turn of this endpoint."""
         return self.open and not self._spent and self.endpoint is endpoint
 
     @property
-    def inherited_delay(self) -> float:
-        """The delay (seconds) that a failure now should begin with at least: what has failed
-        before, whoever asked, counts. 0.0 when nothing has."""
-        return max(self.endpoint.schedule.next_delay, self.endpoint.host.schedule.next_delay)
+    def in_use(self) -> bool:
+        """Whether a request was made of which nothing has been told yet."""
+        return self.open and self._spent
+
+    def inherited_delay(self, asker: object) -> float:
+        """The delay (seconds) that a failure of ``asker`` should begin with at least, after
+        failures of others: 0.0 when it has failed last itself, or nothing has."""
+        return max(schedule.next_delay if schedule.asker != asker else 0.0
+                   for schedule in (self.endpoint.schedule, self.endpoint.host.schedule))
 
     def succeeded(self) -> None:
         """The answer was of use."""
@@ -122,7 +140,7 @@ class Turn:
 
     def failed(
         self, why: Waiting, delay: float, *, silence: float | None = None,
-        next_delay: float = 0.0, answered: bool = True,
+        next_delay: float = 0.0, answered: bool = True, asker: object = None,
     ) -> Waiting:
         """Hold this endpoint back for all who want to ask it; where nobody ``answered``, all
         endpoints of its host.
@@ -131,8 +149,25 @@ class Turn:
         ``next_delay`` is what the next failure in a row should begin with. Returns the reason
         with the time of the next try.
         """
+        told, self._provisional = self._provisional, None
+        if told is not None:
+            told[0].take_back(*told[1:])
         late = self._close() and self._is_late(answered)
-        return self.endpoint._failed(why, delay, silence, next_delay, answered, late)
+        return self.endpoint._failed(
+            why, delay, silence, next_delay, answered, asker, late, again=told is not None)
+
+    def provisional(
+        self, why: Waiting, delay: float, *, silence: float | None, next_delay: float,
+        answered: bool, asker: object,
+    ) -> None:
+        """As :meth:`failed`, which may follow and then counts instead: before anything is called
+        that might never come to it."""
+        endpoint = self.endpoint
+        schedule = endpoint.schedule if answered else endpoint.host.schedule
+        before = schedule.next_delay
+        self.failed(why, delay, silence=silence, next_delay=next_delay, answered=answered,
+                    asker=asker)
+        self._provisional = (schedule, schedule._open_at, before)
 
     def refused(
         self, reason: str, fault: Fault, code: str, *, silence: float | None = None,
@@ -172,18 +207,27 @@ class Endpoint:
     ask side by side before anything is known about it.
     """
 
-    def __init__(self, host: Host, name: str, backoff: Backoff, width: int) -> None:
+    def __init__(
+        self, host: Host, name: str, backoff: Backoff, width: int, patience: float
+    ) -> None:
         self.host = host
         self.name = name
         self.backoff = backoff
         self.schedule = Schedule(host.shortest_delay)
         self.used = time.monotonic()
         self._width = width
+        self._patience = patience
         self._successes = 0
         self._turns: set[Turn] = set()
         self._asked_at = self._failed_at = -math.inf
-        #: Whose failure the last one was, where it says nothing about others.
-        self._concerns: object = None
+        #: Whom failures since the last success concern alone, and whether the last one did.
+        self._concerns: set[object] = set()
+        self._concerns_some = False
+
+    @property
+    def asked_at(self) -> float:
+        """When the last turn was given (monotonic)."""
+        return self._asked_at
 
     @property
     def held(self) -> Waiting | None:
@@ -208,14 +252,17 @@ class Endpoint:
                 return None
         return self._take() if self._admits(self.used) else None
 
-    async def turn(self, show: Show, *, not_before: float = 0.0, concern: object = None) -> Turn:
+    async def turn(
+        self, show: Show, *, own: Waiting | None = None, concern: object = None
+    ) -> Turn:
         """A turn, as soon as there is one. First come, first served.
 
-        ``show(waiting)`` is called with each reason to wait. ``not_before`` (monotonic) keeps
-        this one back longer than the others. ``concern``: see :meth:`only_for`.
+        ``show(waiting)`` is called with each reason to wait. ``own`` is a reason, with its
+        ``next_try``, that keeps this one back longer than the others. ``concern``: see
+        :meth:`only_for`.
         """
         self.used = time.monotonic()
-        waiter = _Waiter(self, show, not_before, concern)
+        waiter = _Waiter(self, show, own, concern)
         self.host._queue.append(waiter)
         self.host._pump()
         try:
@@ -226,16 +273,6 @@ class Endpoint:
             else:
                 self.host._leave(waiter)
             raise
-
-    def hold(self, why: Waiting, delay: float, next_delay: float = 0.0) -> Waiting:
-        """Hold it back without a turn, or longer than its turn has. Returns the reason with the
-        time of the next try."""
-        schedule = self.schedule
-        schedule.next_delay = max(schedule.next_delay, next_delay)
-        held = schedule.close_until(why, delay, None)
-        self._width, self._successes = 1, 0
-        self.host._pump()
-        return held
 
     def hurry(self, pause: float = SHORTEST_DELAY) -> None:
         """Somebody wants it asked now: at the earliest ``pause`` seconds after the last time.
@@ -249,7 +286,8 @@ class Endpoint:
     def only_for(self, concern: object) -> None:
         """The last failure concerns only those who give the same ``concern`` (a version of a
         project that is out of date); others may ask after a second."""
-        self._concerns = concern
+        self._concerns.add(concern)
+        self._concerns_some = True
         self.host._pump()
 
     # -- for turns and hosts -------------------------------------------------------------
@@ -258,13 +296,17 @@ class Endpoint:
         if waiter is None:
             return self.opens_at
         own = self.schedule.opens_at
-        if self._concerns is not None and waiter.concern not in (None, self._concerns):
+        if self._concerns_some and waiter.concern not in (None, *self._concerns):
             own = min(own, self._failed_at + self.host.shortest_delay)
         return max(self.host.schedule.opens_at, own, waiter.not_before)
 
     def _admits(self, now: float, waiter: _Waiter | None = None) -> bool:
-        return (now >= self._opens_at(waiter) and _busy(self._turns, now) < self._width
+        return (now >= self._opens_at(waiter) and self._busy(now) < self._width
                 and self.host._admits(now))
+
+    def _busy(self, now: float) -> int:
+        """How many requests keep others back."""
+        return sum(now - turn.started < self._patience for turn in self._turns)
 
     def _take(self) -> Turn:
         turn = Turn(self)
@@ -277,7 +319,8 @@ class Endpoint:
         self.host.schedule.open()
         if not late:
             self.schedule.open()
-            self._concerns = None
+            self._concerns.clear()
+            self._concerns_some = False
             self.backoff.reset()
             self._successes += 1
             # The first success lets one other ask: there may be no more than that.
@@ -287,19 +330,20 @@ class Endpoint:
 
     def _failed(
         self, why: Waiting, delay: float, silence: float | None, next_delay: float,
-        answered: bool, late: bool,
+        answered: bool, asker: object, late: bool, *, again: bool = False,
     ) -> Waiting:
         if answered:
             self.host.schedule.open()
-        self._width, self._successes, self._concerns = 1, 0, None
+        self._width, self._successes, self._concerns_some = 1, 0, False
         self._failed_at = time.monotonic()
         schedule = self.schedule if answered else self.host.schedule
         if late and schedule.why is not None:
             # It was on its way when another failed: one failure, told twice.
             delay = 0.0
-        else:
+        elif not again:
             schedule.failures += 1
         schedule.next_delay = max(schedule.next_delay, next_delay)
+        schedule.asker = asker
         held = schedule.close_until(why, delay, silence)
         self.host._pump()
         return held
@@ -319,7 +363,8 @@ class Host:
         self._timer: asyncio.TimerHandle | None = None
 
     def _admits(self, now: float) -> bool:
-        return self.schedule.why is None or not _busy(self._turns, now)
+        return self.schedule.why is None or not any(
+            endpoint._busy(now) for endpoint in self.endpoints)
 
     def _pump(self) -> None:
         """Let in whom nothing keeps back any more, and tell the others why they wait."""
@@ -344,7 +389,7 @@ class Host:
 
     def _wake(self, now: float) -> None:
         moments = [waiter.endpoint._opens_at(waiter) for waiter in self._queue]
-        moments += [turn.started + SIGN_OF_LIFE for turn in self._turns]
+        moments += [turn.started + turn.endpoint._patience for turn in self._turns]
         later = [moment for moment in moments if moment > now]
         if later:
             self._timer = asyncio.get_running_loop().call_later(
@@ -360,28 +405,26 @@ class _Waiter:
     """One who wants a turn."""
 
     def __init__(
-        self, endpoint: Endpoint, show: Show, not_before: float, concern: object
+        self, endpoint: Endpoint, show: Show, own: Waiting | None, concern: object
     ) -> None:
         self.endpoint = endpoint
         self.show = show
-        self.not_before = not_before
+        self.own = own
+        self.not_before = 0.0 if own is None or own.next_try is None else own.next_try
         self.concern = concern
         self.turn: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
 
     def why(self, now: float) -> Waiting:
         """The reason to wait, and until when."""
         endpoint = self.endpoint
+        if self.own is not None and self.not_before > max(now, endpoint.opens_at):
+            return self.own
         why = endpoint.host.schedule.why or endpoint.schedule.why
         if why is None:
             return Waiting(f"Waiting for the answer to an earlier request to {endpoint.name}.",
                            Fault.NOBODY, None, "queue")
         opens_at = endpoint._opens_at(self)
         return dataclasses.replace(why, next_try=opens_at if opens_at > now else None)
-
-
-def _busy(turns: Iterable[Turn], now: float) -> int:
-    """How many requests keep others back."""
-    return sum(now - turn.started < SIGN_OF_LIFE for turn in turns)
 
 
 class Governor:
@@ -401,28 +444,30 @@ class Governor:
 
     def tracker(self, url: str) -> Endpoint:
         """One command of one project's tracker; ``url`` has both."""
-        return self._endpoint("tracker", url, "the tracker", 1,
+        return self._endpoint("tracker", url, "the tracker", 1, PATIENCE,
                               functools.partial(Backoff, 60.0, increment=10.0))
 
     def hq(self, url: str, *, first_delay: float, longest_delay: float) -> Endpoint:
         """A Warrior HQ; delays in seconds."""
-        return self._endpoint("hq", url, "Warrior HQ", 1, functools.partial(
+        return self._endpoint("hq", url, "Warrior HQ", 1, PATIENCE, functools.partial(
             Backoff, first_delay, factor=2.0, maximum=longest_delay))
 
     def repository(self, url: str, first_delay: float = 60.0) -> Endpoint:
         """A git remote; the delay in seconds."""
-        return self._endpoint("git", url, "the repository", 1, functools.partial(
-            Backoff, first_delay, factor=2.0, maximum=3600.0))
+        return self._endpoint(
+            "git", url, "the repository", 1, REPOSITORY_PATIENCE, functools.partial(
+                Backoff, first_delay, factor=2.0, maximum=3600.0))
 
     def target(self, url: str) -> Endpoint:
         """The host of an upload target, whatever the rest of its URL."""
         host = host_of(url)
-        return self._endpoint("target", url, f"the upload target {host}", 4, functools.partial(
-            Backoff, self._target_delay, factor=1.5, maximum=300.0), key=host)
+        return self._endpoint(
+            "target", url, f"the upload target {host}", 4, TARGET_PATIENCE, functools.partial(
+                Backoff, self._target_delay, factor=1.5, maximum=300.0), key=host)
 
     def _endpoint(
-        self, kind: str, url: str, label: str, width: int, backoff: Callable[[], Backoff],
-        key: str = "",
+        self, kind: str, url: str, label: str, width: int, patience: float,
+        backoff: Callable[[], Backoff], key: str = "",
     ) -> Endpoint:
         known = self._endpoints.get((kind, key or url))
         if known is None:
@@ -430,7 +475,8 @@ class Governor:
                 self._forget()
             name = host_of(url)
             host = self._hosts.setdefault(name, Host(name, self._shortest_delay))
-            known = self._endpoints[kind, key or url] = Endpoint(host, label, backoff(), width)
+            known = self._endpoints[kind, key or url] = Endpoint(
+                host, label, backoff(), width, patience)
             host.endpoints.add(known)
         return known
 

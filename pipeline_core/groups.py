@@ -27,9 +27,13 @@ def group_lives(group: int) -> bool:
     except PermissionError:
         pass
     try:
+        with open("/proc/self/stat", "rb") as file:
+            own = int(file.read().split()[0])
         processes = [name for name in os.listdir("/proc") if name.isdecimal()]
-    except OSError:
+    except (OSError, ValueError):
         return True  # a system without /proc: the group is there, more is not known
+    if own != os.getpid():
+        return True  # the numbers in /proc are those of another namespace
     # All of them are looked at: each zombie has to go.
     return not processes or any([_runs_in(group, process) for process in processes])
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from pipeline_core.backoff import Backoff
+from pipeline_core.waiting import Fault
 
 if TYPE_CHECKING:
     from pipeline_core.child import Child
@@ -110,8 +111,13 @@ class Lifetime:
         self.item.set_waiting(None)
         resume(*args)
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run a coroutine until it returns or the item ends; an error in it fails the item."""
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
+        """Run a coroutine until it returns or the item ends; an error in it fails the item.
+        None where the item is at its end already."""
+        if self.ending:
+            work.close()
+            return None
+
         async def run() -> None:
             try:
                 await work
@@ -123,6 +129,11 @@ class Lifetime:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def show_waiting(self, why: Waiting) -> None:
+        """For the governor: why the item waits for its turn."""
+        if not self.ending:
+            self.item.set_waiting(why)
 
     def cancel_request_after_stop(self, request: asyncio.Task[None]) -> None:
         """Let a stop end the item although the request is on its way (see Pipeline)."""
@@ -200,7 +211,7 @@ class Lifetime:
         self.ending = True
         self._outcome = outcome
         if outcome == "canceled":
-            self.item.only_waited = self.item.may_be_canceled or self._asks_to_begin()
+            self.item.only_waited = self.item.idle is not None
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
@@ -229,6 +240,10 @@ class Lifetime:
             if status == item.TaskStatus.running:
                 item.set_task_status(task, self._outcome)
         for turn in self.turns.values():
+            if turn.in_use and self._outcome == "failed":
+                # Else each item that follows would ask at once, and fail as this one did.
+                turn.refused("The project's code failed on an answer of "
+                             f"{turn.endpoint.name}.", Fault.PROJECT, "tracker-trouble")
             turn.abandoned()
         if self._outcome == "failed":
             self._tell_failed()

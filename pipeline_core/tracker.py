@@ -87,6 +87,8 @@ class GetItemFromTracker(TrackerRequest):
         if len(dropped) > MOST_DROPPED_TOLD:
             item.log_output(f"And {len(dropped) - MOST_DROPPED_TOLD} more such keys.")
         item.may_be_canceled = False
+        # The tracker has items; how long the project takes to look at them is its own affair.
+        self._answer_used(item)
         names, queues = parse_items(values)
         if self.item_filter is None:
             self._accept(item, values, names, queues)
@@ -272,6 +274,8 @@ class UploadWithTracker(TrackerRequest):
     def process_body(self, body: str, item: Item) -> None:
         if item.carried_over(UploadWithTracker.process_body, self, body, item):
             return
+        if item.life.ending:
+            return
         try:
             target = parse_target(parse_object(body))
             upload = self._upload_to(target)
@@ -283,7 +287,8 @@ class UploadWithTracker(TrackerRequest):
         if turn is None:
             held = endpoint.held
             if held is not None:
-                item.log_output(f"The tracker names {target}. {held.reason}")
+                item.log_output(f"The tracker chose the upload target {target}, which cannot be used "
+                                f"now: {held.reason}")
             self._line_up_at(item, endpoint)
             return
         item.life.turns[upload] = turn
@@ -306,8 +311,9 @@ class UploadWithTracker(TrackerRequest):
         known = isinstance(target, str)
         again = functools.partial(
             self._wait_and_retry, item,
-            f"The upload{f' to {target}' if known else ''} failed; another target is asked for.",
-            Fault.TARGET, "upload", at=item.governor.target(str(target)) if known else None)
+            f"The upload{f' to {target}' if known else ''} failed. The tracker will be asked for a target again.",
+            Fault.TARGET, "upload", alone=True,
+            at=item.governor.target(str(target)) if known else None)
         if item.seal is None:
             # In the worker: it looks at the disk.
             self._hook(item, self._missing_file, item, asks_foreign=True,

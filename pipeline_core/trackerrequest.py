@@ -13,7 +13,6 @@ from tornado import httpclient
 
 from pipeline_core import http
 from pipeline_core.backoff import LONGEST_RETRY_AFTER, Backoff, parse_retry_after
-from pipeline_core.governor import SHORTEST_DELAY
 from pipeline_core.realizing import is_foreign_value
 from pipeline_core.task import Task
 from pipeline_core.waiting import Fault, Waiting
@@ -74,13 +73,7 @@ class TrackerRequest(Task):
             if not item.carried_over(TrackerRequest._process, self, item, response):
                 self._process(item, response)
             return
-        if response.code in _REASONS:
-            reason, fault, code = _REASONS[response.code]
-        else:
-            reason, fault, code = http.describe_trouble(response), Fault.TRACKER, "tracker-trouble"
-        asked_for = parse_retry_after(response.headers.get("Retry-After"))
-        if response.code == 403:
-            asked_for = BLOCKED_DELAY
+        reason, fault, code, asked_for = _trouble_of(response)
         self._wait_and_retry(item, reason, fault, code, asked_for,
                              answered=http.has_answered(response))
 
@@ -138,35 +131,42 @@ class TrackerRequest(Task):
         self._backoff(item)
         self._start(item, self._send)
 
-    def _send(self, item: Item, not_before: float = 0.0) -> None:
+    def _send(self, item: Item, own: Waiting | None = None) -> None:
         """Ask as soon as the governor lets this item; it may wait for that a long time."""
         item.may_be_canceled = self.may_be_canceled
         self._realize(item, self.tracker_url, lambda base: self._line_up(
-            item, item.governor.tracker(self._url(base)), not_before))
+            item, item.governor.tracker(self._url(base)), own))
 
     def _url(self, base: Any) -> str:
         return f"{str(base).rstrip('/')}/{self.tracker_command}"
 
-    def _line_up(self, item: Item, endpoint: Endpoint, not_before: float = 0.0) -> None:
-        turn = None if not_before else endpoint.try_turn()
+    def _line_up(self, item: Item, endpoint: Endpoint, own: Waiting | None) -> None:
+        turn = None if own is not None else endpoint.try_turn()
         if turn is not None:
             self._ask(item, turn)
             return
+        # Who waits for the tracker keeps nobody back from trying a target.
+        self._give_back(item)
         held = endpoint.held
         if held is not None and item.waiting is None:
             item.log_output(f"{held.reason} Asking again after {_seconds_left(held)} seconds...")
 
         async def wait_and_ask() -> None:
             turn = await endpoint.turn(
-                item.set_waiting, not_before=not_before, concern=item.pipeline)
+                item.life.show_waiting, own=own, concern=self._concern(item))
             self._ask(item, turn)
 
         item.life.spawn(wait_and_ask())
 
+    def _concern(self, item: Item) -> object:
+        """What a tracker calls out of date: the version of the project, or all of this load."""
+        version = getattr(self, "version", None)
+        return version if isinstance(version, str) else item.pipeline
+
     def _ask(self, item: Item, turn: Turn) -> None:
         item.life.turns[self] = turn
         backoff = self._backoff(item)
-        backoff.delay = max(backoff.delay, turn.inherited_delay)
+        backoff.delay = max(backoff.delay, turn.inherited_delay(item.item_id))
         # What was claimed with an answer on its way would be lost to the tracker.
         item.may_be_canceled = False
         item.set_waiting(None)
@@ -179,7 +179,7 @@ class TrackerRequest(Task):
 
     def _post(self, item: Item, settled: list[Any]) -> None:
         request = item.life.spawn(self._exchange(item, self._url(settled[0]), settled[1]))
-        if self.may_be_canceled:
+        if self.may_be_canceled and request is not None:
             item.life.cancel_request_after_stop(request)
 
     async def _exchange(self, item: Item, url: str, data: Any) -> None:
@@ -190,16 +190,23 @@ class TrackerRequest(Task):
             # A project has called send_request by itself, or the tracker's URL has changed.
             if turn is not None:
                 turn.abandoned()
-            turn = item.life.turns[self] = await endpoint.turn(item.set_waiting)
+            turn = item.life.turns[self] = await endpoint.turn(item.life.show_waiting)
         response = await http.post(turn, url, body)
-        self._hook(item, self.handle_response, item, response,
-                   then=lambda result: self._handled(item, response))
+        if response.code != 200:
+            self._tell_provisionally(item, turn, response)
+        self._hook(item, self.handle_response, item, response)
 
-    def _handled(self, item: Item, response: httpclient.HTTPResponse) -> None:
-        """A project that handles answers by itself has done so."""
-        turn = item.life.turns.get(self)
-        if turn is not None and response.code != 200:
-            turn.abandoned()
+    def _tell_provisionally(
+        self, item: Item, turn: Turn, response: httpclient.HTTPResponse
+    ) -> None:
+        """An answer of no use counts whatever a project's hooks make of it."""
+        reason, fault, code, asked_for = _trouble_of(response)
+        backoff = self._backoff(item)
+        next_delay = min(backoff.delay + backoff.increment, max(backoff.maximum, backoff.delay))
+        turn.provisional(
+            Waiting(reason, fault, None, code), max(backoff.delay, asked_for or 0.0),
+            silence=asked_for, next_delay=next_delay, answered=http.has_answered(response),
+            asker=item.item_id)
 
     def _process(self, item: Item, response: httpclient.HTTPResponse) -> None:
         item.may_be_canceled = self.may_be_canceled
@@ -216,6 +223,10 @@ class TrackerRequest(Task):
         been scheduled, this says nothing any more."""
         if self in item.life.turns:
             item.life.turns[self].succeeded()
+        self._give_back(item)
+
+    def _give_back(self, item: Item) -> None:
+        """A turn that was waited for and is not used after all."""
         unused = item.life.turns.pop(("next", self), None)
         if unused is not None:
             unused.abandoned()
@@ -256,6 +267,7 @@ class TrackerRequest(Task):
 
     def _wait(self, item: Item, trouble: _Trouble) -> None:
         """Hold back all who would ask the same, and line up again."""
+        self._give_back(item)
         asked = trouble in item.life.turns or self in item.life.turns
         why = self._hold(item, trouble)
         item.may_be_canceled = self.may_be_canceled
@@ -265,44 +277,48 @@ class TrackerRequest(Task):
             return
         item.log_output(f"{why.reason} Retrying after {_seconds_left(why)} seconds...")
         item.set_waiting(why)
+        # Others need not wait for what is about this item, or has asked nobody.
+        alone = trouble.alone or not asked
         if trouble.at is not None:
-            self._line_up_at(item, trouble.at)
+            self._line_up_at(item, trouble.at, why)
         else:
-            # Others need not wait for what is about this item, or has asked nobody.
-            alone = trouble.alone or not asked
-            self._send(item, (why.next_try or 0.0) if alone else 0.0)
+            self._send(item, why if alone else None)
 
     def _hold(self, item: Item, trouble: _Trouble) -> Waiting:
-        next_delay = self._backoff(item).delay
         turn = item.life.turns.pop(trouble, None) or item.life.turns.pop(self, None)
+        own = dataclasses.replace(trouble.why, next_try=time.monotonic() + trouble.delay)
         if trouble.at is not None:
+            # The target itself has been told by the upload.
             if turn is not None:
                 turn.succeeded()
-            return trouble.at.hold(trouble.why, trouble.delay, next_delay)
+            return own
         if turn is None:
-            return dataclasses.replace(
-                trouble.why, next_try=time.monotonic() + max(trouble.delay, SHORTEST_DELAY))
-        why = turn.failed(trouble.why, trouble.delay, silence=trouble.asked_for,
-                          next_delay=next_delay, answered=trouble.answered)
+            return own
+        if trouble.alone:
+            turn.failed(trouble.why, 0.0, silence=trouble.asked_for)
+            return own
+        why = turn.failed(
+            trouble.why, trouble.delay, silence=trouble.asked_for, answered=trouble.answered,
+            next_delay=self._backoff(item).delay, asker=item.item_id)
         if trouble.why.code == "outdated":
-            turn.endpoint.only_for(item.pipeline)
+            turn.endpoint.only_for(self._concern(item))
         return why
 
-    def _line_up_at(self, item: Item, endpoint: Endpoint) -> None:
+    def _line_up_at(self, item: Item, endpoint: Endpoint, own: Waiting | None = None) -> None:
         """Wait until this item may try what has failed, then ask the tracker what to try."""
         async def wait_and_send() -> None:
-            item.life.turns["next", self] = await endpoint.turn(item.set_waiting)
+            item.life.turns["next", self] = await endpoint.turn(
+                item.life.show_waiting, own=own)
             self._send(item)
 
         item.life.spawn(wait_and_send())
 
     def _turn_at(self, item: Item, endpoint: Endpoint) -> Turn | None:
         """The turn that the item has waited for, or one that is to be had now."""
-        turn = item.life.turns.pop(("next", self), None)
-        if turn is not None and turn.is_for(endpoint):
-            return turn
-        if turn is not None:
-            turn.abandoned()
+        turn = item.life.turns.get(("next", self))
+        if turn is not None and turn.is_for(endpoint) and endpoint.held is None:
+            return item.life.turns.pop(("next", self))
+        self._give_back(item)
         return endpoint.try_turn()
 
     def _unexpected(self, item: Item, body: str, why: str, *, alone: bool = False) -> None:
@@ -310,6 +326,16 @@ class TrackerRequest(Task):
         self._wait_and_retry(
             item, f"Unexpected answer from the tracker: {why} (it was: {text!r}).",
             Fault.TRACKER, "tracker-trouble", alone=alone)
+
+
+def _trouble_of(response: httpclient.HTTPResponse) -> tuple[str, Fault, str, float | None]:
+    """Reason, fault and code of an answer of no use, and the seconds to wait that it asks for."""
+    if response.code in _REASONS:
+        reason, fault, code = _REASONS[response.code]
+    else:
+        reason, fault, code = http.describe_trouble(response), Fault.TRACKER, "tracker-trouble"
+    asked_for = parse_retry_after(response.headers.get("Retry-After"))
+    return reason, fault, code, BLOCKED_DELAY if response.code == 403 else asked_for
 
 
 def _while_asking(endpoint: Endpoint) -> Waiting:

@@ -60,7 +60,8 @@ class AutoUpdate:
         git = Git(self._children, timeout=git_timeout, environment=environment)
         self._worktree = Worktree(
             git, pipeline_file, timeout=git_timeout,
-            remote=lambda url: runner.governor.repository(url, min(60.0, interval)))
+            remote=lambda url: runner.governor.repository(url, min(60.0, interval)),
+            on_held=lambda waiting: self._in_trouble(waiting.reason))
         self._runner = runner
         self._interval = interval
         self._outdated_interval = min(outdated_interval, interval)
@@ -176,7 +177,7 @@ class AutoUpdate:
             self._tell("", "Looking for updates works again.")
 
     def _in_trouble(self, reason: str) -> None:
-        line = f"No update can be had: {reason} The running version goes on."
+        line = f"The update failed: {reason} The current version keeps running."
         self._tell(line, "" if line == self._said else line)
         self._said = line
 
@@ -196,9 +197,8 @@ class _Hold:
         self._runner = runner
         self._slots = runner.concurrent_items
         self._limit = runner.max_items
-        self._only_waited = runner.only_waited
         self._pipeline = runner.current_pipeline
-        # Items that only waited and are cancelled now count for nothing, so they must not end it.
+        # What ends now must not end the run.
         runner.max_items = None
         runner.concurrent_items = 0
         if self._pipeline is not None:
@@ -213,7 +213,5 @@ class _Hold:
         """Go on."""
         if self._pipeline is not None and not self._runner.stopping:
             self._pipeline.cancel_stop()
-        if self._limit is not None:
-            self._runner.max_items = (
-                self._limit + self._runner.only_waited - self._only_waited)
+        self._runner.max_items = self._limit
         self._runner.concurrent_items = self._slots

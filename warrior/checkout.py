@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Collection, Mapping
 
 from pipeline_core.child import RESOURCE_ERRORS, Children
-from pipeline_core.governor import Governor, Turn
+from pipeline_core.governor import SHORTEST_DELAY, Governor, Turn
 from pipeline_core.waiting import Fault, Waiting
 from warrior.datafolder import link_data
 from warrior.entry import NAME_RULE, Entry, is_project_name
@@ -162,16 +162,21 @@ class Checkouts:
         source = await in_thread(source_of, entry, self._git())
         turn: Turn | None = None
         if source.remote:
-            turn = await self._governor.repository(source.remote).turn(on_held)
+            endpoint = self._governor.repository(source.remote)
+            # Also where all is well, clicks ask no more than once a second.
+            moment = Waiting("The repository has just been asked.", Fault.NOBODY,
+                             endpoint.asked_at + SHORTEST_DELAY, "queue")
+            turn = await endpoint.turn(on_held, own=moment)
             on_held(None)
         try:
             version, ready = await self._look_and_fetch(entry.name, source, on_output)
             if turn is not None:
                 turn.succeeded()
         except CheckoutError as error:
-            if turn is not None and error.code == "git":
+            if turn is not None and error.code in ("git", "refused"):
                 error.next_try = turn.refused(
-                    str(error), Fault.PROJECT, "git", answered=error.reached).next_try
+                    str(error), Fault.PROJECT, "git", answered=error.reached,
+                    silence=error.silence).next_try
             raise
         finally:
             if turn is not None:

@@ -15,6 +15,7 @@ from urllib.parse import urldefrag, urlsplit
 from tornado import httpclient
 from tornado.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError
 
+from pipeline_core.backoff import parse_retry_after
 from pipeline_core.http import LONGEST_REASON, Limits, RedirectRefused, find, user_agent
 from warrior.gitwords import explain, no_code, shown
 from warrior.versions import CheckoutError
@@ -64,8 +65,10 @@ async def locate(
         return Address(url)
     # With a 401, git looks whether it has a password for that address.
     if found.response.code not in (200, 401):
-        raise explain(f"fatal: unable to access '{url}/': {_reason(found.response)}",
-                      url, folder)[0]
+        trouble = explain(f"fatal: unable to access '{url}/': {_reason(found.response)}",
+                          url, folder)[0]
+        trouble.silence = parse_retry_after(found.response.headers.get("Retry-After"))
+        raise trouble
     there = urldefrag(found.url).url
     if not there.endswith(tail):
         raise _refused(url, f"it redirects to {shown(there)}, which is no repository")

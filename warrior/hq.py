@@ -148,7 +148,8 @@ class HQ:
             logger.warning("Warrior HQ does not know this warrior any more (%s); "
                            "registering anew", failed)
             if self._turn is not None:
-                self._turn.succeeded()
+                # Not a success: where registering fails too, the delays go on growing.
+                self._turn.failed(Waiting(str(failed), Fault.HQ, None, "hq"), 0.0)
         await self._register()
         return await self._update()
 
@@ -162,11 +163,12 @@ class HQ:
                 and time.monotonic() - self._registered_at > REGISTER_AGAIN_AFTER)
 
     async def _register(self) -> None:
+        # Also a try that fails counts for REGISTER_AGAIN_AFTER.
+        self._registered_at = time.monotonic()
         answer = await self._exchange("register", {"version": pipeline_core.__version__})
         warrior_id = read_warrior_id(answer)
         if self._turn is not None:
             self._turn.succeeded()
-        self._registered_at = time.monotonic()
         await self._settings.set_warrior_id(warrior_id)
 
     async def _update(self) -> dict[str, Any]:

@@ -97,6 +97,7 @@ class ProjectCode:
             self._task = None
         if self._again is not None:
             self._again.cancel()
+            self._again = None
         self.state = ""
 
     def look(self, *, installer_may_fail: bool = False) -> None:

@@ -61,6 +61,8 @@ class CheckoutError(Exception):
         self.output = output
         self.reached = reached
         self.next_try: float | None = None
+        #: The seconds of silence that the remote has asked for (Retry-After).
+        self.silence: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 
 from pipeline_core.governor import Endpoint
-from pipeline_core.waiting import Fault
+from pipeline_core.waiting import Fault, Waiting
 from warrior.git import LOOK_TIMEOUT, Git
 from warrior.gitwords import explain, shown
 from warrior.program import Ended
@@ -47,14 +47,16 @@ def top_folder(path: str) -> str:
 
 class Worktree:
     """The checkout that holds ``file``. ``timeout`` (seconds) is for one run of git that asks
-    a remote; ``remote(url)`` is the governor's endpoint for it."""
+    a remote; ``remote(url)`` is the governor's endpoint for it, and ``on_held`` gets the reason
+    while it may not be asked."""
 
     def __init__(
         self, git: Git, file: str, *, remote: Callable[[str], Endpoint],
-        timeout: float = LOOK_TIMEOUT,
+        timeout: float = LOOK_TIMEOUT, on_held: Callable[[Waiting], object] = lambda waiting: None,
     ) -> None:
         self._git = git
         self._remote = remote
+        self._on_held = on_held
         self._file = os.path.abspath(file)
         self._timeout = timeout
         self._folder = ""
@@ -154,9 +156,11 @@ class Worktree:
         if remote == ".":
             return
         url = await self._say("config", f"remote.{remote}.url") or remote
-        turn = await self._remote(url).turn(lambda waiting: None)
+        turn = await self._remote(url).turn(self._on_held)
+        asked = False
         try:
             async with self._alone():
+                asked = True
                 ended = await self._git.run(
                     self._folder, "fetch", "--quiet", "--recurse-submodules=no", "--", remote,
                     timeout=self._timeout)
@@ -168,7 +172,8 @@ class Worktree:
                 raise explain(ended.output, url, self._folder)[0]
             turn.succeeded()
         except CheckoutError as error:
-            turn.refused(str(error), Fault.PROJECT, "git", answered=error.reached)
+            if asked:
+                turn.refused(str(error), Fault.PROJECT, "git", answered=error.reached)
             raise
         finally:
             turn.abandoned()

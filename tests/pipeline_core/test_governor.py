@@ -69,10 +69,12 @@ async def settle() -> None:
 class Asker:
     """One who wants a turn, as an item does."""
 
-    def __init__(self, endpoint: Endpoint, concern: object = None, not_before: float = 0.0) -> None:
+    def __init__(
+        self, endpoint: Endpoint, concern: object = None, own: Waiting | None = None
+    ) -> None:
         self.shown: list[Waiting] = []
         self.task = asyncio.ensure_future(
-            endpoint.turn(self.shown.append, not_before=not_before, concern=concern))
+            endpoint.turn(self.shown.append, own=own, concern=concern))
 
     @property
     def turn(self) -> Turn | None:
@@ -127,7 +129,7 @@ def test_twenty_at_a_dry_tracker_ask_as_one(run: Run, clock: Clock) -> None:
             while True:
                 turn = await endpoint.turn(shown.append)
                 asked.append(clock.now)
-                delay = max(60.0, turn.inherited_delay)
+                delay = max(60.0, turn.inherited_delay("another"))
                 await asyncio.sleep(0.05)
                 turn.failed(DRY, delay, next_delay=min(delay + 10, 300))
 
@@ -230,14 +232,14 @@ def test_what_fails_together_counts_once(run: Run, clock: Clock) -> None:
 
 
 def test_a_long_upload_does_not_keep_the_others_back(run: Run) -> None:
-    """What has run for a minute shows that somebody is there: the next one begins beside it."""
+    """What has run for two minutes shows that somebody is there: the next begins beside it."""
     async def script() -> None:
         endpoint = Governor().target("rsync://target/module/")
         take(endpoint).failed(DOWN, 1.0)
         await asyncio.sleep(2)
         long = take(endpoint)
         asker = Asker(endpoint)
-        await asyncio.sleep(59)
+        await asyncio.sleep(module.TARGET_PATIENCE - 1)
         assert asker.turn is None
         await asyncio.sleep(2)
         assert asker.turn is not None and long.open
@@ -273,22 +275,30 @@ def test_only_those_who_are_out_of_date_wait_for_it(run: Run, clock: Clock) -> N
         await asyncio.sleep(5)
         assert old.turn is None
         assert new.turn is not None and new.turn.started - start < 1.1
-        old.task.cancel()
+        new.turn.failed(DRY, 60)
+        endpoint.only_for("new")
+        others = [Asker(endpoint, "new"), Asker(endpoint, "old")]
+        await asyncio.sleep(50)
+        # Both are refused now: neither frees the other.
+        assert all(one.turn is None for one in [old, *others])
+        for one in [old, *others]:
+            one.task.cancel()
 
     run(script())
 
 
 def test_one_that_is_not_accepted_lets_the_others_pass(run: Run) -> None:
-    """``not_before`` keeps one back, not those behind it."""
+    """A reason of its own keeps one back, not those behind it, and it is what is shown."""
     async def script() -> None:
         endpoint = Governor().tracker("http://t/p/done")
-        late = Asker(endpoint, not_before=time.monotonic() + 300)
+        own = Waiting("Not accepted.", Fault.TRACKER, time.monotonic() + 300, "tracker-trouble")
+        late = Asker(endpoint, own=own)
         next_one = Asker(endpoint)
         await settle()
         assert next_one.turn is not None and late.turn is None
         next_one.turn.succeeded()
         await asyncio.sleep(301)
-        assert late.turn is not None
+        assert late.turn is not None and set(late.shown) == {own}
 
     run(script())
 
@@ -308,11 +318,12 @@ def test_the_delay_survives_who_asked(run: Run) -> None:
     """The next one to ask goes on where the last one's delays were, until there is a success."""
     async def script() -> None:
         endpoint = Governor().tracker("http://t/p/request")
-        take(endpoint).failed(DRY, 60, next_delay=70)
+        take(endpoint).failed(DRY, 60, next_delay=70, asker="a")
         turn = await endpoint.turn(lambda waiting: None)
-        assert turn.inherited_delay == 70
+        assert turn.inherited_delay("b") == 70
+        assert turn.inherited_delay("a") == 0.0  # it has a delay of its own
         turn.succeeded()
-        assert take(endpoint).inherited_delay == 0.0
+        assert take(endpoint).inherited_delay("b") == 0.0
 
     run(script())
 
@@ -360,5 +371,36 @@ def test_endpoints_are_not_kept_for_ever(run: Run, monkeypatch: pytest.MonkeyPat
             await asyncio.sleep(600)
         assert len(governor._endpoints) <= 11
         assert governor.target("http://held/") is held
+
+    run(script())
+
+
+def test_what_is_told_provisionally_counts_until_more_is_known(run: Run, clock: Clock) -> None:
+    """A project's hook may make the delay of a failure shorter, or never come to it."""
+    async def script() -> None:
+        endpoint = Governor().tracker("http://t/p/request")
+        turn, start = take(endpoint), clock.now
+        turn.provisional(DRY, 60, silence=None, next_delay=70, answered=True, asker="a")
+        assert endpoint.opens_at == start + 60 and endpoint.try_turn() is None
+        turn.failed(DRY, 5, next_delay=6, asker="a")
+        assert endpoint.opens_at == start + 5 and endpoint.schedule.failures == 1
+        turn = await endpoint.turn(lambda waiting: None)
+        assert turn.inherited_delay("b") == 6
+        turn.provisional(DRY, 60, silence=100.0, next_delay=70, answered=True, asker="b")
+        turn.succeeded()  # told once
+        assert endpoint.opens_at == start + 105
+
+    run(script())
+
+
+def test_a_silent_host_is_asked_once_at_a_time(run: Run) -> None:
+    """A request that takes all of its minute keeps the others back that long."""
+    async def script() -> None:
+        endpoint = Governor().tracker("http://t/p/request")
+        first, second = Asker(endpoint), Asker(endpoint)
+        await asyncio.sleep(61)
+        assert first.turn is not None and second.turn is None
+        first.turn.failed(DOWN, 60, answered=False)
+        second.task.cancel()
 
     run(script())

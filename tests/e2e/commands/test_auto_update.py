@@ -142,7 +142,7 @@ def test_trouble_with_git_stops_nothing(
     command.wait_output("begun on one", 60)
     command.wait_output("No update can be had|starting anew when 1 item is done", 60)
     checkout.go("one-1")
-    command.wait_output(r"No update can be had: .*" + reason, 60)
+    command.wait_output(r"The update failed: .*" + reason, 60)
     command.wait_output(r"(?s)begun on one.*begun on one", 60)
     for number in range(2, 8):
         checkout.go(f"one-{number}")
@@ -172,7 +172,7 @@ def test_the_page_says_it_too(checkout: Checkout) -> None:
     page = command.wait_output(r"The page is at (\S+)", 60)[1]
     command.wait_output(r"(?s)begun on one.*begun on one", 60)
     _dirty(checkout)
-    wait_for(lambda: "No update can be had: The checkout" in note(page), 60)
+    wait_for(lambda: "The update failed: The checkout" in note(page), 60)
     checkout.clone.git("checkout", "--quiet", "pipeline.py")
     wait_for(lambda: "starting anew when 2 items are done" in note(page), 60)
     checkout.go("one-1")

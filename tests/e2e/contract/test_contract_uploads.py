@@ -332,7 +332,7 @@ def test_inner_task_of_a_file(tmp_path: Path, tracker: ScriptedTracker,
     assert seen.outcome == "completed", seen.log
     assert len(tracker.requests("upload")) == 3
     assert {w.code for w in seen.waits if w} == {"upload"}
-    assert f"The upload to {wrong} failed; another target is asked for." in seen.log
+    assert f"The upload to {wrong} failed. The tracker will be asked for a target again." in seen.log
     assert list(rsyncd.folder.rglob("a.warc.gz"))
     assert seen.log.count("Finished UploadWithTracker") == seen.log.count("Starting PrintItem") == 1
 

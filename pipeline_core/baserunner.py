@@ -297,7 +297,8 @@ class Runner:
         self.waiting = None
         self._trouble.reset()
         if self._stopping and not item.finished:
-            item.cancel()  # it has not asked for anything yet
+            item.may_be_canceled = True  # it has not asked for anything yet
+            item.cancel()
         if item.finished:
             self._item_finished(item.pipeline, item)
             return

@@ -211,7 +211,8 @@ class Lifetime:
         self.ending = True
         self._outcome = outcome
         if outcome == "canceled":
-            self.item.only_waited = self.item.idle is not None
+            self.item.only_waited = self.item.idle is not None and (
+                self.item.may_be_canceled or self._asks_to_begin())
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()

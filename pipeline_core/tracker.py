@@ -287,8 +287,8 @@ class UploadWithTracker(TrackerRequest):
         if turn is None:
             held = endpoint.held
             if held is not None:
-                item.log_output(f"The tracker chose the upload target {target}, which cannot be used "
-                                f"now: {held.reason}")
+                item.log_output(f"The tracker chose the upload target {target}, which cannot be "
+                                f"used now: {held.reason}")
             self._line_up_at(item, endpoint)
             return
         item.life.turns[upload] = turn
@@ -308,12 +308,12 @@ class UploadWithTracker(TrackerRequest):
         if item.carried_over(UploadWithTracker._inner_task_fail_item, self, task, item):
             return
         target = getattr(task, "target", None)
-        known = isinstance(target, str)
+        where = f" to {target}" if isinstance(target, str) else ""
         again = functools.partial(
             self._wait_and_retry, item,
-            f"The upload{f' to {target}' if known else ''} failed. The tracker will be asked for a target again.",
+            f"The upload{where} failed. The tracker will be asked for a target again.",
             Fault.TARGET, "upload", alone=True,
-            at=item.governor.target(str(target)) if known else None)
+            at=item.governor.target(str(target)) if where else None)
         if item.seal is None:
             # In the worker: it looks at the disk.
             self._hook(item, self._missing_file, item, asks_foreign=True,

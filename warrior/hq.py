@@ -163,12 +163,11 @@ class HQ:
                 and time.monotonic() - self._registered_at > REGISTER_AGAIN_AFTER)
 
     async def _register(self) -> None:
-        # Also a try that fails counts for REGISTER_AGAIN_AFTER.
-        self._registered_at = time.monotonic()
         answer = await self._exchange("register", {"version": pipeline_core.__version__})
         warrior_id = read_warrior_id(answer)
         if self._turn is not None:
             self._turn.succeeded()
+        self._registered_at = time.monotonic()
         await self._settings.set_warrior_id(warrior_id)
 
     async def _update(self) -> dict[str, Any]:

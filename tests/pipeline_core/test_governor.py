@@ -388,7 +388,7 @@ def test_what_is_told_provisionally_counts_until_more_is_known(run: Run, clock: 
         assert turn.inherited_delay("b") == 6
         turn.provisional(DRY, 60, silence=100.0, next_delay=70, answered=True, asker="b")
         turn.succeeded()  # told once
-        assert endpoint.opens_at == start + 105
+        assert endpoint.opens_at >= start + 105
 
     run(script())
 

@@ -488,3 +488,18 @@ def test_the_scripted_hq_is_down_and_up(server: ScriptedHQ) -> None:
         assert client.recv(100).startswith(b"HTTP/1.1 404")
     assert len(server.violations) == 3
     server.violations.clear()
+
+
+def test_an_hq_that_knows_nothing_is_asked_less_and_less(
+    tmp_path: Path, server: ScriptedHQ
+) -> None:
+    """It answers 404 to an id that is known here, and to registering: the delays grow all the same."""
+    server.always(UPDATE, Answer(404))
+    server.always(REGISTER, Answer(404))
+    planned: list[float] = []
+
+    async def script(one: Stage) -> None:
+        one.hq.on_change += lambda hq: planned.append((hq.trouble.next_try or 0) - time.monotonic())
+        await one.until(lambda: len(planned) >= 5)
+    play(tmp_path, server, script, known="id", interval=0.5)
+    assert planned[4] > 4 * planned[0]

@@ -140,7 +140,7 @@ def test_trouble_with_git_stops_nothing(
     spoil(checkout)
     command = checkout.start("--max-items", "3")
     command.wait_output("begun on one", 60)
-    command.wait_output("No update can be had|starting anew when 1 item is done", 60)
+    command.wait_output("The update failed|starting anew when 1 item is done", 60)
     checkout.go("one-1")
     command.wait_output(r"The update failed: .*" + reason, 60)
     command.wait_output(r"(?s)begun on one.*begun on one", 60)
@@ -149,7 +149,7 @@ def test_trouble_with_git_stops_nothing(
     assert command.wait(60) == 0
     assert "begun on two" not in command.output
     assert "works again" not in command.output
-    assert command.output.count("No update can be had") == 1
+    assert command.output.count("The update failed") == 1
     assert "3 completed, 0 failed" in command.output
 
 

@@ -27,6 +27,7 @@ from tests.support.scripted_tracker import (
     NOTHING,
     OK,
     Answer,
+    Request,
     ScriptedTracker,
     item_answer,
     json_answer,
@@ -630,3 +631,58 @@ def test_many_items_at_once(tmp_path: Path, tracker: ScriptedTracker) -> None:
     assert play(path, items=30, concurrent=6).outcomes == ["completed"] * 30
     assert sorted(r.json["item"] for r in tracker.requests("done")) == sorted(
         f"n:{i}" for i in range(30))
+
+
+HARSH = [
+    "raise ValueError(response.code)",
+    "self.fail_item(item)",
+    "self.send_request(item)",
+]
+
+
+@pytest.mark.parametrize("reaction", HARSH)
+def test_a_failure_counts_whatever_a_hook_makes_of_it(
+    tmp_path: Path, tracker: ScriptedTracker, reaction: str
+) -> None:
+    """handle_response of a project raises, fails the item, or asks again at once: the next request
+    waits for the delay all the same, whichever item makes it."""
+    tracker.always("request", Answer(500))
+    path = tracked(tmp_path, tracker, f"""\
+    class Own(GetItemFromTracker):
+        def handle_response(self, item, response):
+            {reaction}
+    pipeline = Pipeline(Own(URL, downloader))
+    """)
+
+    async def script(played: Played) -> None:
+        played.runner.FAILED_ITEM_DELAY = 0.0
+        await played.until(lambda: sum(
+            bool(seen.item.waiting and seen.item.waiting.next_try) for seen in played.items) >= 3)
+        assert len(tracker.requests("request")) == 1
+        played.runner.stop_now(1.0)
+
+    play(path, script, items=None, concurrent=4)
+    assert len(tracker.requests("request")) == 1
+
+
+def test_one_that_is_not_accepted_keeps_only_itself_waiting(
+    tmp_path: Path, tracker: ScriptedTracker
+) -> None:
+    """The tracker never takes one item's report: the others' go on at once."""
+    def answer(request: Request) -> Answer:
+        return Answer(200, b"no") if request.json["item"] == "bad" else OK
+
+    tracker.queue("request", *[item_answer(name) for name in ("bad", "b", "c", "d", "e")])
+    tracker.always("done", answer)
+    path = tracked(tmp_path, tracker, """\
+    pipeline = Pipeline(Get(URL, downloader), PrepareStatsForTracker(),
+                        SendDoneToTracker(URL, ItemValue('stats')))
+    """)
+
+    async def script(played: Played) -> None:
+        await played.until(lambda: played.runner.counts["completed"] == 4)
+        bad = next(seen.item for seen in played.items if seen.item.get("item_name") == "bad")
+        assert bad.waiting.next_try - time.monotonic() > 40
+        played.runner.stop_now(1.0)
+
+    play(path, script, items=5, concurrent=5)

@@ -37,8 +37,8 @@ logger = logging.getLogger(__name__)
 HEAD_START = 600.0
 
 #: Why nothing is claimed.
-FIRST = Waiting("Items that an earlier run has finished are uploaded first.", Fault.NOBODY, None,
-                "queue")
+FIRST = Waiting("Uploading the items that an earlier run finished, before new ones start.",
+                Fault.NOBODY, None, "queue")
 
 #: What our item folders are called: those of the warrior, and those of run-pipeline.
 _ITEM_ID = re.compile(r"[0-9a-f]{8}(w[0-9a-f]{8}-[0-9]+|[0-9a-f]{12})-[0-9]+")

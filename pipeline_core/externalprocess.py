@@ -215,8 +215,8 @@ class ExternalProcess(Task):
         then the item has been told."""
         if not isinstance(data, (bytes, bytearray, memoryview)):
             self._tell_governor(item, None)
-            item.log_output(f"{self.name}: the input of the program has to be bytes or text, and "
-                            f"it is {'None' if data is None else type(data).__name__}.")
+            item.log_output(f"{self.name}: the input of the program must be bytes or text, but it "
+                            f"is {'None' if data is None else type(data).__name__}.")
             self._hook(item, self.fail_item, item)
             return None
         worker = item.worker

@@ -25,7 +25,7 @@ from pipeline_core.nearness import LedResolver, Nearness, TooNear, names_one_hos
 from pipeline_core.terminal import shown
 
 if TYPE_CHECKING:
-    from pipeline_core.governor import Turn
+    from pipeline_core.turns import Turn
 
 DEADLINE = 60.0
 LARGEST_BODY = 1 << 20

@@ -13,9 +13,9 @@ from pipeline_core.waiting import Fault
 
 if TYPE_CHECKING:
     from pipeline_core.child import Child
-    from pipeline_core.governor import Turn
     from pipeline_core.item import Item
     from pipeline_core.task import Task
+    from pipeline_core.turns import Turn
     from pipeline_core.waiting import Waiting
     from pipeline_core.worker import Worker
 

@@ -325,8 +325,8 @@ class UploadWithTracker(TrackerRequest):
     def _fail_if_missing(self, item: Item, again: Callable[[], Any], missing: str) -> None:
         if missing:
             item.keep_data = True
-            item.log_output(f"The file {missing} is not there, so no target can have it. What "
-                            f"else there is of the item is kept in {item['data_dir']}")
+            item.log_output(f"The file {missing} is missing, so it cannot be uploaded. The item's "
+                            f"other files are kept in {item['data_dir']}")
             self._hook(item, self.fail_item, item)
         else:
             again()

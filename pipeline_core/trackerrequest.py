@@ -19,8 +19,9 @@ from pipeline_core.waiting import Fault, Waiting
 from pipeline_core.worker import current_item
 
 if TYPE_CHECKING:
-    from pipeline_core.governor import Endpoint, Turn
+    from pipeline_core.endpoints import Endpoint
     from pipeline_core.item import Item
+    from pipeline_core.turns import Turn
 
 #: A tracker that blocks us is asked again after an hour, not sooner.
 BLOCKED_DELAY = 3600.0

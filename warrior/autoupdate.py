@@ -131,7 +131,7 @@ class AutoUpdate:
                 if newer is None:
                     self._all_is_well()
                 elif await self._take(newer):
-                    self._tell("", f"Updated from {newer}. Starting anew.")
+                    self._tell("", f"Updated from {newer}. Restarting.")
                     self._restart()
                     return
             except (CheckoutError, OSError) as error:
@@ -164,7 +164,7 @@ class AutoUpdate:
         while self._runner.active_items and not self._runner.stopping:
             self._changed.clear()
             left = len(self._runner.active_items)
-            note = (f"An update is there: starting anew when {sentence.items(left)} "
+            note = (f"An update is available. Restarting when {sentence.items(left)} "
                     f"{'is' if left == 1 else 'are'} done.")
             self._tell(note, note if first else "")
             first = False

@@ -16,7 +16,9 @@ import sys
 from collections.abc import Callable, Collection, Mapping
 
 from pipeline_core.child import RESOURCE_ERRORS, Children
-from pipeline_core.governor import SHORTEST_DELAY, Governor, Turn
+from pipeline_core.endpoints import SHORTEST_DELAY
+from pipeline_core.governor import Governor
+from pipeline_core.turns import Turn
 from pipeline_core.waiting import Fault, Waiting
 from warrior.datafolder import link_data
 from warrior.entry import NAME_RULE, Entry, is_project_name

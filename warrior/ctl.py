@@ -137,8 +137,8 @@ def _set(client: Client, given: Any) -> tuple[Any, str]:
     done = [ctltext.one_line(name) for name in values if not (removed and name == _PASSWORD)]
     told = [f"Set: {', '.join(done)}."] if done else []
     if removed:
-        told.append("There is no password now: everybody who uses this machine can command the "
-                    "warrior.")
+        told.append("The password has been removed. Everybody who uses this machine can now "
+                    "control the warrior.")
     return answer, " ".join(told)
 
 

@@ -52,8 +52,8 @@ _CAUSES = (
     Cause(r"returned error: 403", "git", "{url} refuses this machine.",
           "It may block the address of this machine. " + _AGAIN),
     Cause(r"returned error: 30\d|update url base from redirection", "refused",
-          "{url} sends git on to another address, which is not followed.",
-          "If the repository has moved, its new address has to be named. " + _AGAIN),
+          "{url} redirects to another address, and the warrior does not follow that.",
+          "If the repository has moved, the project needs its new address. " + _AGAIN),
     Cause(r"Permission denied \(|Host key verification failed|Too many authentication failures",
           "git", "{url} does not let this machine in.",
           "Give the user that runs the warrior an ssh key that is known there, and connect "
@@ -81,9 +81,10 @@ _CAUSES = (
           r"|expected 'packfile'", "git",
           "The repository at {url} is damaged.",
           "Its owner has to repair it. " + _AGAIN, perhaps_ours=True),
-    Cause(r"early EOF|disconnect|hung up|Connection reset|RPC failed|transfer closed"
-          r"|returned error: 5|Empty reply|returned error: 429", "git",
-          "{url} broke off the connection.", _AGAIN),
+    Cause(r"returned error: 4(20|29)", "git", "{url} limits how often it may be asked.", _AGAIN),
+    Cause(r"returned error: 5", "git", "The server of {url} has trouble.", _AGAIN),
+    Cause(r"early EOF|disconnect|hung up|Connection reset|RPC failed|transfer closed|Empty reply",
+          "git", "{url} broke off the connection.", _AGAIN),
 )
 
 

@@ -19,8 +19,9 @@ from tornado.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError
 import pipeline_core
 from pipeline_core.backoff import parse_retry_after
 from pipeline_core.event import Event
-from pipeline_core.governor import Governor, Turn
+from pipeline_core.governor import Governor
 from pipeline_core.http import Limits, has_answered, post
+from pipeline_core.turns import Turn
 from pipeline_core.waiting import Fault, Waiting
 from warrior.catalogue import Catalogue
 from warrior.hqanswer import UnexpectedAnswer, parse_answer, read_warrior_id

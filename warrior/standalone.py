@@ -87,9 +87,9 @@ class Standalone:
             return exits.CANNOT_BIND
         if self.options.concurrent > MOST_CONCURRENT:
             logging.warning(
-                "--concurrent %d: with more than %d items at once this client may ask the tracker "
-                "too often, and trackers ban clients that do. Take fewer, unless the project asks "
-                "for more.", self.options.concurrent, MOST_CONCURRENT)
+                "--concurrent %d: with more than %d items at once you may send the tracker too "
+                "many requests, and trackers ban clients for that. Use a lower number unless the "
+                "project recommends a higher one.", self.options.concurrent, MOST_CONCURRENT)
         self.interrupts.install(self.loop)
         try:
             if self.updates is not None:

@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable
 
-from pipeline_core.governor import Endpoint
+from pipeline_core.endpoints import Endpoint
 from pipeline_core.waiting import Fault, Waiting
 from warrior.git import LOOK_TIMEOUT, Git
 from warrior.gitwords import explain, shown

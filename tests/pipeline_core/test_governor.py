@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from pipeline_core import governor as module
-from pipeline_core.governor import Endpoint, Governor, Turn, host_of
+from pipeline_core.endpoints import Endpoint
+from pipeline_core.governor import Governor, host_of
+from pipeline_core.turns import Turn
 from pipeline_core.waiting import Fault, Waiting
 
 DRY = Waiting("The tracker has no items for us right now.", Fault.NOBODY, None, "no-items")

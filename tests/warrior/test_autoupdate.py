@@ -79,7 +79,7 @@ def test_code_that_is_too_old_is_looked_for_at_once(
         asyncio.run(asyncio.wait_for(main(tracker), 120))
     assert bool(said) is looks
     if looks:
-        assert said[-1].startswith("Updated from ") and notes[0].startswith("An update is there")
+        assert said[-1].startswith("Updated from ") and notes[0].startswith("An update is available")
 
 
 def test_max_items_are_those_that_are_left() -> None:

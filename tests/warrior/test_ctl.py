@@ -414,8 +414,8 @@ def test_removing_the_password(daemon: Daemon) -> None:
     folder = ("--state-dir", str(daemon.state_dir), "set")
     done = command(*folder, "http_password=", "downloader=me")
     assert (done.returncode, done.stdout) == (0, (
-        "Set: downloader. There is no password now: everybody who uses this machine can command "
-        "the warrior.\n")), done.stderr
+        "Set: downloader. The password has been removed. Everybody who uses this machine can "
+        "now control the warrior.\n")), done.stderr
     assert daemon.asked.pop() == ("POST", "/api/settings", {
         "values": {"http_password": None, "downloader": "me"}})
     done = command(*folder, "http_password", input="\n")

@@ -151,7 +151,7 @@ def test_known_password_is_used_and_not_shown(
 
 @pytest.mark.parametrize(("status", "says"), [
     (404, "There is no git repository at"), (410, "There is no git repository at"),
-    (403, "refuses this machine"), (500, "broke off"), (503, "broke off"), (429, "broke off"),
+    (403, "refuses this machine"), (500, "has trouble"), (503, "has trouble"), (429, "limits how often"),
     (200, "something else answers in its place"),
 ])
 def test_answers_that_are_no_repository(
@@ -254,7 +254,7 @@ def test_git_follows_nothing(
     with git_server(tmp_path / "remote") as old:
         old.moved_after, old.moved_to = 1, server.url("").rstrip("/")
         error = trouble(old.url("project"), tmp_path)
-    assert "sends git on to another address, which is not followed" in str(error)
+    assert "redirects to another address, and the warrior does not follow that" in str(error)
     assert server.requests == [] and len(old.requests) == 2
 
 
@@ -267,7 +267,7 @@ def test_behind_a_proxy(server: GitServer, repository: Repository, tmp_path: Pat
         assert look(url, tmp_path, environment=environment).commit == repository.head
         assert all("project.invalid" in one for one in proxy.requests)
         proxy.moved_to = "http://127.0.0.1:9"
-        assert "not followed" in str(trouble(url, tmp_path, environment=environment))
+        assert "does not follow" in str(trouble(url, tmp_path, environment=environment))
 
 
 def test_a_place_that_the_user_told_git(

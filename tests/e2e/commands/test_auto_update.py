@@ -81,10 +81,10 @@ def test_an_update_waits_for_the_item_and_starts_anew(checkout: Checkout) -> Non
     checkout.go("one-1")
     command.wait_output(r"(?s)begun on one.*begun on one", 60)
     new = checkout.publish("two")
-    command.wait_output("An update is there: starting anew when 1 item is done.", 60)
+    command.wait_output("An update is available. Restarting when 1 item is done.", 60)
     assert "begun on two" not in command.output
     checkout.go("one-2")
-    said = command.wait_output(rf"Updated from \w{{7}} to {new[:7]}\. Starting anew\.", 60)
+    said = command.wait_output(rf"Updated from \w{{7}} to {new[:7]}\. Restarting\.", 60)
     assert said
     found = command.wait_output(r"begun on two pid (\d+) None a mark \[(.*)\]", 60)
     assert int(found[1]) == command.pid
@@ -140,7 +140,7 @@ def test_trouble_with_git_stops_nothing(
     spoil(checkout)
     command = checkout.start("--max-items", "3")
     command.wait_output("begun on one", 60)
-    command.wait_output("The update failed|starting anew when 1 item is done", 60)
+    command.wait_output("The update failed|Restarting when 1 item is done", 60)
     checkout.go("one-1")
     command.wait_output(r"The update failed: .*" + reason, 60)
     command.wait_output(r"(?s)begun on one.*begun on one", 60)
@@ -174,9 +174,9 @@ def test_the_page_says_it_too(checkout: Checkout) -> None:
     _dirty(checkout)
     wait_for(lambda: "The update failed: The checkout" in note(page), 60)
     checkout.clone.git("checkout", "--quiet", "pipeline.py")
-    wait_for(lambda: "starting anew when 2 items are done" in note(page), 60)
+    wait_for(lambda: "Restarting when 2 items are done" in note(page), 60)
     checkout.go("one-1")
-    wait_for(lambda: "starting anew when 1 item is done" in note(page), 60)
+    wait_for(lambda: "Restarting when 1 item is done" in note(page), 60)
     checkout.go("one-2")
     command.wait_output("begun on two", 60)
 
@@ -186,12 +186,12 @@ def test_it_stops_when_asked_while_an_update_waits(checkout: Checkout) -> None:
     command = checkout.start()
     command.wait_output("begun on one", 60)
     checkout.publish("two")
-    command.wait_output("starting anew when 1 item is done", 60)
+    command.wait_output("Restarting when 1 item is done", 60)
     command.interrupt()
     command.wait_output("Stopping when the current item is done", 60)
     checkout.go("one-1")
     assert command.wait(60) == 0
-    assert "Starting anew." not in command.output
+    assert "Restarting." not in command.output
 
 
 def test_an_update_that_does_not_load_waits_for_the_next(checkout: Checkout) -> None:
@@ -199,7 +199,7 @@ def test_an_update_that_does_not_load_waits_for_the_next(checkout: Checkout) -> 
     command = checkout.start("--max-items", "2")
     command.wait_output("begun on one", 60)
     checkout.remote.commit({"pipeline.py": "raise Exception('a slip of the pen')\n"})
-    command.wait_output("starting anew when 1 item is done", 60)
+    command.wait_output("Restarting when 1 item is done", 60)
     checkout.go("one-1")
     command.wait_output("a slip of the pen", 60)
     command.wait_output("The update does not load: waiting for the next one.", 60)
@@ -217,7 +217,7 @@ def test_what_another_one_has_pulled_is_an_update_too(checkout: Checkout) -> Non
     wait_for(lambda: checkout.clone.path.joinpath(".git", "FETCH_HEAD").exists(), 60)
     checkout.publish("two")
     for command in (first, second):
-        command.wait_output("starting anew when 1 item is done", 60)
+        command.wait_output("Restarting when 1 item is done", 60)
     checkout.go("one-1")
     for command in (first, second):
         command.wait_output("begun on two", 60)

@@ -37,7 +37,7 @@ def test_input_of_another_kind_fails_the_item(tmp_path: Path, data: str, called:
     and there is no further try."""
     seen = fed(tmp_path, data, ["sh", "-c", "echo RAN; cat"], "max_tries=3, retry_delay=0").only
     assert seen.outcome == "failed"
-    assert ("Fed: the input of the program has to be bytes or text, and it is "
+    assert ("Fed: the input of the program must be bytes or text, but it is "
             f"{called}.\n") in seen.log
     assert "Failed Fed for Item" in seen.log
     assert "RAN" not in seen.log and "\0" not in seen.log
@@ -98,7 +98,7 @@ def test_the_function_of_wget_download(tmp_path: Path) -> None:
     seen = play(path).only
     assert seen.outcome == "failed"
     assert "FIRST" in seen.log and "SECOND" not in seen.log
-    assert "has to be bytes or text, and it is None." in seen.log
+    assert "must be bytes or text, but it is None." in seen.log
 
 
 REFUSED = """\

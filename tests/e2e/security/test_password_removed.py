@@ -53,7 +53,7 @@ def test_where_only_this_machine_reaches_the_page(tmp_path: Path, daemons: list[
     assert done.returncode == 1 and "A password cannot be empty" in done.stderr
     assert has_password(daemon)
     done = ctl(daemon, "set", "http_password=")
-    assert done.returncode == 0 and done.stdout.startswith("There is no password now"), done
+    assert done.returncode == 0 and done.stdout.startswith("The password has been removed"), done
     assert not has_password(daemon)
     assert json.loads((daemon.state / "settings.json").read_text())["http_password"] == ""
 

@@ -45,6 +45,7 @@ _CAUSES = (
           "Let it belong to the user that runs the warrior, or tell git: git config --global "
           "--add safe.directory {url}"),
     Cause(r"could not read (Username|Password)|Authentication failed|terminal prompts disabled"
+          r"|unable to get password from user"
           r"|returned error: 40[17]", "git",
           "{url} asks for a name and a password, and the warrior has none.",
           "The repository may have been deleted, renamed or made private. If it is yours, give "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import os
 import sqlite3
@@ -145,7 +146,7 @@ def test_a_corrupt_journal_is_made_anew(tmp_path: Path, damage: str) -> None:
     elif damage == "truncated":
         path.write_bytes(path.read_bytes()[:5000])
     else:
-        with sqlite3.connect(path) as database:
+        with contextlib.closing(sqlite3.connect(path)) as database, database:
             database.execute("UPDATE items SET record = '{'" if damage == "row" else
                              "UPDATE items SET state = 'lost'")
         database.close()
@@ -204,7 +205,7 @@ def test_a_newer_journal_is_left_alone(tmp_path: Path) -> None:
     """Not a byte of it changes, and the sentence says what to do."""
     seal(tmp_path, record(tmp_path))
     path = tmp_path / "journal.db"
-    with sqlite3.connect(path) as database:
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
         database.execute("PRAGMA user_version = 7")
     database.close()
     before = path.read_bytes()

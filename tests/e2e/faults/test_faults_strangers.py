@@ -274,7 +274,7 @@ def test_a_source_file_that_is_missing(tmp_path: Path, tracker: ScriptedTracker,
                        "Pipeline(File('File'), Upload(URL, downloader, ['nowhere.warc.gz']))")
         seen = play(path).only
     assert seen.outcome == "failed"
-    assert "nowhere.warc.gz is not there" in seen.log and len(tracker.requests("upload")) == 1
+    assert "nowhere.warc.gz is missing" in seen.log and len(tracker.requests("upload")) == 1
     assert Path(seen.item["file"]).read_text() == "warc"
 
 

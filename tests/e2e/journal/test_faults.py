@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import sqlite3
@@ -43,7 +44,7 @@ def test_the_journal_is_made_anew(
 def test_a_newer_journal_exits_with_78(warrior: Warrior, tracker: ScriptedTracker) -> None:
     """Nothing is removed, and the sentence says what to do."""
     killed_while_uploading(warrior, tracker, PLAIN)
-    with sqlite3.connect(warrior.journal) as database:
+    with contextlib.closing(sqlite3.connect(warrior.journal)) as database, database:
         database.execute("PRAGMA user_version = 9")
     database.close()
     warrior.start()
@@ -81,7 +82,8 @@ def test_paths_outside_the_data_folder(
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "private").write_text("a secret")
-    (item, record), = sqlite3.connect(warrior.journal).execute("SELECT id, record FROM items")
+    with contextlib.closing(sqlite3.connect(warrior.journal)) as database:
+        (item, record), = database.execute("SELECT id, record FROM items")
     values = json.loads(record)
     if forge == "source":
         values["upload"].update(source=str(elsewhere), names=["private"])
@@ -90,7 +92,7 @@ def test_paths_outside_the_data_folder(
     else:
         (elsewhere / item).mkdir()
         values["folder"] = str(elsewhere / item)
-    with sqlite3.connect(warrior.journal) as database:
+    with contextlib.closing(sqlite3.connect(warrior.journal)) as database, database:
         database.execute("UPDATE items SET record = ?, state = ?, next = ?", (
             json.dumps(values), *(("acknowledged", 5) if forge == "folder" else ("sealed", 3))))
     database.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from typing import Any
 
@@ -137,7 +138,7 @@ def test_after_the_note_of_the_ok(
     tracker.wait_requests("done", 1, 40)
     crash(warrior, tracker)
     # As if it had died after the commit and before the removal of the files.
-    with sqlite3.connect(warrior.journal, isolation_level=None) as database:
+    with contextlib.closing(sqlite3.connect(warrior.journal, isolation_level=None)) as database, database:
         database.execute("UPDATE items SET state = 'acknowledged', next = 5")
     database.close()
     warrior.start()

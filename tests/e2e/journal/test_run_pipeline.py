@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import sys
@@ -183,7 +184,7 @@ def test_a_stop_keeps_what_is_sealed(
 def test_a_newer_journal(start: Start, tracker: ScriptedTracker, tmp_path: Path) -> None:
     """It is refused with 78 and a sentence."""
     left_behind(start, tracker)
-    with sqlite3.connect(data(tmp_path) / ".journal.db") as database:
+    with contextlib.closing(sqlite3.connect(data(tmp_path) / ".journal.db")) as database, database:
         database.execute("PRAGMA user_version = 9")
     database.close()
     command = start(PLAIN)

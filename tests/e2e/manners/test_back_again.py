@@ -112,7 +112,8 @@ def test_done_and_request_of_a_host_that_is_gone_are_one_probe(tmp_path: Path) -
         assert_few(asked, "a host that is gone")
         # Each endpoint may notice by itself that it fails, when they are asked side by side.
         assert_apart(asked.between(asked[0] + 5), 1.0, "a host that is gone")
-        assert any("cannot be reached" in one.text for one in command.sentences(gone))
+        command.until(lambda: any("cannot be reached" in one.text
+                                  for one in command.sentences(gone)), "the reason")
         tracker.up()
         command.until(lambda: stock.done() == 4, "all four reported")
 

@@ -1,7 +1,7 @@
 """Spaces our requests to the outside: no number of slots, items or projects hammers anybody.
 
 Whoever wants to ask a tracker, Warrior HQ, a git remote or an upload target needs a
-:class:`Turn` of its :class:`Endpoint`:
+``Turn`` (turns) of its ``Endpoint`` (endpoints):
 
     turn = endpoint.try_turn() or await endpoint.turn(show)
     try:
@@ -27,9 +27,9 @@ from pipeline_core.endpoints import SHORTEST_DELAY, Endpoint, Host
 
 #: The first delay of an upload target, as of any program that is tried again.
 TARGET_DELAY = 2.0
-#: After so many seconds a turn does not keep the others back any longer: longer than a request to
-#: a tracker or HQ (60 s) and than a clone may take, so only for what we have not thought of. An
-#: upload may take hours; one that has run for so long shows that somebody is there.
+#: After this many seconds a turn no longer keeps the others back. A request to a tracker or HQ ends
+#: within 60 s and a clone within its time-out, so for them this is only a backstop. An upload may
+#: take hours; one that has run for this long shows that the target is there.
 PATIENCE, REPOSITORY_PATIENCE, TARGET_PATIENCE = 600.0, 3600.0, 120.0
 #: Endpoints that are remembered; beyond it those go that nobody has used for an hour.
 MOST_ENDPOINTS = 500

@@ -128,6 +128,8 @@ class Lifetime:
         task = self._loop().create_task(run())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # One that is cancelled before its first step has not begun to await the work.
+        task.add_done_callback(lambda _: work.close())
         return task
 
     def show_waiting(self, why: Waiting) -> None:

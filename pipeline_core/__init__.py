@@ -5,7 +5,7 @@ contract with pipeline files: they compare ``__version__`` with the version they
 need, and some look at ``runner_type``.
 """
 
-from pipeline_core import aliases as _aliases
+from pipeline_core.compat import aliases as _aliases
 
 #: The level of the pipeline API that this package implements; also what is told
 #: to the tracker and to Warrior HQ.

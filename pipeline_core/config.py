@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline_core.event import Event
 
 if TYPE_CHECKING:
-    from pipeline_core.turnstile import Turnstile
+    from pipeline_core.engine.concurrency_limiter import ConcurrencyLimiter
 
 __all__ = [
     "ConfigInterpolation", "ConfigValue", "NumberConfigValue", "StringConfigValue",
@@ -84,7 +84,7 @@ class ConfigValue:
 
     ``value`` is None until there is a valid one; ``error`` is the sentence about
     the last refused one, or None. ``on_change(config_value)`` follows each change.
-    ``turnstile`` is set where a limit of this name holds over several projects.
+    ``limiter`` is set where a limit of this name holds over several projects.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class ConfigValue:
         self.value: Any = None
         self.error: str | None = None
         self.on_change = Event()
-        self.turnstile: Turnstile | None = None
+        self.limiter: ConcurrencyLimiter | None = None
         if default is not None:
             self.set_value(default)
         collector = _collector.get()

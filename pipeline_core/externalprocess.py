@@ -12,15 +12,15 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pipeline_core.asyncpopen import AsyncPopen, AsyncPopen2
-from pipeline_core.backoff import Backoff
-from pipeline_core.child import RESOURCE_ERRORS, Child
 from pipeline_core.config import realize
-from pipeline_core.curlrun import CURL_HOME, CurlRun, Settled
-from pipeline_core.realizing import is_foreign_value
+from pipeline_core.engine.async_popen import AsyncPopen, AsyncPopen2
+from pipeline_core.engine.child import RESOURCE_ERRORS, Child
+from pipeline_core.engine.project_worker import is_project_code
+from pipeline_core.engine.realizing import is_project_value
+from pipeline_core.engine.waiting import Fault, Waiting
+from pipeline_core.net.backoff import Backoff
+from pipeline_core.net.curl_run import CURL_HOME, CurlRun, Settled
 from pipeline_core.task import Task
-from pipeline_core.waiting import Fault, Waiting
-from pipeline_core.worker import is_foreign
 
 if TYPE_CHECKING:
     from pipeline_core.item import Item
@@ -136,7 +136,7 @@ class ExternalProcess(Task):
 
     def _first_try(self, item: Item) -> None:
         item["tries"] = 0
-        item.life.backoffs.pop(self, None)
+        item.scope.backoffs.pop(self, None)
         self._try(item)
 
     def _try(self, item: Item) -> None:
@@ -146,17 +146,17 @@ class ExternalProcess(Task):
     def _retry(self, item: Item, reason: str, code: str, fault: Fault, delay: float) -> None:
         item.log_output(
             f"Retrying {self.name} for {item.description()} after {delay:g} seconds...")
-        item.life.wait(Waiting(reason, fault, time.monotonic() + delay, code),
+        item.scope.wait(Waiting(reason, fault, time.monotonic() + delay, code),
                        delay, self._try, item)
 
     def _prepare(self, item: Item) -> None:
         self._hook(
             item, self._settle, item,
             then=functools.partial(self._line_up if self._uploads else self._spawn, item),
-            asks_foreign=(is_foreign(self.stdin_data) or is_foreign_value(self.args)
-                          or is_foreign_value(self.env) or self._asks_foreign()))
+            runs_project_code=(is_project_code(self.stdin_data) or is_project_value(self.args)
+                          or is_project_value(self.env) or self._runs_project_code()))
 
-    def _asks_foreign(self) -> bool:
+    def _runs_project_code(self) -> bool:
         """Whether standard input is made by project code that cannot be seen from the class."""
         return False
 
@@ -171,32 +171,32 @@ class ExternalProcess(Task):
 
     def _line_up(self, item: Item, settled: Settled) -> None:
         """Start an upload as soon as the governor lets one go to its target."""
-        turn = item.life.turns.get(self)
+        turn = item.scope.turns.get(self)
         if turn is not None and turn.open:
             self._spawn(item, settled)
             return
         endpoint = item.governor.target(os.fsdecode(settled[0][-1]))
         turn = endpoint.try_turn()
         if turn is not None:
-            item.life.turns[self] = turn
+            item.scope.turns[self] = turn
             self._spawn(item, settled)
             return
 
         async def wait_and_spawn() -> None:
-            item.life.turns[self] = await endpoint.turn(item.life.show_waiting)
+            item.scope.turns[self] = await endpoint.turn(item.scope.show_waiting)
             item.set_waiting(None)
             self._spawn(item, settled)
 
-        item.life.spawn(wait_and_spawn())
+        item.scope.spawn(wait_and_spawn())
 
     def _tell_governor(
         self, item: Item, returncode: int | None, silence: float | None = None
     ) -> None:
         """What came of an upload (None: it has not begun), and the target's Retry-After."""
-        turn = item.life.turns.pop(self, None)
+        turn = item.scope.turns.pop(self, None)
         if turn is None:
             return
-        if returncode is None or item.life.ending:
+        if returncode is None or item.scope.ending:
             turn.abandoned()
         elif returncode in realize(self.accept_on_exit_code, item):
             turn.succeeded()
@@ -226,13 +226,13 @@ class ExternalProcess(Task):
             worker.children, args, env=env, cwd=self.cwd, stdin_data=bytes(data),
             on_output=lambda data: self._output(child, item, data),
             on_end=lambda returncode: ended(child, returncode),
-            on_gone=lambda: item.life.child_gone(child))
+            on_gone=lambda: item.scope.child_gone(child))
         try:
             child.start()
         except (OSError, ValueError, TypeError) as error:
             self._not_started(item, args, env, error)
             return None
-        item.life.add_child(child)
+        item.scope.add_child(child)
         child.attach()
         return child
 
@@ -245,7 +245,7 @@ class ExternalProcess(Task):
             item["tries"] -= 1
             reason = f"{self.name}: {program!s} cannot be started now: {error.strerror}."
             item.log_output(reason)
-            backoff = item.life.backoffs.setdefault(self, Backoff(
+            backoff = item.scope.backoffs.setdefault(self, Backoff(
                 SHORT_OF_RESOURCES, factor=1.5, maximum=LONGEST_RETRY_DELAY))
             self._retry(item, reason, "resources", Fault.MACHINE, round(backoff.next_delay(), 1))
             backoff.grow()
@@ -262,11 +262,11 @@ class ExternalProcess(Task):
         self._hook(item, self.fail_item, item)
 
     def _output(self, child: Child, item: Item, data: bytes) -> None:
-        if is_foreign(self.on_subprocess_stdout):
+        if is_project_code(self.on_subprocess_stdout):
             worker = item.worker
             assert worker is not None
             if not item.finished:
-                item.life.foreign_call(worker, self.on_subprocess_stdout, (child, item, data))
+                item.scope.project_call(worker, self.on_subprocess_stdout, (child, item, data))
         else:
             self.on_subprocess_stdout(child, item, data)
 
@@ -275,12 +275,12 @@ class ExternalProcess(Task):
     ) -> None:
         item.flush_output()
         self._tell_governor(item, returncode, silence)
-        if item.life.ending:
+        if item.scope.ending:
             return
         if child.unread_input:
-            item.life.after_handlers(self._input_left, item, child.unread_input, returncode)
+            item.scope.after_handlers(self._input_left, item, child.unread_input, returncode)
         else:
-            item.life.after_handlers(self._hook, item, self.on_subprocess_end, item, returncode)
+            item.scope.after_handlers(self._hook, item, self.on_subprocess_end, item, returncode)
 
     def _input_left(self, item: Item, left: int, returncode: int) -> None:
         """The program has ended without reading all of its input: what it did is not what it
@@ -322,8 +322,8 @@ class WgetDownload(ExternalProcess):
     def stdin_data(self, item: Item) -> bytes:
         return b"" if self.stdin_data_function is None else self.stdin_data_function(item)
 
-    def _asks_foreign(self) -> bool:
-        return self.stdin_data_function is not None and is_foreign(self.stdin_data_function)
+    def _runs_project_code(self) -> bool:
+        return self.stdin_data_function is not None and is_project_code(self.stdin_data_function)
 
 
 class RsyncUpload(ExternalProcess):
@@ -361,8 +361,8 @@ class RsyncUpload(ExternalProcess):
             lines.append("./" + name if name[0] in "#;" else name)
         return "".join(line + "\n" for line in lines).encode("utf-8", "surrogateescape")
 
-    def _asks_foreign(self) -> bool:
-        return is_foreign_value(self.files)
+    def _runs_project_code(self) -> bool:
+        return is_project_value(self.files)
 
 
 class CurlUpload(ExternalProcess):

@@ -14,19 +14,19 @@ import time
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import TYPE_CHECKING, Any
 
+from pipeline_core.compat.python2 import what_python_2_had
 from pipeline_core.config import realize
+from pipeline_core.engine.item_scope import ItemScope
+from pipeline_core.engine.project_worker import is_project_code
+from pipeline_core.engine.tracebacks import format_failure
 from pipeline_core.event import Event
-from pipeline_core.lifetime import Lifetime
-from pipeline_core.python2 import what_python_2_had
-from pipeline_core.tracebacks import format_failure
-from pipeline_core.worker import is_foreign
 
 if TYPE_CHECKING:
-    from pipeline_core.governor import Governor
-    from pipeline_core.sealing import Seal
+    from pipeline_core.engine.project_worker import ProjectWorker
+    from pipeline_core.engine.waiting import Waiting
+    from pipeline_core.net.governor import Governor
+    from pipeline_core.recovery.sealer import Seal
     from pipeline_core.task import Task
-    from pipeline_core.waiting import Waiting
-    from pipeline_core.worker import Worker
 
 __all__ = [
     "Item", "ItemInterpolation", "ItemValue",
@@ -94,7 +94,7 @@ class Item(MutableMapping[str, Any]):
         for event in ("output", "error", "item_state", "task_status", "property", "waiting",
                       "complete", "fail", "cancel", "finish"):
             setattr(self, f"on_{event}", Event())
-        self.life = Lifetime(self)
+        self.scope = ItemScope(self)
         self._properties: dict[str, Any] = dict(properties or {})
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._at_line_start = True
@@ -206,7 +206,7 @@ class Item(MutableMapping[str, Any]):
 
     def log_failure(self, error: BaseException) -> None:
         """Add an error's traceback to the log."""
-        self.life.failure = error
+        self.scope.failure = error
         only_python_2 = what_python_2_had(error)
         if only_python_2:
             self.log_output(f"The project is written for Python 2: it uses {only_python_2}, which "
@@ -247,30 +247,30 @@ class Item(MutableMapping[str, Any]):
     def complete(self) -> None:
         """End the item as completed."""
         if not self.carried_over(Item.complete, self):
-            self.life.end(_ItemState.completed)
+            self.scope.end(_ItemState.completed)
 
     def fail(self) -> None:
         """End the item as failed; its children are ended first."""
         if not self.carried_over(Item.fail, self):
-            self.life.end(_ItemState.failed)
+            self.scope.end(_ItemState.failed)
 
     def cancel(self) -> None:
         """End the item because it is not wanted any more."""
         if not self.carried_over(Item.cancel, self):
-            self.life.end(_ItemState.canceled)
+            self.scope.end(_ItemState.canceled)
 
     def crash(self, error: BaseException) -> None:
         """Fail the item for an error in its code; the traceback goes to its log."""
         if not self.carried_over(Item.crash, self, error):
             self.log_failure(error)
-            if not self.life.ending:
-                self.life.end(_ItemState.failed)
+            if not self.scope.ending:
+                self.scope.end(_ItemState.failed)
 
     # -- events, and the thread of the project -----------------------------------
     @property
-    def worker(self) -> Worker | None:
+    def worker(self) -> ProjectWorker | None:
         """The thread of this item's project; None for an item outside a runner."""
-        worker: Worker | None = getattr(self.pipeline, "worker", None)
+        worker: ProjectWorker | None = getattr(self.pipeline, "worker", None)
         return worker
 
     @property
@@ -306,8 +306,8 @@ class Item(MutableMapping[str, Any]):
         handlers = event if isinstance(event, Event) else (event,)
         worker = self.worker
         for handler in handlers:
-            if worker is not None and is_foreign(handler):
-                self.life.foreign_call(worker, handler, args)
+            if worker is not None and is_project_code(handler):
+                self.scope.project_call(worker, handler, args)
                 continue
             try:
                 handler(*args)

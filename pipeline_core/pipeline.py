@@ -12,16 +12,16 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pipeline_core.engine.project_worker import is_project_code
 from pipeline_core.event import Event
-from pipeline_core.governor import Governor
+from pipeline_core.net.governor import Governor
 from pipeline_core.task import Task
-from pipeline_core.worker import is_foreign
 
 if TYPE_CHECKING:
+    from pipeline_core.engine.project_worker import ProjectWorker
     from pipeline_core.item import Item
     from pipeline_core.project import Project
-    from pipeline_core.sealing import Sealer
-    from pipeline_core.worker import Worker
+    from pipeline_core.recovery.sealer import Sealer
 
 __all__ = [
     "Pipeline", "datetime", "functools", "json", "os", "re", "subprocess", "time",
@@ -45,7 +45,7 @@ class Pipeline:
         self.cwd = os.getcwd()
         self.data_dir = os.path.join(self.cwd, "data")
         self.project: Project | None = None
-        self.worker: Worker | None = None
+        self.worker: ProjectWorker | None = None
         #: Spaces the requests made for its items; a runner puts its own here.
         self.governor = Governor()
         #: Seals items before they are uploaded; None where there is no journal.
@@ -105,9 +105,9 @@ class Pipeline:
         self.items_in_pipeline.add(item)
         item.on_finish += self._item_ended
         item.deliver(self.on_start_item, self, item)
-        item.life.after_handlers(self._enter, 0, item)
+        item.scope.after_handlers(self._enter, 0, item)
 
-    def carry_on(self, item: Item, number: int) -> None:
+    def resume_item(self, item: Item, number: int) -> None:
         """Take an item that an earlier process has sealed through the tasks from this one on."""
         self.items_in_pipeline.add(item)
         item.on_finish += self._item_ended
@@ -117,7 +117,7 @@ class Pipeline:
         if number == len(self.tasks):
             item.complete()
         elif self.sealer is not None and self.sealer.wants(number, item):
-            item.life.position = number
+            item.scope.position = number
             self.sealer.seal_before(
                 number, item, functools.partial(self._enter_task, number, item))
         else:
@@ -125,10 +125,10 @@ class Pipeline:
 
     def _enter_task(self, number: int, item: Item) -> None:
         task = self.tasks[number]
-        item.life.position = number
+        item.scope.position = number
         if not getattr(task, "may_be_canceled", False):
             item.idle = None
-        item.life.enter(task)
+        item.scope.enter(task)
         task._hook(item, task.enqueue, item)
 
     def task_left(self, task: Task, item: Item, status: str) -> None:
@@ -136,7 +136,7 @@ class Pipeline:
         if status != item.TaskStatus.completed:
             item.fail()
             return
-        position = item.life.position
+        position = item.scope.position
         if item.seal is None or self.sealer is None:
             self._enter(position + 1, item)
         else:
@@ -157,12 +157,12 @@ class Pipeline:
             if item.may_be_canceled:
                 item.log_output("Stopping: the item has only waited, it is cancelled.")
                 item.cancel()
-            elif item.life.stoppable_request is not None:
-                item.life.call_later(ANSWER_TIME, self._cancel_request, item)
+            elif item.scope.stoppable_request is not None:
+                item.scope.call_later(ANSWER_TIME, self._cancel_request, item)
 
     def _cancel_request(self, item: Item) -> None:
         if self.stop_requested:
-            item.life.stop_request()
+            item.scope.stop_request()
 
     def request_stop(self) -> None:
         """No more asking for work: end the items that wait, tell the project."""
@@ -182,7 +182,7 @@ class Pipeline:
         before, have returned before ``then``.
         """
         for handler in event if isinstance(event, Event) else (event,):
-            if self.worker is not None and is_foreign(handler):
+            if self.worker is not None and is_project_code(handler):
                 self.worker.call(handler)
             else:
                 handler()

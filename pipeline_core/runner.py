@@ -12,11 +12,11 @@ import subprocess
 import sys
 import time
 
-from pipeline_core.baserunner import Runner
+from pipeline_core.engine.base_runner import Runner
+from pipeline_core.engine.terminal import shown_output
+from pipeline_core.engine.worker_thread import this_loop
 from pipeline_core.item import Item
-from pipeline_core.mailbox import this_loop
 from pipeline_core.pipeline import Pipeline
-from pipeline_core.terminal import shown_output
 
 __all__ = [
     "Runner", "SimpleRunner",

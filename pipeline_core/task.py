@@ -14,11 +14,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pipeline_core.basetask import Task
 from pipeline_core.config import ConfigValue, realize
-from pipeline_core.printing import prints_to
-from pipeline_core.turnstile import Turnstile
-from pipeline_core.worker import current_item, is_foreign
+from pipeline_core.engine.base_task import Task
+from pipeline_core.engine.concurrency_limiter import ConcurrencyLimiter
+from pipeline_core.engine.printing import prints_to
+from pipeline_core.engine.project_worker import current_item, is_project_code
 
 if TYPE_CHECKING:
     from pipeline_core.item import Item
@@ -51,7 +51,7 @@ class SimpleTask(Task):
         ended = functools.partial(self._processed, item)
         if inspect.iscoroutinefunction(self.process):
             self._begin_coroutine(item, ended)
-        elif worker is not None and (is_foreign(self.process) or self._blocks):
+        elif worker is not None and (is_project_code(self.process) or self._blocks):
             worker.call_for(item, self.name, self.process, item, cwd=self.cwd, then=ended)
         else:
             token = current_item.set(item)
@@ -73,13 +73,13 @@ class SimpleTask(Task):
                 task = asyncio.ensure_future(self.process(item))
         finally:
             current_item.reset(token)
-        item.life.at_end(task.cancel)
+        item.scope.at_end(task.cancel)
 
         def finished(task: asyncio.Future[Any]) -> None:
-            item.life.not_at_end(task.cancel)
+            item.scope.not_at_end(task.cancel)
             if not task.cancelled():
                 ended(None, task.exception())
-            elif not item.life.ending:
+            elif not item.scope.ending:
                 ended(None, asyncio.CancelledError("the coroutine was cancelled"))
 
         task.add_done_callback(finished)
@@ -87,9 +87,9 @@ class SimpleTask(Task):
     def _processed(self, item: Item, result: Any, error: BaseException | None) -> None:
         if error is not None:
             item.log_failure(error)
-            if item.life.is_open(self):
+            if item.scope.is_open(self):
                 self._hook(item, self.fail_item, item)
-        elif item.life.is_open(self):
+        elif item.scope.is_open(self):
             self._hook(item, self.complete_item, item)
 
 
@@ -139,7 +139,7 @@ class _Container(Task):
         self.inner_task.fill_ui_task_list(task_list)
 
     def _enter_inner(self, item: Item) -> None:
-        item.life.enter(self.inner_task)
+        item.scope.enter(self.inner_task)
         self._hook(item, self.inner_task.enqueue, item)
 
     def task_left(self, task: Task, item: Item, status: str) -> None:
@@ -185,26 +185,26 @@ class LimitConcurrent(_Container):
     def __init__(self, limit: Any, inner_task: Task) -> None:
         super().__init__("LimitConcurrent", inner_task)
         self.limit = limit
-        self._own_turnstile = Turnstile()
+        self._own_limiter = ConcurrencyLimiter()
         if isinstance(limit, ConfigValue):
             limit.on_change += self._limit_changed
 
     @property
-    def turnstile(self) -> Turnstile:
+    def limiter(self) -> ConcurrencyLimiter:
         """Its own queue, or the one that it has together with others."""
-        shared = self.limit.turnstile if isinstance(self.limit, ConfigValue) else None
-        return shared or self._own_turnstile
+        shared = self.limit.limiter if isinstance(self.limit, ConfigValue) else None
+        return shared or self._own_limiter
 
     def enqueue(self, item: Item) -> None:
         if not item.carried_over(LimitConcurrent.enqueue, self, item):
-            self._start(item, functools.partial(self.turnstile.line_up, self))
+            self._start(item, functools.partial(self.limiter.line_up, self))
 
     def task_left(self, task: Task, item: Item, status: str) -> None:
-        self.turnstile.leave(item)
+        self.limiter.leave(item)
         super().task_left(task, item, status)
 
     def let_in(self, item: Item) -> None:
-        """The turnstile has room for the item."""
+        """The limiter has room for the item."""
         self._enter_inner(item)
 
     def realize_limit(self, item: Item, then: Callable[[Any], Any]) -> None:
@@ -212,4 +212,4 @@ class LimitConcurrent(_Container):
         self._realize(item, self.limit, then)
 
     def _limit_changed(self, limit: ConfigValue) -> None:
-        self.turnstile.limit_changed(limit)
+        self.limiter.limit_changed(limit)

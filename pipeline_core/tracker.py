@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from tornado import httpclient, ioloop
 
 from pipeline_core.config import realize
+from pipeline_core.engine.waiting import Fault
 from pipeline_core.externalprocess import CurlUpload, RsyncUpload
 from pipeline_core.item import ItemValue
-from pipeline_core.task import SimpleTask, Task
-from pipeline_core.trackeranswers import (
+from pipeline_core.net.tracker_answers import (
     UnexpectedAnswer,
     multi_base,
     parse_items,
@@ -27,8 +27,8 @@ from pipeline_core.trackeranswers import (
     split_answer,
     wrong_verdicts,
 )
-from pipeline_core.trackerrequest import TrackerRequest
-from pipeline_core.waiting import Fault
+from pipeline_core.net.tracker_request import TrackerRequest
+from pipeline_core.task import SimpleTask, Task
 
 if TYPE_CHECKING:
     from pipeline_core.item import Item
@@ -108,7 +108,7 @@ class GetItemFromTracker(TrackerRequest):
                 # sys.exit() too: what was claimed is given back before the item fails.
                 return None, "", error
 
-        self._hook(item, ask, then=then, asks_foreign=True)
+        self._hook(item, ask, then=then, runs_project_code=True)
 
     def _filtered(self, item: Item, values: dict[str, Any], names: list[str],
                   queues: list[Any] | None, answer: tuple[Any, str, BaseException | None]) -> None:
@@ -140,7 +140,7 @@ class GetItemFromTracker(TrackerRequest):
         release = ReleaseItemsToTracker(self.tracker_url, self.downloader, self.version, names)
         release.cwd = self.cwd
         release.owner = _Then(then)
-        item.life.enter(release)
+        item.scope.enter(release)
         release.enqueue(item)
 
     def _accept(self, item: Item, values: dict[str, Any], names: list[str],
@@ -274,7 +274,7 @@ class UploadWithTracker(TrackerRequest):
     def process_body(self, body: str, item: Item) -> None:
         if item.carried_over(UploadWithTracker.process_body, self, body, item):
             return
-        if item.life.ending:
+        if item.scope.ending:
             return
         try:
             target = parse_target(parse_object(body))
@@ -291,11 +291,11 @@ class UploadWithTracker(TrackerRequest):
                                 f"used now: {held.reason}")
             self._line_up_at(item, endpoint)
             return
-        item.life.turns[upload] = turn
+        item.scope.turns[upload] = turn
         upload.cwd = self.cwd
         item.log_output(f"Uploading to {target}")
         upload.owner = _Outcome(self)
-        item.life.enter(upload)
+        item.scope.enter(upload)
         upload.enqueue(item)
 
     def _inner_task_complete_item(self, task: Task, item: Item) -> None:
@@ -316,7 +316,7 @@ class UploadWithTracker(TrackerRequest):
             at=item.governor.target(str(target)) if where else None)
         if item.seal is None:
             # In the worker: it looks at the disk.
-            self._hook(item, self._missing_file, item, asks_foreign=True,
+            self._hook(item, self._missing_file, item, runs_project_code=True,
                        then=functools.partial(self._fail_if_missing, item, again))
         else:
             item.pipeline.sealer.look_for_files(

@@ -13,7 +13,12 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from pipeline_core.needs import NOT_EXECUTABLE, looking_for, note_tried, version_in_words
+from pipeline_core.requirements.needs import (
+    NOT_EXECUTABLE,
+    looking_for,
+    note_tried,
+    version_in_words,
+)
 
 __all__ = [
     "find_executable", "test_executable", "unique_id_str",

@@ -17,7 +17,7 @@ FORBIDDEN = {
     "tracker": ("warrior", "pipeline_core", "seesaw"),
 }
 #: Only these of warrior may know the web package, or HTTP.
-WEB = {"warrior/app.py", "warrior/standalone.py"}
+WEB = {"warrior/daemon/app.py", "warrior/standalone/run.py"}
 
 
 def modules(package: str) -> list[Path]:
@@ -59,14 +59,14 @@ def test_only_web_knows_http() -> None:
 #: What asks others -> the only modules that may use it. Each takes a turn of the governor first
 #: (see ARCHITECTURE.md), or gives what it has found to one that does.
 ASKING = {
-    "tornado.simple_httpclient.SimpleAsyncHTTPClient": {"pipeline_core/http.py"},
-    "pipeline_core.http.post": {"warrior/hq.py"},
-    "pipeline_core.http.find": {"warrior/gitaddress.py"},
-    "warrior.gitaddress.locate": {"warrior/git.py"},
-    "warrior.git.Git": {"warrior/checkout.py", "warrior/sources.py", "warrior/autoupdate.py",
-                        "warrior/worktree.py"},
-    "warrior.sources.source_of": {"warrior/checkout.py"},
-    "warrior.worktree.Worktree": {"warrior/autoupdate.py"},
+    "tornado.simple_httpclient.SimpleAsyncHTTPClient": {"pipeline_core/net/http.py"},
+    "pipeline_core.net.http.post": {"warrior/projects/hq.py"},
+    "pipeline_core.net.http.find": {"warrior/checkout/git_address.py"},
+    "warrior.checkout.git_address.locate": {"warrior/checkout/git.py"},
+    "warrior.checkout.git.Git": {"warrior/checkout/checkout.py", "warrior/checkout/sources.py", "warrior/standalone/auto_update.py",
+                        "warrior/standalone/worktree.py"},
+    "warrior.checkout.sources.source_of": {"warrior/checkout/checkout.py"},
+    "warrior.standalone.worktree.Worktree": {"warrior/standalone/auto_update.py"},
 }
 
 

@@ -37,7 +37,7 @@ from service_plan import (
 )
 
 import warrior  # found by service_plan
-from warrior import resources
+from warrior.process import resources
 
 TEMPLATE = ROOT / "tools" / "warrior.service.in"
 PROGRAM = "/opt/archive-warrior"

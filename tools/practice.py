@@ -21,9 +21,9 @@ from collections.abc import Iterator
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from warrior import exits  # noqa: E402
-from warrior.conf import ConfigurationError, read_options  # noqa: E402
-from warrior.statedir import StateDir, StateInUse, StateUnusable  # noqa: E402
+from warrior.config.config import ConfigurationError, read_options  # noqa: E402
+from warrior.daemon.state_folder import StateFolder, StateInUse, StateUnusable  # noqa: E402
+from warrior.process import exits  # noqa: E402
 
 HOST = "127.0.0.1"
 TRACKER_PORT = int(os.environ.get("PRACTICE_PORT", "8900"))
@@ -181,7 +181,7 @@ def main() -> int:
     try:
         options = read_options(OPTIONS, dict(os.environ))
         # The warrior locks it itself; asked here, so that nothing is started in vain.
-        state = StateDir(options.state_dir, options.data_dir)
+        state = StateFolder(options.state_dir, options.data_dir)
         state.lock(timeout=1.0)
         state.release()
     except (ConfigurationError, StateInUse, StateUnusable) as error:

@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import warrior  # noqa: E402
-from warrior import exits  # noqa: E402
-from warrior.conf import ConfigurationError, WarriorOptions, read_options  # noqa: E402
+from warrior.config.config import ConfigurationError, WarriorOptions, read_options  # noqa: E402
+from warrior.process import exits  # noqa: E402
 
 #: Where systemd makes a service's folder; see StateDirectory in systemd.exec(5).
 STATE_ROOT = "/var/lib"

@@ -42,7 +42,7 @@ def test_everything_lies_below_the_prefix_and_works(tmp_path: Path) -> None:
     program = stage / "opt/archive-warrior/versions"
     version = next(iter(sorted(os.listdir(program))))
     told = subprocess.run([str(program / version / "bin/python"), "-c",
-                           "import sys; from warrior.ctl import main; sys.exit(main())", "--version"],
+                           "import sys; from warrior.cli.ctl import main; sys.exit(main())", "--version"],
                           capture_output=True, text=True, check=False)
     assert told.returncode == 0 and "warrior" in told.stdout, told.stderr
     verify(unit, tmp_path)

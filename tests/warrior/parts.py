@@ -9,21 +9,21 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from pipeline_core.governor import Governor
+from pipeline_core.net.governor import Governor
 from pipeline_core.runner import Runner
-from warrior.background import Background
-from warrior.catalogue import Catalogue
-from warrior.checkout import Checkouts
-from warrior.commands import Warrior
-from warrior.conf import OperatorProject
-from warrior.facts import ProjectCard
-from warrior.hq import HQ
-from warrior.lifecycle import Lifecycle, State
-from warrior.loading import Loader
-from warrior.overview import Overview
-from warrior.projectrun import Tools
-from warrior.settings import Settings
-from warrior.supervisor import Supervisor
+from warrior.checkout.checkout import Checkouts
+from warrior.config.config import OperatorProject
+from warrior.daemon.commands import Warrior
+from warrior.daemon.lifecycle import Lifecycle, State
+from warrior.daemon.overview import Overview
+from warrior.daemon.view_models import ProjectCard
+from warrior.process.background import Background
+from warrior.projects.catalogue import Catalogue
+from warrior.projects.hq import HQ
+from warrior.projects.loading import Loader
+from warrior.projects.project_run import Tools
+from warrior.projects.supervisor import Supervisor
+from warrior.settings.settings import Settings
 
 #: A project whose items work until their file says so. Each item waits for `go` in the
 #: project's data folder, or for `go-<number>`.

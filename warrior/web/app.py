@@ -37,7 +37,7 @@ from warrior.web.sessions import Sessions
 if TYPE_CHECKING:
     from pipeline_core.project import Project
     from pipeline_core.runner import Runner
-    from warrior.facts import WarriorFacade
+    from warrior.daemon.view_models import WarriorFacade
     from warrior.web.live.machine import Machine
 
 #: Seconds within which a body has to arrive, and a connection has to ask for something.

@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from pipeline_core.engine.waiting import Waiting
     from pipeline_core.item import Item
     from pipeline_core.pipeline import Pipeline
     from pipeline_core.runner import Runner
     from pipeline_core.task import Task
-    from pipeline_core.waiting import Waiting
-    from warrior.itemlog import ItemLogs
+    from warrior.daemon.item_log import ItemLogs
 
 #: Ended items that stay on the page.
 FINISHED_KEPT = 100

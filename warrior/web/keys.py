@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Mapping
 
-from warrior.apikeys import digest
+from warrior.settings.api_keys import digest
 from warrior.web.password import Throttle, TooManyFailures
 
 #: Digests by the names of the keys that count now.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from warrior.settings import SettingsError
+from warrior.settings.settings import SettingsError
 from warrior.web.pages import Refused
 from warrior.web.sections import keys_json
 from warrior.web.warriorapi import WarriorCommand

@@ -14,8 +14,8 @@ import functools
 import json
 from typing import Any
 
-from pipeline_core.waiting import Fault, Waiting
-from warrior.facts import Status
+from pipeline_core.engine.waiting import Fault, Waiting
+from warrior.daemon.view_models import Status
 from warrior.web.board import Board, ItemView
 
 #: Characters of an item's name that are shown.

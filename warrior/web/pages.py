@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tornado.httputil import HTTPInputError
 from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
-from warrior import sentence
+from warrior.daemon import sentence
 from warrior.web import messages
 from warrior.web.gate import Access
 

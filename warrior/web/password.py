@@ -18,7 +18,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from warrior.scrypt import hash_password, is_record, matches
+from warrior.settings.scrypt import hash_password, is_record, matches
 
 #: Wrong tries from one address before it has to wait.
 FREE_FAILURES = 5
@@ -119,7 +119,7 @@ class _Account:
 class PasswordCheck:
     """The one account of a console, or none.
 
-    The password is given as text, or as a record of :mod:`warrior.scrypt` (ValueError if
+    The password is given as text, or as a record of :mod:`warrior.settings.scrypt` (ValueError if
     it is none); without either there is no account. ``username`` '' accepts any name.
     """
 

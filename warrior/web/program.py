@@ -10,19 +10,19 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from warrior import sentence
-from warrior.facts import Status, WarriorFacade
-from warrior.itemlog import ItemLogs
+from warrior.daemon import sentence
+from warrior.daemon.item_log import ItemLogs
+from warrior.daemon.view_models import Status, WarriorFacade
 from warrior.web import messages, sections
 from warrior.web.board import Board
 from warrior.web.messages import Json
 from warrior.web.sanitize import Cleaner
 
 if TYPE_CHECKING:
+    from pipeline_core.engine.project_worker import Busy
     from pipeline_core.pipeline import Pipeline
     from pipeline_core.project import Project
     from pipeline_core.runner import Runner
-    from pipeline_core.worker import Busy
 
 Section = Callable[[], Any]
 

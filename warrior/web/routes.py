@@ -12,7 +12,7 @@ from tornado.web import url
 from warrior.web import api, pages
 
 if TYPE_CHECKING:
-    from warrior.facts import WarriorFacade
+    from warrior.daemon.view_models import WarriorFacade
     from warrior.web.live import Hub
     from warrior.web.password import PasswordCheck
     from warrior.web.program import Program

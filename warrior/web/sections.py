@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import pipeline_core
 import warrior
-from warrior.facts import AUTO, Notice, Problem, ProjectCard
+from warrior.daemon.view_models import AUTO, Notice, Problem, ProjectCard
 from warrior.web.board import Board
 from warrior.web.messages import Json, Since, deadline_text, until
 from warrior.web.sanitize import Cleaner, image_address, link_address
 
 if TYPE_CHECKING:
+    from pipeline_core.engine.project_worker import Busy
     from pipeline_core.project import Project
     from pipeline_core.runner import Runner
-    from pipeline_core.worker import Busy
-    from warrior.facts import WarriorFacade
-    from warrior.settings import Field, Settings
+    from warrior.daemon.view_models import WarriorFacade
+    from warrior.settings.settings import Field, Settings
 
 #: Project code that has not returned for so many seconds is shown.
 BUSY_SHOWN_AFTER = 10.0

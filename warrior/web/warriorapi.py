@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from warrior.facts import UnknownProject
-from warrior.settings import SettingsError
+from warrior.daemon.view_models import UnknownProject
+from warrior.settings.settings import SettingsError
 from warrior.web.api import CommandHandler, TextHandler
 from warrior.web.pages import Refused
 
 if TYPE_CHECKING:
-    from warrior.facts import WarriorFacade
+    from warrior.daemon.view_models import WarriorFacade
 
 #: Projects that may be chosen at once; there are some dozens.
 MAX_CHOSEN = 1000

@@ -27,11 +27,11 @@ from typing import Any
 
 import psutil
 
-from pipeline_core.governor import Governor
+from pipeline_core.engine.loader import LoadedPipeline, load_pipeline
+from pipeline_core.engine.waiting import Waiting
 from pipeline_core.item import Item
-from pipeline_core.loader import LoadedPipeline, load_pipeline
+from pipeline_core.net.governor import Governor
 from pipeline_core.runner import Runner
-from pipeline_core.waiting import Waiting
 from tests.support.processes import runs
 
 ROOT = Path(__file__).resolve().parents[3]

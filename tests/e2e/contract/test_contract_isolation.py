@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_core.loader import LoadedPipeline, LoadError, load_pipeline
+from pipeline_core.engine.loader import LoadedPipeline, LoadError, load_pipeline
 from pipeline_core.runner import Runner
 from tests.e2e.contract.kit import load, play, write_pipeline
 

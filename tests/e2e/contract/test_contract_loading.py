@@ -24,7 +24,7 @@ from pathlib import Path
 import pytest
 
 from pipeline_core.config import StringConfigValue
-from pipeline_core.loader import LoadError
+from pipeline_core.engine.loader import LoadError
 from tests.e2e.contract.kit import HEAD, ROOT, load, play, run_pipeline, write_pipeline
 
 MODULES = ["config", "event", "item", "task", "pipeline", "project", "runner",

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from pipeline_core.loader import load_pipeline
+from pipeline_core.engine.loader import load_pipeline
 from pipeline_core.runner import Runner
 from tests.e2e.contract.kit import PIPELINES, run_pipeline
 from tests.e2e.contract.rsyncd import RsyncDaemon

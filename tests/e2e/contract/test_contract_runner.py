@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
+from pipeline_core.engine.loader import load_pipeline
 from pipeline_core.externalprocess import ExternalProcess
 from pipeline_core.item import Item
-from pipeline_core.loader import load_pipeline
 from pipeline_core.pipeline import Pipeline
 from pipeline_core.project import Project
 from pipeline_core.runner import Runner, SimpleRunner

@@ -21,7 +21,7 @@ import pytest
 
 import seesaw
 from pipeline_core import tracker as tracker_module
-from pipeline_core.waiting import Fault
+from pipeline_core.engine.waiting import Fault
 from tests.e2e.contract.kit import Played, Seen, play, write_pipeline
 from tests.support.scripted_tracker import (
     NOTHING,

@@ -17,7 +17,7 @@ from tests.e2e.security.command import ROOT, Command, until
 from tests.e2e.security.conftest import Start
 from tests.e2e.security.rawhttp import converse, is_refusal, parse, request
 from tests.warrior.web.talking import Answer, Page
-from warrior.access import INSECURE, in_container
+from warrior.settings.access import INSECURE, in_container
 
 PASSWORD = "the password"
 

@@ -19,8 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_core import curlrun
-from pipeline_core.nearness import Nearness
+from pipeline_core.net.address_scope import AddressScope
 from tests.e2e.contract.kit import ROOT, Played, Seen, play, write_pipeline
 from tests.support.scripted_tracker import (
     HANG,
@@ -174,7 +173,7 @@ def test_nobody_far_leads_to_this_machine(
 ) -> None:
     """However it is written."""
     # All that can be reached here is this machine.
-    monkeypatch.setattr(curlrun, "nearness_of", lambda address: Nearness.PUBLIC)
+    monkeypatch.setattr(curlrun, "nearness_of", lambda address: AddressScope.PUBLIC)
     target.queue("a.warc.gz", redirect(f"http://{host}:{target.port}/put/b.gz"))
     seen = upload(tmp_path, target.url + "/put/")
     assert seen.outcome == "failed" and "which is this machine" in seen.log
@@ -221,7 +220,7 @@ def test_an_item_that_ends_meanwhile(tmp_path: Path, target: ScriptedTracker) ->
 
     async def script(played: Played) -> None:
         await played.until(lambda: homes(tmp_path), 40)
-        await played.until(lambda: played.items[0].item.life.children, 40)
+        await played.until(lambda: played.items[0].item.scope.children, 40)
         played.items[0].item.fail()
         await played.until(lambda: not homes(tmp_path), 40)
 
@@ -265,7 +264,7 @@ def test_no_room_for_a_folder(
     def full(*args: object, **options: object) -> str:
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr("pipeline_core.curlrun.tempfile.mkdtemp", full)
+    monkeypatch.setattr("pipeline_core.net.curl_run.tempfile.mkdtemp", full)
     assert upload(tmp_path, target.url + "/put/").outcome == "completed"
     target.always("a.warc.gz", redirect("b.gz"))
     assert "ENDED 47" in upload(tmp_path, target.url + "/put/").log

@@ -21,7 +21,7 @@ from tests.support.waiting import until
 from tests.support.world.clock import Clock
 from tests.support.world.conversation import Moments
 from tests.support.world.projects import Project
-from warrior.ctlclient import Client, NoWarrior, Refused
+from warrior.cli.ctl_client import Client, NoWarrior, Refused
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -16,7 +16,7 @@ from pipeline_core.runner import Runner
 from pipeline_core.task import Task
 from tests.warrior.web.smallwarrior import SmallMachine, SmallWarrior
 from tests.warrior.web.talking import Asking, Page
-from warrior.settings import Settings
+from warrior.settings.settings import Settings
 from warrior.web.app import Console, ConsoleOptions, make_console, make_warrior_console
 
 

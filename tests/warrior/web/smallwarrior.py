@@ -7,19 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline_core.engine.project_worker import Busy
 from pipeline_core.event import Event
 from pipeline_core.pipeline import Pipeline
 from pipeline_core.project import Project
 from pipeline_core.runner import Runner
 from pipeline_core.task import Task
-from pipeline_core.worker import Busy
-from warrior import sentence
-from warrior.facts import AUTO, Notice, ProjectCard, Status, UnknownProject
-from warrior.settings import Settings
+from warrior.daemon import sentence
+from warrior.daemon.view_models import AUTO, Notice, ProjectCard, Status, UnknownProject
+from warrior.settings.settings import Settings
 
 
 class SmallWarrior:
-    """Implements :class:`warrior.facts.WarriorFacade`. ``called`` says what was asked for."""
+    """Implements :class:`warrior.daemon.view_models.WarriorFacade`. ``called`` says what was asked for."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings = settings

@@ -9,7 +9,7 @@ import pytest
 
 from tests.warrior.web.conftest import MakeWarrior, RunningConsole, WarriorRunning
 from tests.warrior.web.talking import Page
-from warrior.scrypt import hash_password
+from warrior.settings.scrypt import hash_password
 
 FIRST, SECOND = "the first one", "the second one"
 

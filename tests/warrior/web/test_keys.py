@@ -9,7 +9,7 @@ import pytest
 
 from tests.warrior.web.conftest import MakeWarrior, RunningConsole
 from tests.warrior.web.talking import Answer
-from warrior.apikeys import digest
+from warrior.settings.api_keys import digest
 
 MakeAny = Callable[..., RunningConsole]
 KEY = "warrior-key-of-a-script"

@@ -15,7 +15,7 @@ from pipeline_core.externalprocess import ExternalProcess
 from pipeline_core.task import SimpleTask
 from tests.warrior.web.conftest import MakeConsole, RunningConsole
 from tests.warrior.web.talking import Page
-from warrior.system import Sample
+from warrior.daemon.machine import Sample
 from warrior.web import sections
 from warrior.web.board import ItemView
 from warrior.web.live import Hub, hub, logs

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from warrior.scrypt import hash_password
+from warrior.settings.scrypt import hash_password
 from warrior.web.password import PasswordCheck, Throttle, TooManyFailures
 
 

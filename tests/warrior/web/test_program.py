@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 
 from pipeline_core.config import NumberConfigValue
+from pipeline_core.engine.waiting import Fault, Waiting
 from pipeline_core.item import Item
 from pipeline_core.pipeline import Pipeline
 from pipeline_core.project import Project
 from pipeline_core.runner import Runner
 from pipeline_core.task import LimitConcurrent, SimpleTask
-from pipeline_core.waiting import Fault, Waiting
 from tests.warrior.web.smallwarrior import SmallWarrior
-from warrior.facts import Notice, Problem
-from warrior.scrypt import hash_password
-from warrior.settings import Settings
+from warrior.daemon.view_models import Notice, Problem
+from warrior.settings.scrypt import hash_password
+from warrior.settings.settings import Settings
 from warrior.web.messages import Until
 from warrior.web.program import PipelineProgram, WarriorProgram, state_json
 

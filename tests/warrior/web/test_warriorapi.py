@@ -170,7 +170,7 @@ def test_run_pipeline_has_none_of_it(make_running: Any) -> None:
 # -- the page without its scripts --------------------------------------------------------
 def test_page_says_what_there_is_without_scripts(make_warrior: MakeWarrior) -> None:
     """Sentence, chosen projects with their problem, notices; all of it as text."""
-    from warrior.facts import Notice, Problem
+    from warrior.daemon.view_models import Notice, Problem
 
     warrior = make_warrior()
     small = warrior.warrior

@@ -12,7 +12,7 @@ from warrior.web.messages import Json, Since
 
 
 class Sample(Protocol):
-    """See :class:`warrior.system.Sample`: bytes a second, bytes, a share of the machine."""
+    """See :class:`warrior.daemon.machine.Sample`: bytes a second, bytes, a share of the machine."""
 
     @property
     def at(self) -> float: ...
@@ -35,7 +35,7 @@ class Sample(Protocol):
 
 
 class Machine(Protocol):
-    """See :class:`warrior.system.System`: it measures while it is watched."""
+    """See :class:`warrior.daemon.machine.System`: it measures while it is watched."""
 
     on_sample: Event
 

@@ -1,0 +1,429 @@
+"""Keeps a number of items at work until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import os
+import time
+from typing import Any
+
+from pipeline_core.engine.project_worker import ProjectWorker
+from pipeline_core.engine.stop_file import StopFile
+from pipeline_core.engine.waiting import STARTING, Fault, Waiting
+from pipeline_core.engine.worker_thread import WorkerThread, this_loop
+from pipeline_core.event import Event
+from pipeline_core.item import Item
+from pipeline_core.net.backoff import Backoff
+from pipeline_core.net.governor import Governor
+from pipeline_core.pipeline import Pipeline
+from pipeline_core.util import unique_id_str
+
+logger = logging.getLogger(__name__)
+
+#: The handlers of ``on_cleanup`` get so many seconds.
+CLEANUP_TIME = 10.0
+
+#: Without them: the handlers of the last item's end get so many.
+LAST_HANDLERS_TIME = 1.0
+
+
+class Runner:
+    """Makes items and sends them through the current pipeline.
+
+    ``concurrent_items`` may be set at any time. ``max_items`` counts items that were started
+    and did not only wait (None: no end). Touching ``stop_file`` stops gracefully; one that is
+    there at the start does not. Events: ``on_create_item(runner, item)``,
+    ``on_pipeline_start_item`` and ``on_pipeline_finish_item(runner, pipeline, item)``,
+    ``on_status(runner, status)``, ``on_finish(runner)``. The ids of items, and so the names
+    of their folders, begin with ``item_prefix``, else with a name used once. A handler of an
+    event of an item that raises ends that item; none keeps the runner from going on.
+    """
+
+    #: After a failed item its slot rests for so many seconds.
+    FAILED_ITEM_DELAY: float = 10.0
+
+    def __init__(
+        self,
+        stop_file: str | None = None,
+        concurrent_items: int = 1,
+        max_items: int | None = None,
+        keep_data: bool = False,
+        *,
+        item_prefix: str = "",
+        governor: Governor | None = None,
+    ) -> None:
+        self.stop_file = None if stop_file is None else os.path.abspath(stop_file)
+        self._stop_file = (
+            None if stop_file is None else StopFile(stop_file, self.stop_gracefully))
+        self._concurrent_items = int(concurrent_items)
+        self.max_items = None if max_items is None else int(max_items)
+        self.keep_data = keep_data
+        #: Spaces the requests of all its items.
+        self.governor = Governor() if governor is None else governor
+        self._item_prefix = item_prefix
+        self.item_count = 0
+        self.active_items: set[Item] = set()
+        self.current_pipeline: Pipeline | None = None
+        self.counts = {"completed": 0, "failed": 0, "canceled": 0}
+        #: Items that were cancelled before they had anything to do; not in the counts.
+        self.only_waited = 0
+        self.status = "idle"
+        #: Why no item can be started, though there is room; None when all is well.
+        self.waiting: Waiting | None = None
+        #: Why none is to be started, by what says so; see :meth:`hold`.
+        self.holds: dict[str, Waiting] = {}
+        #: Those of the active items that are sealed: they hold no slot any more.
+        self.uploading: set[Item] = set()
+        self.on_create_item = Event()
+        self.on_pipeline_start_item = Event()
+        self.on_pipeline_finish_item = Event()
+        self.on_status = Event()
+        self.on_finish = Event()
+        #: ``(runner, item)``: the item is sealed, and its slot is free.
+        self.on_seal_item = Event()
+        #: The loop of the thread that starts it.
+        self._loop: asyncio.AbstractEventLoop
+        self._running = False
+        self._stopping = False
+        self._resting: list[float] = []
+        self._filling = False
+        self._trouble = Backoff(2.0, factor=2.0)
+        self._disk: WorkerThread | None = None
+        self._timers: set[asyncio.TimerHandle] = set()
+
+    # -- what it is told -------------------------------------------------------
+    def set_current_pipeline(self, pipeline: Pipeline | None) -> None:
+        """Send new items through this pipeline; those at work stay in theirs."""
+        self.current_pipeline = pipeline
+        if pipeline is not None:
+            pipeline.on_finish_item += self._item_finished
+            pipeline.on_seal_item += self._item_sealed
+            if self._running:
+                self._adopt(pipeline)
+                self._fill_soon()
+
+    @property
+    def concurrent_items(self) -> int:
+        """How many items are at work at once."""
+        return self._concurrent_items
+
+    @concurrent_items.setter
+    def concurrent_items(self, number: int) -> None:
+        self._concurrent_items = int(number)
+        self._fill_soon()
+
+    def start(self) -> None:
+        """Begin to make items, or do so as soon as the loop of this thread runs."""
+        if self._running:
+            return
+        self._running = True
+        self._loop = this_loop()
+        self._disk = WorkerThread("item folders", self._loop)
+        if self.current_pipeline is not None:
+            self._adopt(self.current_pipeline)
+        if self._stop_file is not None:
+            self._stop_file.watch()
+        self._set_status("stopping" if self._stopping else "running")
+        self._fill_soon()
+
+    def stop_gracefully(self) -> None:
+        """No new items; those that only wait end now, the others finish."""
+        if self._stopping:
+            return
+        self._stopping = True
+        self._set_status("stopping")
+        for pipeline in self._pipelines():
+            pipeline.request_stop()
+        self._fill_soon()
+
+    def keep_running(self) -> None:
+        """Take back :meth:`stop_gracefully`."""
+        if not self._stopping or self.status == "stopped":
+            return
+        self._stopping = False
+        for pipeline in self._pipelines():
+            pipeline.cancel_stop()
+        self._set_status("running")
+        self._fill_soon()
+
+    def stop_now(self, kill_after: float = 10.0) -> None:
+        """End every item now; children get ``kill_after`` seconds between TERM and KILL."""
+        self.stop_gracefully()
+        for item in list(self.active_items):
+            item.scope.hurry(kill_after)
+            if not item.scope.ending:
+                item.log_output("Stopped: the item is abandoned.")
+                item.cancel()
+
+    @property
+    def may_resume(self) -> bool:
+        """Whether :meth:`resume_item` may be called: it is started, and not being stopped."""
+        return self._running and not self._stopping
+
+    @property
+    def held(self) -> Waiting | None:
+        """Why no item is to be begun; None when one may."""
+        return next(iter(self.holds.values()), None)
+
+    def hold(self, why: Waiting | None, source: str) -> None:
+        """Begin no item while there is a reason not to; None: it is over."""
+        self.holds.pop(source, None)
+        if why is not None:
+            self.holds[source] = why
+        self._tell_status()
+        self._fill_soon()
+
+    def resume_item(self, item: Item, position: int) -> None:
+        """Work on an item that an earlier process has sealed, beside all others; it does not
+        count for ``max_items``."""
+        self._adopt(item.pipeline)
+        item.pipeline.on_finish_item += self._item_finished
+        item.pipeline.on_seal_item += self._item_sealed
+        self.active_items.add(item)
+        self.uploading.add(item)
+        if self._announce(item):
+            item.pipeline.resume_item(item, position)
+
+    # -- what it tells -----------------------------------------------------------
+    def is_active(self) -> bool:
+        """Whether items are at work."""
+        return bool(self.active_items)
+
+    def not_working(self) -> list[Waiting]:
+        """Why active items do nothing now: those that wait, and those that have no work yet."""
+        reasons = (item.waiting or item.idle for item in self.active_items)
+        return [why for why in reasons if why is not None]
+
+    @property
+    def working(self) -> int:
+        """How many items hold a slot: those at work that are not sealed."""
+        return len(self.active_items) - len(self.uploading)
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping
+
+    @property
+    def resting(self) -> int:
+        """How many slots rest after a failed item."""
+        now = time.monotonic()
+        return sum(until > now for until in self._resting)
+
+    @property
+    def next_item_at(self) -> float | None:
+        """When the next resting slot may start an item (monotonic); None if none rests."""
+        now = time.monotonic()
+        return min((until for until in self._resting if until > now), default=None)
+
+    def _set_status(self, status: str) -> None:
+        if status != self.status:
+            self.status = status
+            self._tell_status()
+
+    def _tell_status(self) -> None:
+        self._tell("on_status", self.status)
+
+    def _tell(self, name: str, *args: Any) -> None:
+        """Fire an event of no item, and go on whatever its handlers do."""
+        try:
+            getattr(self, name)(self, *args)
+        except Exception:
+            logger.exception("A handler of %s failed", name)
+
+    def _pipelines(self) -> set[Pipeline]:
+        pipelines: set[Pipeline] = {item.pipeline for item in self.active_items}
+        if self.current_pipeline is not None:
+            pipelines.add(self.current_pipeline)
+        return pipelines
+
+    # -- starting items ----------------------------------------------------------
+    def _adopt(self, pipeline: Pipeline) -> None:
+        """Give the pipeline our governor, and a worker, if its loader has not."""
+        pipeline.governor = self.governor
+        if pipeline.worker is None:
+            name = getattr(pipeline.project, "title", None) or "pipeline"
+            pipeline.worker = ProjectWorker(f"worker of {name}", pipeline.cwd, self._loop)
+
+    def _room(self) -> int:
+        if (not self._running or self._stopping or self.held is not None
+                or self.current_pipeline is None):
+            return 0
+        room = self._concurrent_items - self.working - self.resting
+        if self.max_items is not None:
+            room = min(room, self._most_items() - self.item_count)
+        return max(room, 0)
+
+    def _most_items(self) -> int:
+        """How many may be started, where there is an end: those that only waited do not count."""
+        return (self.max_items or 0) + self.only_waited
+
+    def _fill_soon(self) -> None:
+        # One turn of the loop a round: items that end at once must not keep
+        # everybody else from having a turn.
+        if self._running and not self._filling:
+            self._filling = True
+            self._loop.call_soon(self._fill)
+
+    def _fill(self) -> None:
+        self._filling = False
+        if self.waiting is None:
+            for _ in range(self._room()):
+                self._start_item()
+        if not self.active_items and (
+                self._stopping or (self.max_items is not None
+                                   and self.item_count >= self._most_items())):
+            self._finish()
+
+    def _start_item(self) -> None:
+        pipeline = self.current_pipeline
+        assert pipeline is not None and self._disk is not None
+        self.item_count += 1
+        prefix = self._item_prefix or unique_id_str()
+        item = Item(pipeline, f"{prefix}-{self.item_count}", self.item_count,
+                    keep_data=self.keep_data, prepare_data_directory=False)
+        item.idle = STARTING
+        self.active_items.add(item)
+        self._disk.call(item.prepare_data_directory,
+                        then=functools.partial(self._prepared, item))
+
+    def _prepared(self, item: Item, result: Any, error: BaseException | None) -> None:
+        if error is not None:
+            self.active_items.discard(item)
+            self.item_count -= 1
+            self._cannot_start(error)
+            return
+        self.waiting = None
+        self._trouble.reset()
+        if self._stopping and not item.finished:
+            item.may_be_canceled = True  # it has not asked for anything yet
+            item.cancel()
+        if item.finished:
+            self._item_finished(item.pipeline, item)
+            return
+        if self._announce(item):
+            item.pipeline.enqueue(item)
+
+    def _announce(self, item: Item) -> bool:
+        """Tell of an item that is about to begin; False when a handler has ended it."""
+        for name, args in (("on_create_item", (self, item)),
+                           ("on_pipeline_start_item", (self, item.pipeline, item))):
+            try:
+                getattr(self, name)(*args)
+            except Exception as error:
+                logger.error("A handler of %s failed for %s: %s: %s", name, item,
+                             type(error).__name__, error)
+                item.crash(error)
+            if item.scope.ending:
+                # The pipeline does not know it, so it cannot tell that it has ended.
+                self._item_finished(item.pipeline, item)
+                return False
+        return True
+
+    def _cannot_start(self, error: BaseException) -> None:
+        if self.waiting is None:
+            delay = self._trouble.next_delay()
+            self._trouble.grow()
+            reason = f"The folder of a new item cannot be made: {error}"
+            logger.error("%s Tried again in %.0f s.", reason, delay)
+            self.waiting = Waiting(reason, Fault.MACHINE, time.monotonic() + delay, "resources")
+            self._tell_status()
+            self._later(delay, self._try_again)
+        self._fill_soon()
+
+    def _try_again(self) -> None:
+        self.waiting = None
+        self._tell_status()
+        self._fill_soon()
+
+    def _item_sealed(self, item: Item) -> None:
+        if item in self.active_items:
+            self.uploading.add(item)
+            self._tell("on_seal_item", item)
+            self._fill_soon()
+
+    def _item_finished(self, pipeline: Pipeline, item: Item) -> None:
+        if item not in self.active_items:
+            return
+        if item.failed:
+            self._rest()
+        assert self._disk is not None
+        clear = item.clear_data_directory
+        if item.seal is not None and pipeline.sealer is not None:
+            if pipeline.sealer.ended(item):
+                # Behind its seal nothing of an item is removed before it is reported.
+                self._cleared(item, None, None, kept=True)
+                return
+            clear = functools.partial(pipeline.sealer.clear, item)
+        # Its slot is free when its folder is gone, so folders cannot pile up.
+        self._disk.call(clear, then=functools.partial(self._cleared, item))
+
+    def _cleared(
+        self, item: Item, result: Any, error: BaseException | None, kept: bool = False
+    ) -> None:
+        if item.seal is not None and item.pipeline.sealer is not None and not kept:
+            item.pipeline.sealer.gone(item)
+        if error is not None:
+            item.log_output(f"Warning: the item's folder could not be removed: {error}")
+            logger.warning("The folder of %s could not be removed: %s", item, error)
+        self.active_items.discard(item)
+        self.uploading.discard(item)
+        if item.only_waited:
+            self.only_waited += 1
+        else:
+            self.counts[item.item_state] += 1
+        try:
+            self.on_pipeline_finish_item(self, item.pipeline, item)
+        except Exception as error:
+            logger.error("A handler of on_pipeline_finish_item failed for %s: %s: %s", item,
+                         type(error).__name__, error)
+            item.log_failure(error)
+        self._fill_soon()
+
+    def _rest(self) -> None:
+        now, delay = time.monotonic(), float(self.FAILED_ITEM_DELAY)
+        self._resting = [until for until in self._resting if until > now]
+        self._resting.append(now + delay)
+        self._later(delay + 0.01, self._fill_soon)
+
+    # -- the end -----------------------------------------------------------------
+    def _finish(self) -> None:
+        if self.status == "stopped":
+            return
+        if not self._running:
+            return
+        self._running = False
+        self._cancel_timers()
+        if self.current_pipeline is None:
+            self._finished()
+            return
+        # A project that does not return from its clean-up must not keep us.
+        self._later(CLEANUP_TIME if len(self.current_pipeline.on_cleanup) else LAST_HANDLERS_TIME,
+                    self._finished)
+        self.current_pipeline.fire(self.current_pipeline.on_cleanup, self._finished)
+
+    def _finished(self) -> None:
+        if self.status == "stopped":
+            return
+        self._cancel_timers()
+        if self._disk is not None:
+            self._disk.close()
+        self._set_status("stopped")
+        self._tell("on_finish")
+
+    def _cancel_timers(self) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        if self._stop_file is not None:
+            self._stop_file.close()
+
+    def _later(self, delay: float, callback: Any) -> None:
+        handle: asyncio.TimerHandle
+
+        def fire() -> None:
+            self._timers.discard(handle)
+            callback()
+
+        handle = self._loop.call_later(delay, fire)
+        self._timers.add(handle)

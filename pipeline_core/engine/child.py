@@ -1,0 +1,281 @@
+"""One child process: start it, read it, feed it, and end its whole group."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pipeline_core.engine.child_input import ChildInput
+from pipeline_core.engine.process_groups import group_lives, signal_group
+
+#: Bytes that are read at once; the pipe is made as large where the system allows it.
+READ_SIZE = 1 << 18
+_F_SETPIPE_SZ = 1031
+
+#: A background process may hold the pipe open for ever: so long after the exit of
+#: the child its output is taken for complete.
+DRAIN_TIME = 2.0
+
+#: Errors that say: not now. The step is tried again later.
+RESOURCE_ERRORS = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+
+# Reads "+ GROUP" and "- GROUP"; when the pipe closes, our process has ended, however
+# that happened, and what is left is killed.
+_REAPER = """
+trap '' HUP INT TERM
+groups=' '
+while read -r sign group; do
+  case $sign in
+    +) groups="$groups$group " ;;
+    -) groups=${groups%" $group "*}' '${groups#*" $group "} ;;
+  esac
+done
+for group in $groups; do kill -s KILL -- "-$group"; done 2>/dev/null
+"""
+
+
+class Children:
+    """The children of this process, and a reaper that ends them if it dies."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._groups: set[int] = set()
+        self._reaper: subprocess.Popen[bytes] | None = None
+
+    def prepare(self) -> None:
+        """Start the reaper, before there is a child to mind. Raises OSError."""
+        if self._reaper is None:
+            self._reaper = subprocess.Popen(
+                ["/bin/sh", "-c", _REAPER], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL, bufsize=0, cwd="/", env={}, start_new_session=True)
+
+    def add(self, group: int) -> None:
+        self._groups.add(group)
+        self._tell(b"+ %d\n" % group)
+
+    def remove(self, group: int) -> None:
+        if group in self._groups:
+            self._groups.discard(group)
+            self._tell(b"- %d\n" % group)
+
+    def kill_all(self) -> None:
+        """Kill every group at once; for the end of the process."""
+        for group in list(self._groups):
+            signal_group(group, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Let the reaper go (it ends what is left)."""
+        if self._reaper is not None and self._reaper.stdin is not None:
+            self._reaper.stdin.close()
+            self._reaper.wait()
+            self._reaper = None
+
+    def _tell(self, line: bytes) -> None:
+        self.prepare()
+        assert self._reaper is not None and self._reaper.stdin is not None
+        try:
+            self._reaper.stdin.write(line)
+        except BrokenPipeError:
+            # Somebody killed it: a new one learns of all groups.
+            self._reaper.wait()
+            self._reaper = None
+            for group in self._groups:
+                self._tell(b"+ %d\n" % group)
+
+
+class Child:
+    """A process in a group of its own; standard output and error are one stream.
+
+    ``on_output(data: bytes)`` gets what it prints as it comes, ``on_end(returncode)``
+    follows the last of it, and ``on_gone()`` the end of the whole group. All three are
+    called on the loop. :meth:`start` may run on another thread, the rest may not.
+    """
+
+    def __init__(
+        self,
+        children: Children,
+        args: Sequence[str | bytes],
+        *,
+        env: Mapping[str, str] | None,
+        cwd: str | None,
+        on_output: Callable[[bytes], Any],
+        on_end: Callable[[int], Any],
+        on_gone: Callable[[], Any] | None = None,
+        stdin_data: bytes | None = None,
+        new_session: bool = False,
+    ) -> None:
+        """``stdin_data=None`` leaves standard input open for :meth:`write`.
+
+        In a ``new_session`` it has no terminal, so nothing in it can ask for a password.
+        """
+        self._children = children
+        self._loop = children.loop
+        self._args = args
+        self._env = env
+        self._cwd = cwd
+        self._on_output = on_output
+        self._on_end = on_end
+        self._on_gone = on_gone
+        self._input = ChildInput(stdin_data)
+        self._new_session = new_session
+        self._paused_by: set[object] = set()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.pid = 0
+        self.returncode: int | None = None
+        self._out = -1
+        self._pidfd = -1
+        self._ended = False
+        self._gone = False
+        self._kill_timer: asyncio.TimerHandle | None = None
+
+    # -- the start -------------------------------------------------------------
+    def start(self) -> None:
+        """Start the program. Raises OSError or ValueError (a NUL in an argument)."""
+        self._children.prepare()
+        self._out, write_end = os.pipe()
+        try:
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(self._out, _F_SETPIPE_SZ, READ_SIZE)
+            own_group: dict[str, Any] = (
+                {"process_group": 0} if sys.version_info >= (3, 11) and not self._new_session
+                else {"start_new_session": True})
+            self.process = subprocess.Popen(
+                self._args, env=self._env, cwd=self._cwd, bufsize=0, stdin=self._input.open(),
+                stdout=write_end, stderr=write_end, **own_group)
+        except BaseException:
+            os.close(self._out)
+            self._input.settle()
+            raise
+        finally:
+            os.close(write_end)
+        self.pid = self.process.pid
+
+    def attach(self) -> None:
+        """Begin to read, feed and watch it. On the loop."""
+        assert self.process is not None
+        self._children.add(self.pid)
+        os.set_blocking(self._out, False)
+        self._loop.add_reader(self._out, self._readable)
+        self._input.attach(self._loop, self.process)
+        try:
+            self._pidfd = os.pidfd_open(self.pid)
+            self._loop.add_reader(self._pidfd, self._exited)
+        except (AttributeError, OSError):
+            self._loop.run_in_executor(None, self.process.wait).add_done_callback(
+                lambda _: self._exited())
+
+    # -- its output ----------------------------------------------------------
+    def _readable(self) -> None:
+        try:
+            data = os.read(self._out, READ_SIZE)
+        except BlockingIOError:
+            return
+        if data:
+            self._on_output(data)
+        else:
+            self._close_output()
+
+    def _close_output(self) -> None:
+        if self._out >= 0:
+            self._loop.remove_reader(self._out)
+            os.close(self._out)
+            self._out = -1
+        self._maybe_end()
+
+    def pause(self, why: object) -> None:
+        """Stop reading: somebody cannot take more; ``resume`` with the same object."""
+        if self._out >= 0 and not self._paused_by:
+            self._loop.remove_reader(self._out)
+        self._paused_by.add(why)
+
+    def resume(self, why: object) -> None:
+        if why in self._paused_by:
+            self._paused_by.discard(why)
+            if self._out >= 0 and not self._paused_by:
+                self._loop.add_reader(self._out, self._readable)
+
+    # -- its input -----------------------------------------------------------
+    def write(self, data: bytes) -> None:
+        """Give it more input; never blocks."""
+        self._input.write(data)
+
+    def close_stdin(self) -> None:
+        self._input.close()
+
+    @property
+    def unread_input(self) -> int:
+        """Bytes of its ``stdin_data`` that it has not read; known when it has ended."""
+        return self._input.unread
+
+    # -- its end -------------------------------------------------------------
+    def _exited(self) -> None:
+        assert self.process is not None
+        self.returncode = self.process.wait()
+        if self._pidfd >= 0:
+            self._loop.remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = -1
+        self._input.child_exited()
+        if not group_lives(self.pid):
+            self._group_gone()
+        if self._out >= 0:
+            self._loop.call_later(DRAIN_TIME, self._drained)
+        self._maybe_end()
+
+    def _drained(self) -> None:
+        if self._paused_by and self._out >= 0 and not self._ended:
+            self._loop.call_later(DRAIN_TIME, self._drained)
+        else:
+            self._close_output()
+
+    def _maybe_end(self) -> None:
+        if self._out < 0 and self.returncode is not None and not self._ended:
+            self._ended = True
+            self._input.settle()
+            self._on_end(self.returncode)
+            if self._gone and self._on_gone is not None:
+                self._on_gone()
+
+    def _group_gone(self) -> None:
+        if not self._gone:
+            self._gone = True
+            self._children.remove(self.pid)
+            if self._kill_timer is not None:
+                self._kill_timer.cancel()
+            if self._ended and self._on_gone is not None:
+                self._on_gone()
+
+    # -- ending it -------------------------------------------------------------
+    def stop(self, kill_after: float) -> None:
+        """End the group: TERM now, KILL after ``kill_after`` seconds."""
+        if self._gone or not self.pid:
+            return
+        for one in list(self._paused_by):
+            self.resume(one)
+        if kill_after > 0:
+            signal_group(self.pid, signal.SIGTERM)
+            # One that stopped itself has to run to see it.
+            signal_group(self.pid, signal.SIGCONT)
+        if self._kill_timer is not None:
+            self._kill_timer.cancel()
+        self._kill_timer = self._loop.call_later(0.02, self._watch_group, kill_after, 0.02)
+
+    def _watch_group(self, left: float, step: float) -> None:
+        if self._gone:
+            return
+        if left <= 0:
+            signal_group(self.pid, signal.SIGKILL)
+        if self.returncode is not None and not group_lives(self.pid):
+            self._group_gone()
+            return
+        step = min(step * 2, 0.25)
+        self._kill_timer = self._loop.call_later(
+            min(step, max(left, 0.02)), self._watch_group, left - step, step)

@@ -1,0 +1,289 @@
+"""One try of an upload with curl: which redirects it follows, and to which addresses.
+
+The arguments of curl are part of the contract with pipeline files, so everything else stands
+in a ``.curlrc`` that is written for each run. curl follows no redirect itself. It leaves the head
+of the answer in a file; the redirect is checked as those of our own requests are
+(``pipeline_core.net.http``), and curl runs again with the new address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import glob
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TextIO
+from urllib.parse import quote, urlsplit
+
+from tornado.netutil import Resolver
+
+from pipeline_core.net.address_scope import AddressScope, ScopedResolver, ScopeRefused, nearness_of
+from pipeline_core.net.backoff import parse_retry_after
+from pipeline_core.net.http import (
+    LARGEST_HEAD,
+    LONGEST_REASON,
+    MOST_REDIRECTS,
+    TRACKER_LIMITS,
+    redirected,
+)
+
+if TYPE_CHECKING:
+    from pipeline_core.engine.child import Child
+    from pipeline_core.externalprocess import ExternalProcess
+    from pipeline_core.item import Item
+
+#: A folder with a ``.curlrc`` for uploads that cannot have one of their own.
+CURL_HOME = os.path.join(os.path.dirname(os.path.abspath(__file__)), "curl")
+#: What curl returns for a redirect that it does not follow, and for an HTTP error (``--fail``).
+REDIRECTED, HTTP_ERROR = 47, 22
+
+#: Where folders for curl are made; None is where Python makes its temporary files.
+PLACES = ("/dev/shm", None)
+_PREFIX = "warrior-curl-"
+
+_PORTS = {"http": 80, "https": 443}
+#: What may stand in a Location as it is; curl quotes the rest as well.
+_PRINTABLE = "".join(map(chr, range(33, 127)))
+
+Settled = tuple[list[str | bytes], dict[str, str], bytes]
+
+
+class CurlRun:
+    """One try: curl runs once for the target, and once more for each redirect.
+
+    Each redirect repeats the PUT. (curl itself follows a 303 with a GET, and would report as
+    uploaded what nobody took.) An address that ends with a slash gets the name of the file.
+    """
+
+    def __init__(self, task: ExternalProcess, item: Item, settled: Settled) -> None:
+        self._task = task
+        self._item = item
+        self._args, self._env, self._data = settled
+        # A project that sends curl to a folder of its own has its own rules.
+        self._ours = self._env.setdefault("CURL_HOME", CURL_HOME) == CURL_HOME
+        self._place = _place_of_target(self._args)
+
+    def start(self) -> None:
+        """Begin it, on the loop; the task hears of curl's end as of that of any program."""
+        life = self._item.scope
+
+        async def run() -> None:
+            try:
+                await self._run()
+            except Exception as error:
+                if not life.ending:
+                    self._item.crash(error)
+            finally:
+                life.not_at_end(running.cancel)
+
+        running = asyncio.ensure_future(run())
+        life.at_end(running.cancel)
+
+    async def _run(self) -> None:
+        target = os.fsdecode(self._args[self._place]) if self._place else ""
+        led_by: set[AddressScope] = set()
+        addresses = await _look_up(target, led_by) if self._ours else []
+        for hop in range(MOST_REDIRECTS + 1):
+            ended = await self._curl(target, addresses)
+            if ended is None or self._item.scope.ending:
+                return
+            child, code, head = ended
+            status, location, retry_after = _last_answer(head)
+            try:
+                if code == REDIRECTED and location and self._place:
+                    if hop == MOST_REDIRECTS:
+                        raise ValueError(f"it redirects more than {MOST_REDIRECTS} times")
+                    led_by = {nearness_of(one) for one in addresses} or {AddressScope.PUBLIC}
+                    target = redirected(target, location, TRACKER_LIMITS)
+                    addresses = await _look_up(target, led_by)
+                    self._item.log_output(f"The target sends the upload on to {target}")
+                    continue
+                if code == 0 and status and not 200 <= status < 300:
+                    # Such as a redirect that leads nowhere; --fail does not count it.
+                    code = HTTP_ERROR
+                    raise ValueError(f"it answered {status}")
+            except ScopeRefused as error:
+                self._refused(f"it redirects to {error}")
+            except (ValueError, OSError) as error:
+                self._refused(str(error))
+            self._task._ended(child, self._item, code, parse_retry_after(retry_after))
+            return
+
+    def _refused(self, why: str) -> None:
+        self._item.log_output(f"The target did not take the upload: {why[:LONGEST_REASON]}.")
+
+    async def _curl(
+        self, target: str, addresses: Sequence[str]
+    ) -> tuple[Child, int, bytes] | None:
+        """Run curl once: the child, what it returned, and the head of the answer. None when
+        it did not start, which the task has been told."""
+        loop = asyncio.get_running_loop()
+        home, args, env = _Home(), list(self._args), dict(self._env)
+        if self._place:
+            args[self._place] = target
+        try:
+            if self._ours:
+                pin = "" if self._has_proxy() else _pin(target, addresses)
+                env["CURL_HOME"] = await loop.run_in_executor(None, home.make, pin) or CURL_HOME
+            ended: asyncio.Future[int] = loop.create_future()
+            child = None if self._item.scope.ending else self._task._launch(
+                self._item, args, env, self._data,
+                lambda child, code: None if ended.done() else ended.set_result(code))
+            if child is None:
+                return None
+            code = await ended
+            self._item.flush_output()
+            return child, code, await loop.run_in_executor(None, home.head)
+        finally:
+            # Nobody waits for that: this may be the end of the item.
+            loop.run_in_executor(None, home.remove)
+
+
+    def _has_proxy(self) -> bool:
+        """Whether a project sends curl to a proxy, which the addresses of targets must not hide."""
+        return any(name.lower().endswith("_proxy") for name in self._env)
+
+
+class _Home:
+    """A folder for one run of curl. The methods block, and may run on any thread, in any order."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._path = ""
+        self._removed = False
+        #: The ``.curlrc``, locked as long as we live: what is not was left by a killed process.
+        self._settings: TextIO | None = None
+
+    def make(self, pin: str) -> str:
+        """Make it; the path, or '' where there is no room for it.
+
+        Memory is asked first: a full disk must not keep back the uploads that make room.
+        """
+        with self._lock:
+            for where in PLACES:
+                if self._removed:
+                    return ""
+                with contextlib.suppress(OSError):
+                    _sweep(where or tempfile.gettempdir())
+                    self._path = tempfile.mkdtemp(prefix=_PREFIX, dir=where)
+                    self._write(pin)
+                    return self._path
+                self._drop()
+            return ""
+
+    def _write(self, pin: str) -> None:
+        head = os.path.join(self._path, "head").replace("\\", "\\\\").replace('"', '\\"')
+        lines = ["globoff", "max-redirs = 0", f'dump-header = "{head}"']
+        if pin:
+            lines.append(f'resolve = "{pin}"')
+        self._settings = open(  # noqa: SIM115  it stays open
+            os.path.join(self._path, ".curlrc"), "w", encoding="utf-8", errors="surrogateescape")
+        fcntl.flock(self._settings, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._settings.write("".join(line + "\n" for line in lines))
+        self._settings.flush()
+
+    def head(self) -> bytes:
+        """What came before the body of the answers; b'' where there is nothing."""
+        if not self._path:
+            return b""
+        try:
+            with open(os.path.join(self._path, "head"), "rb") as file:
+                head = file.read(LARGEST_HEAD + 1)
+        except OSError:
+            return b""
+        # The last answer counts, so half of them is none.
+        return head if len(head) <= LARGEST_HEAD else b""
+
+    def remove(self) -> None:
+        """Remove it, or do not make it any more."""
+        with self._lock:
+            self._removed = True
+            self._drop()
+
+    def _drop(self) -> None:
+        if self._path:
+            shutil.rmtree(self._path, ignore_errors=True)
+            self._path = ""
+        if self._settings is not None:
+            with contextlib.suppress(OSError):  # there is no room for what it should hold
+                self._settings.close()
+            self._settings = None
+
+
+def _sweep(where: str) -> None:
+    """Remove the folders that killed processes have left."""
+    for path in glob.glob(os.path.join(glob.escape(where), _PREFIX + "*")):
+        # Not there yet, or somebody else's, or at work.
+        with contextlib.suppress(OSError), open(os.path.join(path, ".curlrc")) as settings:
+            fcntl.flock(settings, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _place_of_target(args: Sequence[str | bytes]) -> int:
+    """Where the address stands in the command line; 0 where a project has changed that."""
+    try:
+        place = args.index("--upload-file") + 2
+    except ValueError:
+        return 0
+    return place if place < len(args) and args[place][:1] not in ("-", b"-") else 0
+
+
+async def _look_up(target: str, led_by: set[AddressScope]) -> list[str]:
+    """The addresses of the target that those who lie at ``led_by`` may send us on to.
+
+    ScopeRefused when there is none. For the first target (nobody led there) curl itself says
+    what is wrong with it: none is known then.
+    """
+    resolver: Resolver = Resolver()
+    for near in led_by:
+        resolver = ScopedResolver(resolver, near)
+    try:
+        parts = urlsplit(target)
+        port = parts.port if parts.port is not None else _PORTS.get(parts.scheme, 0)
+        if not parts.hostname:
+            return []
+        found = await resolver.resolve(parts.hostname, port)
+        return list(dict.fromkeys(str(address[0]) for _, address in found))
+    except ScopeRefused:
+        raise
+    except (OSError, ValueError) as error:
+        if led_by:
+            raise ValueError(f"it redirects to {target}, which is not found: {error}") from None
+        return []
+
+
+def _pin(target: str, addresses: Sequence[str]) -> str:
+    """A word for curl's ``resolve``: whatever host it reads in the address, this is where it is.
+
+    So a second look into the DNS, or another way to read the name, changes nothing.
+    """
+    # A zone (fe80::1%eth0) cannot be written there, and comes from no DNS.
+    written = [one for one in addresses if "%" not in one]
+    if not written:
+        return ""
+    parts = urlsplit(target)
+    port = parts.port if parts.port is not None else _PORTS.get(parts.scheme)
+    places = ",".join(f"[{one}]" if ":" in one else one for one in written)
+    return f"*:{port}:{places}" if port else ""
+
+
+def _last_answer(head: bytes) -> tuple[int, str, str]:
+    """Status, Location and Retry-After of the last answer in what curl has written; before it
+    there can be a "100 Continue". (0, '', '') when there is none."""
+    status, location, retry_after = 0, "", ""
+    for line in head.splitlines():
+        name, _, value = line.partition(b":")
+        if line.startswith(b"HTTP/"):
+            number = line.split()[1:2]
+            status = int(number[0]) if number and number[0].isdigit() else 0
+            location = retry_after = ""
+        elif name.strip().lower() == b"location" and not location:
+            location = quote(value.strip(), safe=_PRINTABLE)
+        elif name.strip().lower() == b"retry-after":
+            retry_after = value.decode("latin-1")
+    return status, location, retry_after

@@ -1,0 +1,251 @@
+"""What is asked: an endpoint, and the host that it shares with others. See governor."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pipeline_core.engine.waiting import Fault, Waiting
+from pipeline_core.net.turns import Schedule, Turn
+
+if TYPE_CHECKING:
+    from pipeline_core.net.backoff import Backoff
+
+#: After a failure nothing asks again sooner than after so many seconds.
+SHORTEST_DELAY = 1.0
+#: How many may ask side by side, at most. No limit in practice.
+WIDEST = 1024
+
+#: Called with the reason to wait, whenever it or its time changes.
+Show = Callable[[Waiting], object]
+
+
+class Endpoint:
+    """One thing that is asked; made by :class:`Governor`. All on the loop.
+
+    ``backoff`` gives the delays of those who have none of their own; ``width`` is how many may
+    ask side by side before anything is known about it.
+    """
+
+    def __init__(
+        self, host: Host, name: str, backoff: Backoff, width: int, patience: float
+    ) -> None:
+        self.host = host
+        self.name = name
+        self.backoff = backoff
+        self.schedule = Schedule(host.shortest_delay)
+        self.used = time.monotonic()
+        self._width = width
+        self._patience = patience
+        self._successes = 0
+        self._turns: set[Turn] = set()
+        self._asked_at = self._failed_at = -math.inf
+        #: Whom failures since the last success concern alone, and whether the last one did.
+        self._concerns: set[object] = set()
+        self._concerns_some = False
+
+    @property
+    def asked_at(self) -> float:
+        """When the last turn was given (monotonic)."""
+        return self._asked_at
+
+    @property
+    def held(self) -> Waiting | None:
+        """Why nobody may ask now; None when one may."""
+        now = time.monotonic()
+        for schedule in (self.host.schedule, self.schedule):
+            if schedule.opens_at > now:
+                return schedule.why
+        return None
+
+    @property
+    def opens_at(self) -> float:
+        """It may be asked from this moment on (monotonic)."""
+        return max(self.host.schedule.opens_at, self.schedule.opens_at)
+
+    def try_turn(self) -> Turn | None:
+        """A turn, if there is one now and nobody has waited longer for it."""
+        self.used = time.monotonic()
+        if self.host._queue:
+            self.host._pump()
+            if any(waiter.endpoint is self for waiter in self.host._queue):
+                return None
+        return self._take() if self._admits(self.used) else None
+
+    async def turn(
+        self, show: Show, *, own: Waiting | None = None, concern: object = None
+    ) -> Turn:
+        """A turn, as soon as there is one. First come, first served.
+
+        ``show(waiting)`` is called with each reason to wait. ``own`` is a reason, with its
+        ``next_try``, that keeps this one back longer than the others. ``concern``: see
+        :meth:`only_for`.
+        """
+        self.used = time.monotonic()
+        waiter = _Waiter(self, show, own, concern)
+        self.host._queue.append(waiter)
+        self.host._pump()
+        try:
+            return await waiter.turn
+        except asyncio.CancelledError:
+            if waiter.turn.done() and not waiter.turn.cancelled():
+                waiter.turn.result().abandoned()
+            else:
+                self.host._leave(waiter)
+            raise
+
+    def hurry(self, pause: float = SHORTEST_DELAY) -> None:
+        """Somebody wants it asked now: at the earliest ``pause`` seconds after the last time.
+
+        What the server has asked for (Retry-After) holds all the same.
+        """
+        self.schedule.hurry(self._asked_at + pause)
+        self.host.schedule.hurry(self.host._asked_at + pause)
+        self.host._pump()
+
+    def only_for(self, concern: object) -> None:
+        """The last failure concerns only those who give the same ``concern`` (a version of a
+        project that is out of date); others may ask after a second."""
+        self._concerns.add(concern)
+        self._concerns_some = True
+        self.host._pump()
+
+    # -- for turns and hosts -------------------------------------------------------------
+    def _opens_at(self, waiter: _Waiter | None) -> float:
+        """When this waiter may ask, as far as time decides."""
+        if waiter is None:
+            return self.opens_at
+        own = self.schedule.opens_at
+        if self._concerns_some and waiter.concern not in (None, *self._concerns):
+            own = min(own, self._failed_at + self.host.shortest_delay)
+        return max(self.host.schedule.opens_at, own, waiter.not_before)
+
+    def _admits(self, now: float, waiter: _Waiter | None = None) -> bool:
+        return (now >= self._opens_at(waiter) and self._busy(now) < self._width
+                and self.host._admits(now))
+
+    def _busy(self, now: float) -> int:
+        """How many requests keep others back."""
+        return sum(now - turn.started < self._patience for turn in self._turns)
+
+    def _take(self) -> Turn:
+        turn = Turn(self)
+        self._asked_at = self.host._asked_at = turn.started
+        self._turns.add(turn)
+        self.host._turns.add(turn)
+        return turn
+
+    def _succeeded(self, late: bool) -> None:
+        self.host.schedule.open()
+        if not late:
+            self.schedule.open()
+            self._concerns.clear()
+            self._concerns_some = False
+            self.backoff.reset()
+            self._successes += 1
+            # The first success lets one other ask: there may be no more than that.
+            if self._successes > 1:
+                self._width = min(2 * self._width, WIDEST)
+        self.host._pump()
+
+    def _failed(
+        self, why: Waiting, delay: float, silence: float | None, next_delay: float,
+        answered: bool, asker: object, late: bool, *, again: bool = False,
+    ) -> Waiting:
+        if answered:
+            self.host.schedule.open()
+        self._width, self._successes, self._concerns_some = 1, 0, False
+        self._failed_at = time.monotonic()
+        schedule = self.schedule if answered else self.host.schedule
+        if late and schedule.why is not None:
+            # It was on its way when another failed: one failure, told twice.
+            delay = 0.0
+        elif not again:
+            schedule.failures += 1
+        schedule.next_delay = max(schedule.next_delay, next_delay)
+        schedule.asker = asker
+        held = schedule.close_until(why, delay, silence)
+        self.host._pump()
+        return held
+
+
+class Host:
+    """What its endpoints share: the queue of all who wait, and whether it answers at all."""
+
+    def __init__(self, name: str, shortest_delay: float) -> None:
+        self.name = name
+        self.shortest_delay = shortest_delay
+        self.schedule = Schedule(shortest_delay)
+        self.endpoints: set[Endpoint] = set()
+        self._asked_at = -math.inf
+        self._turns: set[Turn] = set()
+        self._queue: list[_Waiter] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    def _admits(self, now: float) -> bool:
+        return self.schedule.why is None or not any(
+            endpoint._busy(now) for endpoint in self.endpoints)
+
+    def _pump(self) -> None:
+        """Let in whom nothing keeps back any more, and tell the others why they wait."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now = time.monotonic()
+        queue = self._queue
+        if self.schedule.why is not None:
+            # What nobody has asked for longest may be what still works: it is probed first.
+            queue = sorted(queue, key=lambda waiter: waiter.endpoint._asked_at)
+        for waiter in queue:
+            if not waiter.turn.done() and waiter.endpoint._admits(now, waiter):
+                waiter.turn.set_result(waiter.endpoint._take())
+        waiting = self._queue = [waiter for waiter in self._queue if not waiter.turn.done()]
+        if waiting:
+            self._wake(now)
+            for waiter in list(waiting):
+                # Showing it may end an item, and so its waiting.
+                if not waiter.turn.done():
+                    waiter.show(waiter.why(now))
+
+    def _wake(self, now: float) -> None:
+        moments = [waiter.endpoint._opens_at(waiter) for waiter in self._queue]
+        moments += [turn.started + turn.endpoint._patience for turn in self._turns]
+        later = [moment for moment in moments if moment > now]
+        if later:
+            self._timer = asyncio.get_running_loop().call_later(
+                min(later) - now + 0.001, self._pump)
+
+    def _leave(self, waiter: _Waiter) -> None:
+        if waiter in self._queue:
+            self._queue.remove(waiter)
+        self._pump()
+
+
+class _Waiter:
+    """One who wants a turn."""
+
+    def __init__(
+        self, endpoint: Endpoint, show: Show, own: Waiting | None, concern: object
+    ) -> None:
+        self.endpoint = endpoint
+        self.show = show
+        self.own = own
+        self.not_before = 0.0 if own is None or own.next_try is None else own.next_try
+        self.concern = concern
+        self.turn: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
+
+    def why(self, now: float) -> Waiting:
+        """The reason to wait, and until when."""
+        endpoint = self.endpoint
+        if self.own is not None and self.not_before > max(now, endpoint.opens_at):
+            return self.own
+        why = endpoint.host.schedule.why or endpoint.schedule.why
+        if why is None:
+            return Waiting(f"Waiting for the answer to an earlier request to {endpoint.name}.",
+                           Fault.NOBODY, None, "queue")
+        opens_at = endpoint._opens_at(self)
+        return dataclasses.replace(why, next_try=opens_at if opens_at > now else None)

@@ -1,0 +1,247 @@
+"""What an upload and a report need, taken down as realized; and whether that is all there is.
+
+Nothing here changes the item: project code is asked as the upload itself will ask it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import os
+import types
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from pipeline_core.config import ConfigValue, realize
+from pipeline_core.engine.project_worker import is_project_code
+from pipeline_core.engine.realizing import is_project_value
+from pipeline_core.event import Event
+from pipeline_core.externalprocess import UPLOAD_ENV, CurlUpload, ExternalProcess, RsyncUpload
+from pipeline_core.item import Item
+from pipeline_core.recovery.sealed_files import resolve
+from pipeline_core.task import LimitConcurrent, Task
+from pipeline_core.tracker import SendDoneToTracker, UploadWithTracker
+
+if TYPE_CHECKING:
+    from pipeline_core.pipeline import Pipeline
+
+UPLOADS = (UploadWithTracker, RsyncUpload, CurlUpload)
+
+#: What names the item, and what was computed to be reported.
+_KEPT = ("item_name", "items", "queues", "stats")
+#: Made anew for an item that is carried on.
+_MADE = frozenset({"data_dir", "tries"})
+
+_TASK_EVENTS = ("on_start_item", "on_complete_item", "on_fail_item", "on_finish_item")
+_PIPELINE_EVENTS = ("on_complete_item", "on_fail_item", "on_finish_item")
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """``upload`` and ``done`` as JSON values; ``paths`` of all that is uploaded, absolute."""
+
+    upload: dict[str, Any]
+    done: dict[str, Any] | None
+    plain: bool
+    paths: tuple[str, ...]
+    properties: dict[str, Any]
+    lost: tuple[str, ...]
+    lost_attributes: tuple[str, ...]
+
+
+class Reader:
+    """An item that notes which of its values are asked for."""
+
+    def __init__(self, item: Item) -> None:
+        self.__dict__["_item"] = item
+        self.__dict__["read"] = {}
+
+    def __getitem__(self, key: str) -> Any:
+        value = self.read[key] = self._item[key]
+        return value
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self[key] if key in self._item else default
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._item
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._item)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._item[key] = value
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._item, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._item, name, value)
+
+
+# -- what the pipeline looks like ------------------------------------------------------
+def chain(task: Task) -> Iterator[Task]:
+    """The task and those inside it."""
+    inner: Task | None = task
+    while inner is not None:
+        yield inner
+        inner = getattr(inner, "inner_task", None)
+
+
+def upload_in(task: Task) -> Task | None:
+    """The upload task that the task is or holds."""
+    return next((one for one in chain(task) if isinstance(one, UPLOADS)), None)
+
+
+def done_in(task: Task) -> SendDoneToTracker | None:
+    """The report that the task is or holds."""
+    return next((one for one in chain(task) if isinstance(one, SendDoneToTracker)), None)
+
+
+def is_unmodified(task: Task) -> bool:
+    """Whether nothing of a project's takes part in the task but the values it was given."""
+    own = vars(task)
+    kind = type(task)
+    if kind.__module__.partition(".")[0] != "pipeline_core":
+        return False
+    if any(callable(getattr(kind, name, None)) for name in own):
+        return False
+    if isinstance(task, ExternalProcess) and (
+            task.env not in (None, {}, *UPLOAD_ENV.values())
+            or task.retry_on_exit_code is not None or task.accept_on_exit_code != [0]):
+        return False
+    return all(_is_quiet(own[name]) for name in _TASK_EVENTS)
+
+
+def _is_quiet(event: Any) -> bool:
+    return isinstance(event, Event) and not any(is_project_code(handler) for handler in event)
+
+
+def plain_tail(pipeline: Pipeline, position: int, upload: Task) -> tuple[bool, Any]:
+    """Whether the upload at ``position`` and all that follows it, at most one report, are
+    unmodified; and the report."""
+    top = pipeline.tasks[position]
+    rest = pipeline.tasks[position + 1:]
+    done = rest[0] if len(rest) == 1 and type(rest[0]) is SendDoneToTracker else None
+    plain = (
+        type(upload) in UPLOADS and len(rest) == (0 if done is None else 1)
+        and all(type(task) is LimitConcurrent for task in chain(top) if task is not upload)
+        and all(is_unmodified(task) for task in (*chain(top), *rest))
+        and not any(is_project_value(value) for task in rest for value in vars(task).values())
+        and all(_is_quiet(getattr(pipeline, name)) for name in _PIPELINE_EVENTS))
+    return plain, done
+
+
+# -- taking it down. Where it asks project code, in the worker ------------------------------
+def runs_project_code(*tasks: Task | None) -> bool:
+    """Whether :func:`describe` runs code of the project for one of these."""
+    return any(
+        is_project_value(value) for task in tasks if task is not None
+        for value in vars(task).values()) or any(
+        isinstance(task, RsyncUpload) and is_project_code(task.stdin_data) for task in tasks)
+
+
+def describe(item: Item, top: Task, upload: Task, done: Any, plain: bool) -> Description | None:
+    """All that is kept of the item; None when the upload cannot be realized (yet)."""
+    reader = Reader(item)
+    try:
+        values, paths, usual = _describe_upload(upload, reader)
+        plain = plain and usual
+        json.dumps(values)
+    except Exception:
+        # It may well be skipped: then nobody ever asks for these values.
+        return None
+    report = None
+    if plain:
+        values["limit"] = _limit(top, reader)
+        try:
+            report = None if done is None else {
+                "tracker_url": str(realize(done.tracker_url, reader)),
+                "stats": realize(realize(done.stats, reader), reader)}
+            json.dumps(report)
+        except Exception:
+            plain, report = False, None
+    return Description(values, report, plain, paths, *_properties(item, reader))
+
+
+def _describe_upload(
+    upload: Task, reader: Any
+) -> tuple[dict[str, Any], tuple[str, ...], bool]:
+    """The values, the paths, and whether a command line is as ours are."""
+    if isinstance(upload, UploadWithTracker):
+        return (*_describe_with_tracker(upload, reader), True)
+    assert isinstance(upload, ExternalProcess)
+    values: dict[str, Any] = {
+        "kind": "program", "name": upload.name, "max_tries": realize(upload.max_tries, reader),
+        "args": [str(arg) for arg in realize(upload.args, reader)], "stdin": ""}
+    args = values["args"]
+    paths: tuple[str, ...]
+    if isinstance(upload, RsyncUpload):
+        source = str(realize(upload.target_source_path, reader))
+        usual = args[0] == "rsync" and args[-3:-1] == ["--files-from=-", source]
+        args[-2] = os.path.join(resolve(os.path.join(upload.cwd, source)), "")
+        values["stdin"] = upload.stdin_data(reader).decode("utf-8", "surrogateescape")
+        paths = tuple(os.path.join(upload.cwd, str(file))
+                      for file in realize(upload.files, reader))
+    else:
+        usual = args[0] == "curl" and "--upload-file" in args[:-1]
+        paths = ()
+        if usual:
+            place = args.index("--upload-file") + 1
+            args[place] = resolve(os.path.join(upload.cwd, args[place]))
+            paths = (args[place],)
+    return values, paths, usual
+
+
+def _describe_with_tracker(
+    upload: UploadWithTracker, reader: Any
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    files = realize(upload.files, reader)
+    files = [str(file) for file in (files if isinstance(files, (list, tuple)) else [files])]
+    source = os.path.join(upload.cwd, str(realize(upload.rsync_target_source_path, reader)))
+    paths = tuple(os.path.join(upload.cwd, file) for file in files)
+    values = {name: realize(getattr(upload, name), reader) for name in (
+        "tracker_url", "downloader", "version", "rsync_bwlimit", "rsync_extra_args",
+        "curl_connect_timeout", "curl_speed_limit", "curl_speed_time")}
+    return {
+        "kind": "tracker", "name": upload.name, **values, "source": resolve(source),
+        "names": [os.path.relpath(path, source) for path in paths]}, paths
+
+
+def _limit(top: Task, reader: Any) -> list[Any] | None:
+    """``[name of the setting, number]`` of the limit around the upload."""
+    if not isinstance(top, LimitConcurrent):
+        return None
+    name = top.limit.name if isinstance(top.limit, ConfigValue) else ""
+    try:
+        return [name, max(1, int(realize(top.limit, reader)))]
+    except Exception:
+        return [name, 1]
+
+
+def _properties(
+    item: Item, reader: Any
+) -> tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]:
+    """What is kept of the item's values, and the names of what is not."""
+    kept: dict[str, Any] = {}
+    have = dict(item.property_items())
+    for key in (*_KEPT, *reader.read):
+        if key in have and key not in _MADE:
+            try:
+                json.dumps({key: have[key]})
+                kept[key] = have[key]
+            except (TypeError, ValueError, RecursionError):
+                continue
+    names = set(have) | item.lost
+    lost = tuple(sorted(names.difference(kept, _MADE)))
+    own = {name for name in vars(item) if name not in _own_attributes()}
+    return kept, lost, tuple(sorted(own | item.lost_attributes))
+
+
+@functools.lru_cache(maxsize=1)
+def _own_attributes() -> frozenset[str]:
+    """What every item has; all else was put there by a project."""
+    nowhere = types.SimpleNamespace(data_dir="", worker=None)
+    return frozenset(vars(Item(nowhere, "", 0, prepare_data_directory=False))) | {
+        "lost", "lost_attributes"}

@@ -1,0 +1,242 @@
+"""Carries on what earlier processes have sealed: uploads it, reports it, lets it go.
+
+What cannot be carried on is kept, and shown with a sentence (:attr:`Keeper.kept`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import functools
+import logging
+import os
+import re
+import shutil
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from pipeline_core.engine.loader import LoadedPipeline, LoadError
+from pipeline_core.engine.project_worker import ProjectWorker
+from pipeline_core.engine.waiting import Fault, Waiting
+from pipeline_core.recovery.resume import make_item, misfit, obstacle, plain_pipeline
+from pipeline_core.recovery.sealed_item import State, remove_manifest
+
+if TYPE_CHECKING:
+    from pipeline_core.engine.concurrency_limiter import ConcurrencyLimiter
+    from pipeline_core.item import Item
+    from pipeline_core.pipeline import Pipeline
+    from pipeline_core.recovery.keeper import Keeper
+    from pipeline_core.recovery.sealed_item import Sealed
+    from pipeline_core.runner import Runner
+
+logger = logging.getLogger(__name__)
+
+#: Nothing is claimed for so many seconds at most while finished items are on their way;
+#: a long upload then goes on beside the new ones.
+HEAD_START = 600.0
+
+#: Why nothing is claimed.
+FIRST = Waiting("Uploading the items that an earlier run finished, before new ones start.",
+                Fault.NOBODY, None, "queue")
+
+#: What our item folders are called: those of the warrior, and those of run-pipeline.
+_ITEM_ID = re.compile(r"[0-9a-f]{8}(w[0-9a-f]{8}-[0-9]+|[0-9a-f]{12})-[0-9]+")
+
+#: The code of a record's version, to go on with. Raises LoadError.
+Load = Callable[["Sealed"], Awaitable[LoadedPipeline]]
+
+
+class Recovery:
+    """``runner_for(project)`` gives a started runner; ``unload(loaded)`` follows when the
+    last item of a code has ended (None: the code is in use for other items too).
+
+    ``settled`` is set while nothing is under way that could end soon: each item has ended, is
+    kept, or waits for somebody else.
+    """
+
+    def __init__(
+        self, keeper: Keeper, data_dir: str, *, keep_data: bool,
+        runner_for: Callable[[str], Runner], load: Load,
+        unload: Callable[[LoadedPipeline], object] | None,
+        limiters: MutableMapping[str, ConcurrencyLimiter],
+    ) -> None:
+        self.items: dict[str, Item] = {}
+        self.settled = asyncio.Event()
+        self.settled.set()
+        self._keeper = keeper
+        self._data_dir = data_dir
+        self._keep_data = keep_data
+        self._runner_for = runner_for
+        self._load = load
+        self._unload = unload
+        self._turnstiles = limiters
+        self._worker: ProjectWorker | None = None
+        self._preparing: set[str] = set()
+        self._loaded: dict[Pipeline, LoadedPipeline] = {}
+        self._starting: set[Pipeline] = set()
+
+    # -- what it tells -----------------------------------------------------------------
+    def waiting(self) -> list[Waiting]:
+        """Why items wait that are carried on."""
+        return [item.waiting for item in self.items.values() if item.waiting is not None]
+
+    def pipelines(self) -> dict[Pipeline, str]:
+        """The pipelines of the items that are carried on, and the project of each."""
+        return {item.pipeline: item.seal.sealed.project for item in self.items.values()
+                if item.seal is not None}
+
+    # -- the work ----------------------------------------------------------------------
+    async def go_first(self, records: Iterable[Sealed]) -> None:
+        """Carry these on; returns when nothing is under way that could end soon."""
+        async def settle() -> None:
+            await asyncio.shield(asyncio.ensure_future(self.begin(records)))
+            await self.settled.wait()
+
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(settle(), HEAD_START)
+
+    async def begin(self, records: Iterable[Sealed]) -> None:
+        """Carry these on; returns when each is at work, or kept."""
+        records = [sealed for sealed in records if sealed.item_id not in self.items
+                   and sealed.item_id not in self._preparing]
+        self._preparing.update(sealed.item_id for sealed in records)
+        self._look()
+        with_code: dict[tuple[str, str, str], list[Sealed]] = collections.defaultdict(list)
+        for sealed in records:
+            self._keeper.take_up(sealed.item_id)
+            if not await self._prepare(sealed):
+                self._preparing.discard(sealed.item_id)
+            elif sealed.plain:
+                pipeline = plain_pipeline(sealed, self._plain_worker(), self._turnstiles)
+                self._start(sealed, pipeline)
+            else:
+                with_code[sealed.project, sealed.version, sealed.downloader].append(sealed)
+        await asyncio.gather(*map(self._begin_with_code, with_code.values()))
+        self._look()
+
+    async def _prepare(self, sealed: Sealed) -> bool:
+        """Whether the item can go on; else it is kept, or was over."""
+        why: str | None
+        try:
+            why = await self._in_thread(self._look_at, sealed)
+        except OSError as error:
+            why = f"Its files cannot be read: {error}."
+        if why is None:
+            logger.info("Nothing is left to do for %s.", sealed.describe())
+            self._keeper.journal.forget(sealed.item_id)
+            self._keeper.unlock(sealed.item_id)
+        elif why:
+            self._keep(sealed, why)
+        return why == ""
+
+    async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
+        ready: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        def ended(result: Any, error: BaseException | None) -> None:
+            if ready.cancelled():
+                return
+            if error is None:
+                ready.set_result(result)
+            else:
+                ready.set_exception(error)
+
+        self._keeper.files.call(function, *args, then=ended)
+        return await ready
+
+    def _look_at(self, sealed: Sealed) -> str | None:
+        """On the thread: an obstacle; '' without one; None when nothing is left to do."""
+        place = os.path.dirname(sealed.folder)
+        if not os.path.isdir(sealed.folder) and os.path.isdir(place) and (
+                sealed.state is State.SEALED or not sealed.plain):
+            logger.error("The files of %s have been removed from %s before they were uploaded: "
+                         "nothing can be done for it.", sealed.describe(), place)
+            return None
+        if sealed.over and sealed.state is not State.SEALED:
+            inside = os.path.join(os.path.realpath(self._data_dir), "")
+            # Projects keep things of their own beside it.
+            if (os.path.realpath(sealed.folder).startswith(inside)
+                    and _ITEM_ID.fullmatch(sealed.item_id)):
+                if self._keep_data:
+                    remove_manifest(sealed.folder)
+                elif os.path.isdir(sealed.folder):
+                    shutil.rmtree(sealed.folder)
+            return None
+        return obstacle(sealed, self._data_dir)
+
+    async def _begin_with_code(self, records: list[Sealed]) -> None:
+        """All of one version of a project's code."""
+        try:
+            loaded = await self._load(records[0])
+        except LoadError as error:
+            for sealed in records:
+                self._keep(sealed, f"It needs its project's code, which cannot be had: {error}")
+            return
+        pipeline = loaded.pipeline
+        if self._unload is not None:
+            self._loaded[pipeline] = loaded
+        self._starting.add(pipeline)
+        for sealed in records:
+            why = await self._in_thread(misfit, sealed, pipeline)
+            if why:
+                self._keep(sealed, why)
+            else:
+                self._start(sealed, pipeline)
+        self._starting.discard(pipeline)
+        self._let_go(pipeline)
+
+    def _start(self, sealed: Sealed, pipeline: Pipeline) -> None:
+        runner = self._runner_for(sealed.project)
+        if not runner.may_resume:
+            self._keep(sealed, "It was stopped.")
+            return
+        item, position = make_item(pipeline, sealed, self._keeper, self._keep_data)
+        self.items[item.item_id] = item
+        self._preparing.discard(item.item_id)
+        item.on_waiting += lambda item, waiting: self._look()
+        runner.on_pipeline_finish_item += self._ended
+        logger.info("Going on with %s of %s.", sealed.describe(), sealed.project or "this folder")
+        self._keeper.queue.enter(sealed.item_id, sealed.size)
+        runner.resume_item(item, position)
+
+    def _plain_worker(self) -> ProjectWorker:
+        if self._worker is None:
+            self._worker = ProjectWorker("worker of carried items", self._data_dir)
+        return self._worker
+
+    def _ended(self, runner: Runner, pipeline: Pipeline, item: Item) -> None:
+        if self.items.pop(item.item_id, None) is None:
+            return  # one of the runner's own
+        self._let_go(pipeline)
+        self._look()
+
+    def _let_go(self, pipeline: Pipeline) -> None:
+        if pipeline in self._loaded and pipeline not in (*self._starting, *self.pipelines()):
+            loaded = self._loaded.pop(pipeline)
+            assert self._unload is not None
+            pipeline.fire(pipeline.on_cleanup, functools.partial(self._unload, loaded))
+
+    def _keep(self, sealed: Sealed, why: str) -> None:
+        logger.warning("%s of %s is kept in %s. %s", sealed.describe(),
+                       sealed.project or "this folder", sealed.folder, why)
+        self._preparing.discard(sealed.item_id)
+        self._keeper.keep(sealed, why)
+        self._look()
+
+    def _look(self) -> None:
+        """See whether all that could be done at once is done."""
+        under_way = bool(self._preparing) or any(
+            item.waiting is None or item.waiting.next_try is None
+            for item in self.items.values())
+        if under_way:
+            self.settled.clear()
+        else:
+            self.settled.set()
+
+    def close(self) -> None:
+        """End what the uploads have left running."""
+        if self._worker is not None:
+            self._worker.children.kill_all()
+            self._worker.children.close()
+            self._worker.close()
+

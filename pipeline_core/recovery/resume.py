@@ -1,0 +1,179 @@
+"""From a record in the journal to an item that goes on where it was sealed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from pipeline_core.engine.concurrency_limiter import ConcurrencyLimiter
+from pipeline_core.externalprocess import UPLOAD_ENV, ExternalProcess
+from pipeline_core.item import Item
+from pipeline_core.net.curl_run import CurlRun, Settled
+from pipeline_core.pipeline import Pipeline
+from pipeline_core.recovery.sealed_files import resolve, why_not
+from pipeline_core.recovery.sealed_item import Sealed, State
+from pipeline_core.recovery.sealer import Seal, Sealer
+from pipeline_core.task import LimitConcurrent, Task
+from pipeline_core.tracker import SendDoneToTracker, UploadWithTracker
+
+if TYPE_CHECKING:
+    from pipeline_core.engine.project_worker import ProjectWorker
+    from pipeline_core.recovery.keeper import Keeper
+
+#: What a journaled upload may run.
+_PROGRAMS = ("rsync", "curl")
+
+
+class LostProperty(RuntimeError):
+    """Project code asks for something that is not kept over a restart. Never a guess: who
+    got None instead might report what must not be reported."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name!r} of this item was not kept over the restart, and its project asks for it. "
+            "So the item cannot go on; its files are kept.")
+
+
+class RecoveredItem(Item):
+    """An item that an earlier process has sealed."""
+
+    def __init__(
+        self, pipeline: Pipeline, sealed: Sealed, position: int, keep_data: bool
+    ) -> None:
+        super().__init__(pipeline, sealed.item_id, sealed.number, keep_data=keep_data,
+                         prepare_data_directory=False)
+        self._properties.update(sealed.properties)
+        self.lost = frozenset(sealed.lost)
+        self.lost_attributes = frozenset(sealed.lost_attributes)
+        self.seal = Seal(sealed, position)
+
+    def __getitem__(self, key: str) -> Any:
+        if key in self.lost and key not in self._properties:
+            raise LostProperty(key)
+        return super().__getitem__(key)
+
+    def __contains__(self, key: object) -> bool:
+        if key in self.lost and key not in self._properties:
+            raise LostProperty(str(key))
+        return super().__contains__(key)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self.__dict__.get("lost_attributes", ()):
+            raise LostProperty(name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+
+class _Replay(ExternalProcess):
+    """An upload with the command line that it had."""
+
+    def __init__(self, upload: dict[str, Any]) -> None:
+        super().__init__(upload["name"], list(upload["args"]), max_tries=upload["max_tries"],
+                         env=UPLOAD_ENV.get(upload["args"][0]))
+        self._stdin = str(upload["stdin"]).encode("utf-8", "surrogateescape")
+
+    def stdin_data(self, item: Item) -> bytes:
+        return self._stdin
+
+    def _spawn(self, item: Item, settled: Settled) -> None:
+        if settled[0][0] == "curl":
+            CurlRun(self, item, settled).start()
+        else:
+            super()._spawn(item, settled)
+
+
+def plain_pipeline(
+    sealed: Sealed, worker: ProjectWorker, limiters: MutableMapping[str, ConcurrencyLimiter]
+) -> Pipeline:
+    """The upload and the report of one item, without code of its project."""
+    upload = _upload(sealed)
+    tasks: list[Task] = [upload]
+    if sealed.upload.get("limit"):
+        name, number = sealed.upload["limit"]
+        limit = LimitConcurrent(number, upload)
+        limit._own_limiter = limiters.setdefault(name or sealed.project, ConcurrencyLimiter())
+        tasks = [limit]
+    if sealed.done is not None:
+        tasks.append(SendDoneToTracker(sealed.done["tracker_url"], sealed.done["stats"]))
+    for task in (*tasks, upload):
+        task.cwd = sealed.folder
+    pipeline = Pipeline(*tasks)
+    pipeline.cwd = pipeline.data_dir = os.path.dirname(sealed.folder)
+    pipeline.worker = worker
+    return pipeline
+
+
+def _upload(sealed: Sealed) -> Task:
+    values = dict(sealed.upload)
+    if values["kind"] == "program":
+        return _Replay(values)
+    return UploadWithTracker(
+        values["tracker_url"], values["downloader"],
+        [os.path.join(values["source"], name) for name in values["names"]],
+        values["version"], os.path.join(values["source"], ""),
+        values["rsync_bwlimit"], values["rsync_extra_args"], values["curl_connect_timeout"],
+        values["curl_speed_limit"], values["curl_speed_time"])
+
+
+def places(sealed: Sealed) -> tuple[int, int]:
+    """Where the item's seal is in the pipeline that carries it on, and where it enters it."""
+    if sealed.plain:
+        return 0, sealed.next - sealed.position
+    return sealed.position, sealed.next
+
+
+def obstacle(sealed: Sealed, data_dir: str) -> str:
+    """Why the item cannot be carried on, in a sentence; '' when it can. Blocks (it reads the
+    files)."""
+    if sealed.state is not State.SEALED and sealed.plain:
+        # Only the report is left to be sent.
+        return "" if _lies_in(sealed.folder, data_dir) else \
+            f"Its folder {sealed.folder} does not lie in {data_dir}."
+    if not os.path.isdir(sealed.folder):
+        return f"Its folder {sealed.folder} is gone."
+    if sealed.plain:
+        try:
+            paths = _uploaded(sealed)
+        except (KeyError, ValueError, TypeError, IndexError) as error:
+            return f"Its record cannot be understood: {error!r}."
+        for path in paths:
+            if not _lies_in(path, data_dir):
+                return f"Its file {path} does not lie in {data_dir}."
+    return why_not(sealed, data_dir)
+
+
+def _lies_in(path: str, data_dir: str) -> bool:
+    return os.path.realpath(path).startswith(os.path.join(os.path.realpath(data_dir), ""))
+
+
+def _uploaded(sealed: Sealed) -> list[str]:
+    """The paths that the journaled upload names."""
+    upload = sealed.upload
+    if upload["kind"] == "tracker":
+        return [resolve(os.path.join(upload["source"], name)) for name in upload["names"]]
+    args = upload["args"]
+    if args[0] not in _PROGRAMS:
+        raise ValueError(f"it would run {args[0]!r}")
+    if args[0] == "curl":
+        return [args[args.index("--upload-file") + 1]]
+    return [resolve(os.path.join(args[-2], name)) for name in upload["stdin"].splitlines()]
+
+
+def misfit(sealed: Sealed, pipeline: Pipeline) -> str:
+    """Why the item cannot enter this pipeline, in a sentence; '' when it can. Blocks."""
+    if tuple(str(task) for task in pipeline.tasks) != sealed.steps:
+        return "Its project's code has other steps now."
+    if os.path.realpath(os.path.join(pipeline.data_dir, sealed.item_id)) != sealed.folder:
+        return f"Its project's code looks for it in {pipeline.data_dir}, where it is not."
+    return ""
+
+
+def make_item(
+    pipeline: Pipeline, sealed: Sealed, keeper: Keeper, keep_data: bool
+) -> tuple[RecoveredItem, int]:
+    """The item, and the position at which it enters its pipeline."""
+    if pipeline.sealer is None:
+        pipeline.sealer = Sealer(
+            keeper, sealed.project, sealed.version, lambda: sealed.downloader)
+    place, enter = places(sealed)
+    return RecoveredItem(pipeline, sealed, place, keep_data), enter

@@ -1,0 +1,279 @@
+"""Puts together what a file needs: what it looked for, what its tasks run, what its source says.
+
+Reads files and asks the import system, so it is called on the worker's thread.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pipeline_core.config import ConfigInterpolation, ConfigValue, realize
+from pipeline_core.externalprocess import ExternalProcess
+from pipeline_core.requirements.install_hints import (
+    GONE,
+    PYTHON_2_MODULES,
+    installed_version,
+    module_advice,
+    permission_advice,
+    program_advice,
+)
+from pipeline_core.requirements.needs import (
+    NOT_EXECUTABLE,
+    Deprecated,
+    Lookup,
+    Missing,
+    ModuleNeed,
+    Needs,
+    ProgramNeed,
+    Tried,
+)
+from pipeline_core.requirements.source_files import FileRead, read_files
+from pipeline_core.tracker import UploadWithTracker
+
+if TYPE_CHECKING:
+    from pipeline_core.compat.project_imports import ImportSpace
+    from pipeline_core.pipeline import Pipeline
+    from pipeline_core.task import Task
+
+#: With one of these it was not a program that made the file fail.
+_OF_THE_CODE = (ImportError, NameError, KeyError, SyntaxError, ConnectionError, TimeoutError)
+#: What every installation of this program has.
+_PROVIDED = frozenset({"seesaw", "pipeline_core", "distutils", "tornado"})
+
+
+def gather(
+    path: str,
+    space: ImportSpace,
+    lookups: Iterable[Lookup],
+    pipeline: Pipeline | None,
+    error: BaseException | None,
+) -> Needs:
+    """What the file at ``path`` needs. ``error`` is what made it fail, ``pipeline`` what it
+    left behind when nothing did."""
+    files = read_files(path, space)
+    blamed = error is not None and not isinstance(error, _OF_THE_CODE)
+    programs = _looked_up(lookups, blamed, _without(files, space.namespace))
+    if pipeline is not None:
+        programs = _of_tasks(pipeline, programs)
+        programs += _of_source(files, programs)
+    modules = _modules(files, space, loaded=error is None)
+    missed = missed_module(error).removeprefix(space.name + ".")
+    if missed:
+        top = missed.partition(".")[0]
+        name = missed if is_there(top, space) else top
+        modules = [*(one for one in modules if one.name != name), ModuleNeed(name, False, "")]
+    return Needs(
+        tuple(programs), tuple(modules),
+        tuple([*map(_missing_module, _not_here(modules)), *map(_missing_program, (
+            one for one in programs if not one.found and not one.optional))]),
+        tuple(_old_ways(files)),
+        () if pipeline is None else tuple(_unseen(pipeline, files, programs, space.namespace)),
+        tuple(one for file in files for one in file.reading.newer))
+
+
+# -- programs ------------------------------------------------------------------------------
+
+def _looked_up(
+    lookups: Iterable[Lookup], blamed: bool, without: frozenset[str]
+) -> list[ProgramNeed]:
+    """What the file looked for itself; several lookups of one name are one."""
+    by_name: dict[str, list[Lookup]] = {}
+    for lookup in lookups:
+        by_name.setdefault(lookup.name, []).append(lookup)
+    needs = []
+    for name, all_of_it in by_name.items():
+        found = next((lookup.found for lookup in all_of_it if lookup.found), "")
+        tried = tuple(dict.fromkeys(one for lookup in all_of_it for one in lookup.tried))
+        version = " or ".join(dict.fromkeys(
+            lookup.version for lookup in all_of_it if lookup.version))
+        needs.append(ProgramNeed(name, version, found, tried, "the file looks for it",
+                                 optional=not found and not blamed and name not in without))
+    return needs
+
+
+def _without(files: list[FileRead], namespace: Mapping[str, Any]) -> frozenset[str]:
+    """Programs that were not found, and that a command line begins with all the same."""
+    return frozenset(
+        name for file in files for variable, name in file.reading.looked_up
+        if variable in file.reading.heads and namespace.get(variable, "") is None)
+
+
+def _of_tasks(pipeline: Pipeline, known: list[ProgramNeed]) -> list[ProgramNeed]:
+    """``known``, and what the tasks run besides."""
+    needs = list(known)
+    for task in every_task(pipeline):
+        for program, why in programs_of(task):
+            where = _search_path(task)
+            if program is None:
+                if not any(not one.found and not one.optional for one in needs):
+                    needs.append(ProgramNeed("its program (None)", "", "", (), why))
+                continue
+            if any(one.name == program or one.found == program for one in needs):
+                continue
+            needs.append(_look(program, getattr(task, "cwd", pipeline.cwd), where, why))
+    return needs
+
+
+def every_task(pipeline: Pipeline) -> Iterator[Task]:
+    """The tasks in order, with those inside others."""
+    return iter(pipeline.positions)
+
+
+def programs_of(task: Task) -> Iterator[tuple[str | None, str]]:
+    """``(program, who wants it)``; a program that only an item decides is left out.
+
+    None stands for a place where a program should be named and None is.
+    """
+    name = getattr(task, "name", type(task).__name__)
+    if isinstance(task, UploadWithTracker):
+        yield "rsync", f"{name} runs it for targets that begin with rsync://"
+        yield "curl", f"{name} runs it for targets that begin with http"
+        return
+    # A class of the project may have left out our constructor.
+    args = getattr(task, "args", None) if isinstance(task, ExternalProcess) else None
+    if not isinstance(args, (list, tuple)) or not args:
+        return
+    first = args[0]
+    if isinstance(first, ConfigInterpolation) and isinstance(first.c, ConfigValue):
+        first = realize(first)
+    elif isinstance(first, ConfigValue):
+        first = first.value
+    if first is None:
+        yield None, f"{name} runs it"
+    elif isinstance(first, (str, os.PathLike)):
+        yield os.fspath(first), f"{name} runs it"
+
+
+def _unseen(
+    pipeline: Pipeline, files: list[FileRead], programs: list[ProgramNeed],
+    namespace: Mapping[str, Any],
+) -> Iterator[str]:
+    """Names of the tasks whose program is not known before there is an item.
+
+    It is known where the class that makes the command line begins a list with a variable that
+    holds a program which was found.
+    """
+    found = {one.found for one in programs if one.found}
+    names = {one.name for one in programs if one.found}
+    variables = {variable for file in files for variable, name in file.reading.looked_up
+                 if name in names}
+    variables |= {name for name, value in namespace.items()
+                  if isinstance(value, str) and value in found}
+    known = {scope for file in files for scope, variable in file.reading.class_heads
+             if variable in variables}
+    for task in every_task(pipeline):
+        args = getattr(task, "args", None) if isinstance(task, ExternalProcess) else None
+        if args is not None and type(args).__name__ not in known and not any(programs_of(task)):
+            yield str(getattr(task, "name", type(task).__name__))
+
+
+def _search_path(task: Task) -> str:
+    env = getattr(task, "env", None)
+    path = env.get("PATH") if isinstance(env, dict) else None
+    return path if isinstance(path, str) else os.defpath
+
+
+def _look(program: str, cwd: str, search: str, why: str) -> ProgramNeed:
+    """Whether a program is where a task of ours would look for it."""
+    if os.sep in program:
+        path = os.path.join(cwd, program)
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            return ProgramNeed(program, "", program, (), why)
+        trouble = (NOT_EXECUTABLE if os.path.isfile(path)
+                   else "is a folder" if os.path.isdir(path) else "is not there")
+        return ProgramNeed(program, "", "", (Tried(program, trouble),), why)
+    found = shutil.which(program, path=search) or ""
+    return ProgramNeed(program, "", found,
+                       () if found else (Tried(program, f"is not on {search}"),), why)
+
+
+def _of_source(files: list[FileRead], known: list[ProgramNeed]) -> list[ProgramNeed]:
+    """Programs that functions start with subprocess, by name."""
+    names = {name for one in known for name in (one.name, one.found)}
+    needs: dict[str, ProgramNeed] = {}
+    for file in files:
+        for started in file.reading.started:
+            if started.program not in names and started.program not in needs:
+                needs[started.program] = _look(
+                    started.program, os.path.dirname(file.path),
+                    os.environ.get("PATH", os.defpath),
+                    f"{started.function} runs it ({file.name}:{started.line})")
+    return list(needs.values())
+
+
+def _missing_program(need: ProgramNeed) -> Missing:
+    wanted = f"{need.name} ({need.version})" if need.version else need.name
+    tried = "".join(f"{one.path} {one.why}, " for one in need.tried).rstrip(", ")
+    return Missing(
+        "program", need.name,
+        f"The program {wanted} is missing: {tried or 'no path was tried'}.",
+        " Or: ".join(_program_advice(need)))
+
+
+def _program_advice(need: ProgramNeed) -> Iterator[str]:
+    """chmod for what is there; how to get it unless that was all that was tried."""
+    there = [one.path for one in need.tried if one.why == NOT_EXECUTABLE]
+    yield from map(permission_advice, there)
+    if not there or len(there) < len(need.tried):
+        yield program_advice(need.name, [one.path for one in need.tried],
+                             other_version=any("wanted version" in one.why for one in need.tried))
+
+
+# -- modules -------------------------------------------------------------------------------
+
+def missed_module(error: BaseException | None) -> str:
+    """The module for want of which the code failed, also where it said so in words of its own."""
+    while error is not None:
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            return error.name
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return ""
+
+
+def _modules(files: list[FileRead], space: ImportSpace, *, loaded: bool) -> list[ModuleNeed]:
+    """One for each top-level module that is neither ours, Python's nor the project's."""
+    needs: dict[str, ModuleNeed] = {}
+    for one in (one for file in files for one in file.imports):
+        top = one.name.partition(".")[0]
+        if one.own or not top or top in _PROVIDED or top in sys.builtin_module_names:
+            continue
+        found = is_there(top, space)
+        if top in sys.stdlib_module_names and (found or top not in GONE):
+            continue  # or it belongs to another kind of system
+        # What stands at the top of a file that loaded was not missed, whatever the branch.
+        optional = one.optional or (loaded and not one.later and not found)
+        if optional and not found and top in PYTHON_2_MODULES:
+            continue
+        need = ModuleNeed(top, found, installed_version(top) if found else "", one.later, optional)
+        known = needs.get(top)
+        if known is None or (known.optional, bool(known.later)) > (need.optional, bool(need.later)):
+            needs[top] = need
+    return list(needs.values())
+
+
+def is_there(top: str, space: ImportSpace) -> bool:
+    """Whether a module can be imported, without importing it."""
+    try:
+        return space.find(top) is not None or importlib.util.find_spec(top) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _not_here(modules: Iterable[ModuleNeed]) -> Iterator[ModuleNeed]:
+    return (one for one in modules if not one.found and not one.optional)
+
+
+def _missing_module(need: ModuleNeed) -> Missing:
+    later = f": it is needed later, {need.later}" if need.later else ""
+    return Missing("module", need.name, f"The Python module {need.name} is missing{later}.",
+                   module_advice(need.name))
+
+
+def _old_ways(files: list[FileRead]) -> Iterator[Deprecated]:
+    for file in files:
+        yield from file.reading.deprecated

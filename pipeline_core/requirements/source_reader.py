@@ -1,0 +1,225 @@
+"""Reads Python source without running it: what it imports and starts, and in what old ways."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import warnings
+from collections.abc import Callable, Iterator
+
+from pipeline_core.compat.additions import Additions
+from pipeline_core.compat.deprecations import Deprecations
+from pipeline_core.requirements.needs import Deprecated, Newer
+
+
+@dataclasses.dataclass(frozen=True)
+class Import:
+    """One import. ``level`` counts the dots before ``name``; ``function`` is '' at the top.
+
+    ``optional`` says that the code goes on without it, or asks which Python runs it.
+    ``names`` are those after ``from … import``.
+    """
+
+    name: str
+    level: int
+    names: tuple[str, ...]
+    line: int
+    function: str
+    optional: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Started:
+    """A program that is started by name with ``subprocess``."""
+
+    program: str
+    line: int
+    function: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """What one file holds. ``heads`` are the variables that stand first in a list inside a
+    function (so perhaps a program), ``class_heads`` the same with the class around them,
+    ``looked_up`` those that hold what ``find_executable`` gave, with the name of the program."""
+
+    imports: tuple[Import, ...] = ()
+    started: tuple[Started, ...] = ()
+    deprecated: tuple[Deprecated, ...] = ()
+    heads: frozenset[str] = frozenset()
+    class_heads: frozenset[tuple[str, str]] = frozenset()
+    looked_up: tuple[tuple[str, str], ...] = ()
+    newer: tuple[Newer, ...] = ()
+
+
+def read_source(source: bytes, file: str, is_own: Callable[[str], bool]) -> Reading:
+    """Read it; nothing of it when it is not valid Python.
+
+    ``file`` is the name to tell, ``is_own`` says whether a module is one of the project.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(source)
+        reader = _Reader(file, is_own)
+        reader.visit(tree)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return Reading()
+    return Reading(tuple(reader.imports), tuple(reader.started), reader.old.found(),
+                   frozenset(reader.heads), frozenset(reader.class_heads),
+                   tuple(reader.looked_up), reader.new.found())
+
+
+class _Reader(ast.NodeVisitor):
+    """One walk over a file, that knows in which function it is and what is guarded."""
+
+    def __init__(self, file: str, is_own: Callable[[str], bool]) -> None:
+        self.imports: list[Import] = []
+        self.started: list[Started] = []
+        self.heads: set[str] = set()
+        self.class_heads: set[tuple[str, str]] = set()
+        self.looked_up: list[tuple[str, str]] = []
+        self.old = Deprecations(file, is_own)
+        self.new = Additions(file)
+        self._scope: list[str] = []
+        self._functions = 0
+        self._guards = 0
+        self._name_guards: dict[type[ast.AST], int] = {ast.Name: 0, ast.Attribute: 0}
+
+    def visit(self, node: ast.AST) -> None:
+        guards = self._guards + self._name_guards.get(type(node), 0)
+        self.old.look(node, guarded=guards > 0)
+        self.new.look(node)
+        super().visit(node)
+
+    @property
+    def _function(self) -> str:
+        return ".".join(self._scope) if self._functions else ""
+
+    # -- where it is -----------------------------------------------------------
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        self._enter_function(node, node.name)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+        self._enter_function(node, node.name)
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        self._enter_function(node, "a lambda")
+
+    def _enter_function(self, node: ast.AST, name: str) -> None:
+        self._scope.append(name)
+        self._functions += 1
+        self.generic_visit(node)
+        self._functions -= 1
+        self._scope.pop()
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        self._scope.append(node.name)
+        self.generic_visit(node)
+        self._scope.pop()
+
+    def visit_Try(self, node: ast.Try) -> None:
+        guards = any(_goes_on_without_import(handler) for handler in node.handlers)
+        names = {kind: any(_catches(handler, error) for handler in node.handlers)
+                 for kind, error in ((ast.Name, "NameError"), (ast.Attribute, "AttributeError"))}
+        for kind, caught in names.items():
+            self._name_guards[kind] += caught
+        self._guarded(node.body, guards)
+        for kind, caught in names.items():
+            self._name_guards[kind] -= caught
+        for handler in node.handlers:
+            # What is imported instead is not missed where the first was there.
+            self._guarded(handler.body, _catches(handler, *_NO_IMPORT))
+        self._guarded([*node.orelse, *node.finalbody], False)
+
+    visit_TryStar = visit_Try
+
+    def visit_If(self, node: ast.If) -> None:
+        self.visit(node.test)
+        self._guarded([*node.body, *node.orelse], _asks_which_python(node.test))
+
+    def _guarded(self, nodes: list[ast.stmt], guarded: bool) -> None:
+        self._guards += guarded
+        for node in nodes:
+            self.visit(node)
+        self._guards -= guarded
+
+    # -- what is there ---------------------------------------------------------
+    def visit_Import(self, node: ast.Import) -> None:
+        for alias in node.names:
+            self._import(alias.name, 0, (), node.lineno)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        self._import(node.module or "", node.level, tuple(alias.name for alias in node.names),
+                     node.lineno)
+
+    def _import(self, name: str, level: int, names: tuple[str, ...], line: int) -> None:
+        self.imports.append(Import(name, level, names, line, self._function, self._guards > 0))
+
+    def visit_Call(self, node: ast.Call) -> None:
+        if dotted(node.func) in _STARTERS and node.args:
+            program = next(_literal_heads(node.args[0]), "")
+            if program and self._function:
+                self.started.append(Started(program, node.lineno, self._function))
+        self.generic_visit(node)
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        value = node.value
+        if isinstance(value, ast.Call) and dotted(value.func).endswith("find_executable") \
+                and value.args and isinstance(value.args[0], ast.Constant):
+            self.looked_up.extend((target.id, str(value.args[0].value)) for target in node.targets
+                                  if isinstance(target, ast.Name))
+        self.generic_visit(node)
+
+    def visit_List(self, node: ast.List) -> None:
+        if self._functions and node.elts and isinstance(node.elts[0], ast.Name):
+            self.heads.add(node.elts[0].id)
+            self.class_heads.add((self._scope[0], node.elts[0].id))
+        self.generic_visit(node)
+
+
+_STARTERS = frozenset(f"subprocess.{name}" for name in (
+    "run", "Popen", "call", "check_call", "check_output"))
+
+
+def dotted(node: ast.AST) -> str:
+    """``a.b.c`` as text; '' for what is not names and dots."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        before = dotted(node.value)
+        return f"{before}.{node.attr}" if before else ""
+    return ""
+
+
+def _literal_heads(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, (ast.List, ast.Tuple)) and node.elts \
+            and isinstance(node.elts[0], ast.Constant) and isinstance(node.elts[0].value, str):
+        yield node.elts[0].value
+
+
+_NO_IMPORT = ("ImportError", "ModuleNotFoundError")
+
+
+def _catches(handler: ast.ExceptHandler, *errors: str) -> bool:
+    kind = handler.type
+    if kind is None:
+        return True
+    names = [dotted(one) for one in (kind.elts if isinstance(kind, ast.Tuple) else [kind])]
+    return any(name in (*errors, "Exception", "BaseException") for name in names)
+
+
+def _goes_on_without_import(handler: ast.ExceptHandler) -> bool:
+    """Whether the handler catches a missing module, and does not itself give up."""
+    gives_up = any(
+        isinstance(node, ast.Raise)
+        or (isinstance(node, ast.Call)
+            and dotted(node.func) in ("sys.exit", "exit", "quit", "os._exit"))
+        for statement in handler.body for node in ast.walk(statement))
+    return _catches(handler, *_NO_IMPORT) and not gives_up
+
+
+def _asks_which_python(test: ast.AST) -> bool:
+    return any(name.endswith(("version_info", "hexversion", "PY2", "PY3", "TYPE_CHECKING",
+                              "platform", "os.name"))
+               for name in map(dotted, ast.walk(test)) if name)

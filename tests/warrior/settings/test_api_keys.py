@@ -1,0 +1,30 @@
+"""What is kept of API keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from warrior.settings import api_keys
+
+
+def test_each_key_is_another_and_only_its_digest_is_kept() -> None:
+    """What is kept does not hold the key, and comes back from a file as it was."""
+    (key, kept), (other, _) = api_keys.new_key(), api_keys.new_key()
+    assert key != other
+    assert key not in repr(kept)
+    assert kept.digest not in repr(kept)
+    assert kept.digest == api_keys.digest(key)
+    data = api_keys.to_data({"script": kept})
+    assert key not in str(data)
+    assert api_keys.from_data(data) == {"script": kept}
+
+
+@pytest.mark.parametrize("value", [
+    [], "x", {"a b": {"sha256": "0" * 64}}, {"a": "0" * 64}, {"a": {}}, {"a": {"sha256": "0"}},
+    {"a": {"sha256": "0" * 64, "made": 1}}, {"a": {"sha256": "G" * 64}}, {"": {"sha256": "0" * 64}}])
+def test_what_are_no_keys(value: Any) -> None:
+    """Nothing is guessed: a key of which nobody knows what it meant must not count."""
+    with pytest.raises(ValueError, match=r"."):
+        api_keys.from_data(value)

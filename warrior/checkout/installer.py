@@ -1,0 +1,171 @@
+"""``warrior-install.sh``: what a project wants to have done before it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import re
+import shlex
+import signal
+from collections.abc import Callable, Mapping
+
+from pipeline_core.engine.child import RESOURCE_ERRORS, Children
+from warrior.checkout.versions import CheckoutError
+from warrior.process.program import Ended, clean_environment, run_program
+from warrior.process.uninterrupted import in_thread
+
+INSTALLER = "warrior-install.sh"
+
+#: Characters of its output that an error carries.
+_TAIL = 16_384
+#: A file that somebody has just written may be busy for a moment.
+_BUSY_TRIES = 20
+
+_RUN_ANYWAY = 'If the project can do without, choose "run anyway" on its card.'
+
+
+async def install(
+    children: Children,
+    folder: str,
+    *,
+    python: str,
+    wrappers: str,
+    environment: Mapping[str, str],
+    timeout: float,
+    on_output: Callable[[str], object],
+) -> None:
+    """Run the installer in the folder of a version, if it has one.
+
+    It is executed by its own first line; ``python`` is what ``python3`` means to it (by
+    small scripts in the folder ``wrappers`` if need be). Raises CheckoutError when it
+    fails or takes longer than ``timeout`` seconds, OSError when the disk is at fault.
+    """
+    path = os.path.join(folder, INSTALLER)
+    if not await in_thread(_make_executable, path):
+        return
+    before = await in_thread(python_first, python, wrappers)
+    env = clean_environment(environment)
+    env["PATH"] = os.pathsep.join([*before, env.get("PATH") or os.defpath])
+    # A copied folder is no repository, and one around it is not the project's.
+    env["GIT_CEILING_DIRECTORIES"] = os.path.dirname(folder)
+    on_output(f"Running {INSTALLER}.\n")
+    ended = await _run(children, path, env, timeout, on_output)
+    tail = ended.output[-_TAIL:]
+    if ended.timed_out:
+        raise CheckoutError(
+            f"The project's {INSTALLER} was ended: it had not finished after "
+            f"{timeout / 60:.3g} minutes.", code="install", advice=_RUN_ANYWAY, output=tail)
+    if ended.returncode != 0:
+        raise CheckoutError(
+            f"The project's {INSTALLER} failed: it {_how(ended.returncode)}.", code="install",
+            advice=f"{_advice(tail)} {_RUN_ANYWAY}", output=tail)
+
+
+async def _run(
+    children: Children,
+    path: str,
+    env: Mapping[str, str],
+    timeout: float,
+    on_output: Callable[[str], object],
+) -> Ended:
+    args = [path]
+    for tries_left in reversed(range(_BUSY_TRIES)):
+        try:
+            return await run_program(children, args, env=env, cwd=os.path.dirname(path),
+                                     timeout=timeout, on_output=on_output)
+        except OSError as error:
+            if error.errno == errno.ENOEXEC and args == [path]:
+                # No first line that names a program: what a shell does then.
+                args = ["/bin/sh", path]
+            elif error.errno == errno.ETXTBSY and tries_left:
+                await asyncio.sleep(0.1)
+            else:
+                raise _cannot_run(path, error) from error
+    raise AssertionError("the last try raises or returns")
+
+
+def _cannot_run(path: str, error: OSError) -> CheckoutError:
+    if error.errno in RESOURCE_ERRORS:
+        return CheckoutError(
+            f"The project's {INSTALLER} cannot be started now: {error.strerror}.",
+            code="install", advice="It is tried again by itself.")
+    if error.errno == errno.ENOENT:
+        return CheckoutError(
+            f"The project's {INSTALLER} cannot be run: the program that its first line names is "
+            f"not there ({_first_line(path)!r}).", code="install",
+            advice=f"Install that program. {_RUN_ANYWAY}")
+    return CheckoutError(
+        f"The project's {INSTALLER} cannot be run: {error.strerror}.", code="install",
+        advice=f"The disk that holds {os.path.dirname(path)} has to allow programs (it may be "
+               f"mounted noexec). {_RUN_ANYWAY}")
+
+
+def _first_line(path: str) -> str:
+    with open(path, "rb") as file:
+        return file.readline(200).decode("utf-8", "replace").rstrip("\n")
+
+
+def _how(returncode: int) -> str:
+    if returncode >= 0:
+        return f"ended with exit status {returncode}"
+    try:
+        return f"was ended by {signal.Signals(-returncode).name}"
+    except ValueError:
+        return f"was ended by signal {-returncode}"
+
+
+def _advice(output: str) -> str:
+    if re.search(r"\bsudo\b", output):
+        return ("It wanted to use sudo, which the warrior may not. Do by hand, as root, what it "
+                "wanted to do, then try again.")
+    if re.search(r"No space left on device|Disk quota exceeded", output):
+        return "The disk is full: make room, then try again."
+    return "What it printed says why. Put that right, then try again."
+
+
+def _make_executable(path: str) -> bool:
+    """Whether there is an installer; it is executable then."""
+    if not os.path.isfile(path):
+        return False
+    mode = os.stat(path).st_mode
+    if not mode & 0o100:
+        os.chmod(path, mode & 0o777 | 0o700)
+    return True
+
+
+def python_first(python: str, wrappers: str) -> list[str]:
+    """The folders to put in front of PATH so that ``python`` and ``python3`` are this one.
+
+    Blocks. The folder of the program does where it has both names; else there are
+    scripts in ``wrappers``: a link would lose a virtual environment. Raises OSError.
+    """
+    own = os.path.dirname(os.path.abspath(python))
+    names = ("python", "python3")
+    if all(_is_same(os.path.join(own, name), python) for name in names):
+        return [own]
+    os.makedirs(wrappers, mode=0o700, exist_ok=True)
+    script = f'#!/bin/sh\nexec {shlex.quote(os.path.abspath(python))} "$@"\n'
+    for name in names:
+        path = os.path.join(wrappers, name)
+        if not _holds(path, script):
+            with open(path + ".new", "w", encoding="utf-8") as file:
+                file.write(script)
+            os.chmod(path + ".new", 0o700)
+            os.replace(path + ".new", path)
+    return [wrappers, own]
+
+
+def _is_same(path: str, other: str) -> bool:
+    try:
+        return os.path.samefile(path, other)
+    except OSError:
+        return False
+
+
+def _holds(path: str, text: str) -> bool:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read() == text and os.access(path, os.X_OK)
+    except (OSError, ValueError):
+        return False

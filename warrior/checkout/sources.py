@@ -1,0 +1,134 @@
+"""Where the code of a project on offer comes from: a git repository or a plain folder."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from typing import Protocol
+
+from warrior.checkout.git import Git, Head, is_remote, is_repository, is_scp_like
+from warrior.checkout.git_messages import shown
+from warrior.checkout.tree import TooMuch, copy_tree, digest_tree
+from warrior.checkout.versions import CheckoutError
+from warrior.process.uninterrupted import in_thread
+from warrior.projects.entry import Entry
+
+
+class Source(Protocol):
+    """Where code comes from: looked at first, then fetched. Both raise CheckoutError."""
+
+    @property
+    def repository(self) -> str:
+        """The address or path."""
+
+    @property
+    def remote(self) -> str:
+        """The address where it lies elsewhere, '' where it lies on this machine."""
+
+    async def look(self, folder: str) -> str:
+        """The newest commit there; ``folder`` is one to work in."""
+
+    async def fetch(self, target: str, reference: str, on_output: Callable[[str], object]) -> str:
+        """Bring the code to ``target``, which is not there yet; the commit that it is.
+
+        ``reference`` is an older version, or ''.
+        """
+
+
+class GitSource:
+    """A repository; ``local`` says that it lies on a disk of this machine."""
+
+    def __init__(self, git: Git, url: str, local: bool = False) -> None:
+        self._git = git
+        self.repository = url
+        self.local = local
+        self._head = Head("", "")
+
+    @property
+    def remote(self) -> str:
+        return "" if self.local else self.repository
+
+    async def look(self, folder: str) -> str:
+        self._head = await self._git.look(self.repository, folder, local=self.local)
+        return self._head.commit
+
+    async def fetch(self, target: str, reference: str, on_output: Callable[[str], object]) -> str:
+        on_output(f"Fetching the code from {shown(self.repository)}.\n")
+        if not await in_thread(os.path.isdir, os.path.join(reference, ".git")):
+            reference = ""
+        return await self._git.clone(
+            self.repository, self._head, target, reference=reference, on_output=on_output,
+            local=self.local)
+
+
+class FolderSource:
+    """A folder that is copied as it is."""
+
+    remote = ""
+
+    def __init__(self, path: str) -> None:
+        self.repository = path
+        self._digest = ""
+
+    async def look(self, folder: str) -> str:
+        self._digest = await self._digested(self.repository)
+        return self._digest
+
+    async def fetch(self, target: str, reference: str, on_output: Callable[[str], object]) -> str:
+        on_output(f"Copying {self.repository} (without its data).\n")
+        await in_thread(copy_tree, self.repository, target)
+        if await self._digested(target) != self._digest:
+            raise CheckoutError(f"{self.repository} changed while it was copied.", code="git",
+                                advice="It is tried again by itself.")
+        return self._digest
+
+    async def _digested(self, path: str) -> str:
+        try:
+            return await in_thread(digest_tree, path)
+        except TooMuch as error:
+            raise CheckoutError(
+                f"{self.repository} is too large to be copied as a project.", code="refused",
+                advice="Give the folder that holds pipeline.py and only what belongs to it."
+            ) from error
+        except OSError as error:
+            raise CheckoutError(
+                f"{error.filename or path} cannot be read: {error.strerror}.", code="refused",
+                advice="The user that runs the warrior has to be able to read all of "
+                       f"{self.repository}.") from error
+
+
+def source_of(entry: Entry, git: Git) -> Source:
+    """What stands behind ``entry.repository``. Blocks shortly; raises CheckoutError.
+
+    Warrior HQ may name addresses only, an operator also folders of this machine; what is
+    shipped is a folder.
+    """
+    text = entry.repository
+    if entry.source == "shipped":
+        return FolderSource(os.path.abspath(text))
+    if re.search(r"[\x00-\x20\x7f]", text) is None and is_remote(text):
+        return GitSource(git, text)
+    if entry.source == "operator":
+        source = _operators(text, git)
+        if source is not None:
+            return source
+        advice = ("Give an address that begins with https://, http://, git:// or ssh://, or the "
+                  "path of a folder on this machine.")
+        if "://" not in text and "::" not in text and not text.startswith("-"):
+            raise CheckoutError(f"There is no folder {text}.", code="refused", advice=advice)
+    else:
+        advice = "Warrior HQ has to name one that begins with https://, http://, git:// or ssh://."
+    raise CheckoutError(f"{shown(text)!r} is not an address that code is fetched from.",
+                        code="refused", advice=advice)
+
+
+def _operators(text: str, git: Git) -> Source | None:
+    if text.startswith("-") or "\0" in text or not text:
+        return None
+    if text.lower().startswith("file://"):
+        return GitSource(git, text, local=True)
+    path = os.path.abspath(os.path.expanduser(text))
+    if os.path.isdir(path):
+        return GitSource(git, path, local=True) if is_repository(path) else FolderSource(path)
+    return GitSource(git, text) if is_scp_like(text) else None

@@ -1,0 +1,96 @@
+"""run-pipeline --check: loads a pipeline file as a run would, tells of it, runs no item."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TextIO
+
+from pipeline_core.engine.loader import LoadedPipeline, LoadError, load_pipeline
+from pipeline_core.engine.terminal import shown
+from warrior.cli.check_report import Report, as_json, of_failed, of_loaded
+from warrior.cli.check_text import render
+from warrior.process import exits
+from warrior.process.descendants import end_descendants
+from warrior.process.main_loop import leave, run_to_end
+from warrior.process.stdout import VisibleFormatter
+
+if TYPE_CHECKING:
+    from warrior.cli.run_pipeline import PipelineOptions
+
+
+def check(options: PipelineOptions) -> int:
+    """Print the report on standard output; the exit status.
+
+    Ends the process itself where the file's code does not return.
+    """
+    handler = logging.StreamHandler()
+    handler.setFormatter(VisibleFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    with _own_stdout() as stdout:
+        return leave(run_to_end(functools.partial(_main, options, stdout), stdout.flush))
+
+
+@contextlib.contextmanager
+def _own_stdout() -> Iterator[TextIO]:
+    """Standard output for the report alone: what programs of the file write goes to standard
+    error."""
+    sys.stdout.flush()
+    with os.fdopen(os.dup(1), "w", encoding=sys.stdout.encoding,
+                   errors="backslashreplace") as stdout:
+        os.dup2(2, 1)
+        yield stdout
+
+
+async def _main(options: PipelineOptions, stdout: TextIO) -> int:
+    report = await examine(options)
+    text = (json.dumps(as_json(report), indent=2, ensure_ascii=False) if options.as_json
+            else shown(render(report)))
+    print(text, file=stdout)
+    return exits.OK if report.fine else exits.NOT_LOADED
+
+
+async def examine(options: PipelineOptions) -> Report:
+    """Load it, and tell."""
+    output: list[str] = []
+    load = asyncio.ensure_future(load_pipeline(
+        options.pipeline, options.downloader, context_values=options.context_values,
+        on_output=output.append))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, load.cancel)
+    try:
+        await asyncio.wait({load}, timeout=options.load_time)
+        if not load.done() or load.cancelled():
+            raise _not_in_time(options, interrupted=load.done())
+        loaded = load.result()
+    except LoadError as error:
+        return of_failed(options.pipeline, error, "".join(output))
+    finally:
+        load.cancel()
+        end_descendants()
+    return _of_loaded(options.pipeline, loaded, "".join(output))
+
+
+def _of_loaded(path: str, loaded: LoadedPipeline, output: str) -> Report:
+    try:
+        return of_loaded(path, loaded, output)
+    finally:
+        loaded.worker.children.kill_all()
+        loaded.worker.children.close()
+        loaded.close()
+
+
+def _not_in_time(options: PipelineOptions, *, interrupted: bool) -> LoadError:
+    if interrupted:
+        return LoadError("It had not finished loading when it was interrupted.")
+    return LoadError(
+        f"It has not finished loading after {options.load_time:g} seconds.",
+        advice="Some of its code at the top level does not return: it may wait for a program or "
+               "an address that does not answer. --load-time gives it longer.")

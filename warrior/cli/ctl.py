@@ -1,0 +1,296 @@
+"""The command line of warrior-ctl: talks to the warrior that runs, without a browser."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+from urllib.parse import quote
+
+import warrior
+from warrior.cli import ctl_text
+from warrior.cli.ctl_client import Client, NoWarrior, Refused, of_project
+from warrior.process import exits
+
+#: The warrior has said no.
+REFUSED = 1
+#: No warrior runs there (EX_UNAVAILABLE).
+NO_WARRIOR = exits.CANNOT_BIND
+
+#: The setting that is never told, and removed by an empty text on the command line.
+_PASSWORD = "http_password"
+
+_EPILOG = """\
+The state folder is the one that run-warrior would use here: --state-dir, else as
+/etc/warrior.conf (or --config FILE) and the environment say.
+
+exit status: 0 done; 1 the warrior refused, and its words stand on standard error; 64
+wrong usage; 69 no warrior runs there; 78 the configuration is wrong."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(exits.USAGE, f"{self.prog}: {message}\n")
+
+
+def _options(parser: argparse.ArgumentParser, **default: Any) -> None:
+    """What may stand before the command and behind it."""
+    parser.add_argument("--state-dir", metavar="DIR", help="the state folder of the warrior",
+                        **default)
+    parser.add_argument("--config", metavar="FILE", help="the warrior.conf that says where it is",
+                        **default)
+    parser.add_argument("--json", action="store_true", help="print the answer as JSON",
+                        **(default or {"default": False}))
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="warrior-ctl", description="Command the warrior that runs on this machine.",
+        epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    _options(parser)
+    parser.add_argument("--version", action="version",
+                        version=f"warrior-ctl (archive-warrior {warrior.__version__})")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def command(name: str, words: str, function: Callable[[Client, Any], Any]) -> _Parser:
+        made: _Parser = commands.add_parser(name, help=words, allow_abbrev=False,
+                                            description=f"{words[0].upper()}{words[1:]}.")
+        _options(made, default=argparse.SUPPRESS)
+        made.set_defaults(function=function)
+        return made
+
+    def now(made: _Parser, words: str) -> None:
+        made.add_argument("--now", action="store_true", help=words)
+
+    command("status", "what it does or why not, whose turn it is, and the next try", _status)
+    command("projects", "what is on offer, and what is chosen", _projects)
+    command("select", "choose these projects, in this order", _select).add_argument(
+        "names", metavar="NAME", nargs="+", help="a project; auto is Archive Team's choice")
+    command("settings", "the settings and their values", _settings)
+    command("set", "change settings, all or none", _set).add_argument(
+        "values", metavar="NAME=VALUE", nargs="+", type=_assignment,
+        help="NAME alone reads the value from standard input: others cannot see it there; "
+             "http_password= removes the password")
+    stop = command("stop", "no new items, and stay; PROJECT: choose it no longer", _stop)
+    stop.add_argument("project", metavar="PROJECT", nargs="?")
+    now(stop, "end the items at work as well")
+    command("keep-running", "take a stop back", _keep_running)
+    now(command("shutdown", "finish the items at work, then end", _shut_down), "end them now")
+    now(command("restart", "finish the items at work, then start anew", _restart), "end them now")
+    for name, words, function in (
+            ("retry", "try a project that cannot run again now", _retry),
+            ("update", "look for new code of a project now", _update),
+            ("install-anyway", "go on although the project's installer failed", _install_anyway)):
+        command(name, words, function).add_argument("project", metavar="PROJECT")
+    command("keys", "the API keys of scripts", _keys)
+    command("make-key", "make an API key; it is printed once", _make_key).add_argument(
+        "name", metavar="NAME", help="what the key is for")
+    command("revoke-key", "let an API key count no longer", _revoke_key).add_argument(
+        "name", metavar="NAME")
+    command("log", "the warrior's log, or what a project's code printed", _log).add_argument(
+        "project", metavar="PROJECT", nargs="?")
+    return parser
+
+
+def _assignment(text: str) -> tuple[str, str | None]:
+    name, equals, value = text.partition("=")
+    if not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value if equals else None
+
+
+# -- commands: each returns the answer (for --json) and the text for people -------
+def _status(client: Client, given: Any) -> tuple[Any, str]:
+    state = client.state()
+    return state, ctl_text.status_text(state)
+
+
+def _projects(client: Client, given: Any) -> tuple[Any, str]:
+    projects = client.state()["projects"]
+    return projects, ctl_text.projects_text(projects)
+
+
+def _settings(client: Client, given: Any) -> tuple[Any, str]:
+    settings = client.state().get("settings") or {"fields": []}
+    return settings, ctl_text.settings_text(settings)
+
+
+def _select(client: Client, given: Any) -> tuple[Any, str]:
+    return _choose(client, given.names)
+
+
+def _choose(client: Client, names: Sequence[str]) -> tuple[Any, str]:
+    answer = client.post("/api/projects/select", {"projects": list(names)})
+    return answer, ctl_text.chosen_text(answer.get("projects") or ())
+
+
+def _set(client: Client, given: Any) -> tuple[Any, str]:
+    values = {name: _read_value(name) if value is None else value for name, value in given.values}
+    removed = (_PASSWORD, "") in given.values
+    answer = client.post("/api/settings", {
+        # The API takes no empty password: only who writes "NAME=" means to have none.
+        "values": {**values, _PASSWORD: None} if removed else values})
+    done = [ctl_text.one_line(name) for name in values if not (removed and name == _PASSWORD)]
+    told = [f"Set: {', '.join(done)}."] if done else []
+    if removed:
+        told.append("The password has been removed. Everybody who uses this machine can now "
+                    "control the warrior.")
+    return answer, " ".join(told)
+
+
+def _read_value(name: str) -> str:
+    if sys.stdin.isatty():
+        return getpass.getpass(f"{name}: ")
+    line = sys.stdin.readline()
+    if not line:
+        raise Refused(f"{name}: standard input holds no value for it.")
+    return line.rstrip("\n")
+
+
+def _stop(client: Client, given: Any) -> tuple[Any, str]:
+    if given.project is None:
+        answer = client.post("/api/stop-now" if given.now else "/api/stop", {})
+        return answer, _told(answer, "No new items start.", "Take it back: warrior-ctl "
+                             "keep-running")
+    projects = client.state()["projects"]
+    chosen = [one for one in projects if one.get("order") is not None]
+    names = [one["id"] for one in sorted(chosen, key=lambda one: int(one["order"]))]
+    if given.project not in names:
+        automatic = any(one["id"] == given.project and one.get("auto") for one in projects)
+        raise Refused(f"{given.project} is not among the chosen projects." + (
+            " It runs because it is Archive Team's choice: warrior-ctl stop auto"
+            if automatic else f" They are: {', '.join(names) or 'none'}."))
+    return _choose(client, [name for name in names if name != given.project])
+
+
+def _keep_running(client: Client, given: Any) -> tuple[Any, str]:
+    answer = client.post("/api/keep-running", {})
+    return answer, "It goes on."
+
+
+def _shut_down(client: Client, given: Any) -> tuple[Any, str]:
+    answer = client.post("/api/shut-down", {"now": given.now})
+    return answer, _told(answer, "It ends now." if given.now else
+                         "It ends when the items at work are done.")
+
+
+def _restart(client: Client, given: Any) -> tuple[Any, str]:
+    answer = client.post("/api/restart", {"now": given.now})
+    return answer, _told(answer, "It starts anew now." if given.now else
+                         "It starts anew when the items at work are done.")
+
+
+def _told(answer: Any, *sentences: str) -> str:
+    first, *rest = sentences
+    return " ".join([first, ctl_text.runner_text(answer.get("runner") or {}), *rest])
+
+
+def _retry(client: Client, given: Any) -> tuple[Any, str]:
+    return _of_project(client, given.project, "retry", "is tried again.")
+
+
+def _update(client: Client, given: Any) -> tuple[Any, str]:
+    return _of_project(client, given.project, "update", "is looked at for new code.")
+
+
+def _install_anyway(client: Client, given: Any) -> tuple[Any, str]:
+    return _of_project(client, given.project, "install-anyway",
+                       "is loaded although its installer failed.")
+
+
+def _of_project(client: Client, name: str, what: str, words: str) -> tuple[Any, str]:
+    answer = client.post(of_project(name, what), {})
+    return answer, f"{ctl_text.one_line(name)} {words} See: warrior-ctl projects"
+
+
+def _keys(client: Client, given: Any) -> tuple[Any, str]:
+    keys = client.get("/api/keys").get("keys", [])
+    return keys, ctl_text.keys_text(keys)
+
+
+def _make_key(client: Client, given: Any) -> tuple[Any, str]:
+    answer = client.post("/api/keys", {"name": given.name})
+    return answer, str(answer.get("key", ""))
+
+
+def _revoke_key(client: Client, given: Any) -> tuple[Any, str]:
+    answer = client.post(f"/api/keys/{quote(given.name, safe='')}/revoke", {})
+    return answer, f"{ctl_text.one_line(given.name)} counts no longer."
+
+
+def _log(client: Client, given: Any) -> tuple[Any, str]:
+    address = "/api/log" if given.project is None else of_project(given.project, "log")
+    text = str(client.get(address))
+    return {"log": text}, ctl_text.clean(text).rstrip("\n")
+
+
+# -- around them -------------------------------------------------------------------
+def _state_dir(given: Any) -> str:
+    """Where the warrior runs. Raises ConfigurationError, ResourceError."""
+    if given.state_dir is not None:
+        return os.path.abspath(str(given.state_dir))
+    from warrior.config.config import read_options
+
+    arguments = [] if given.config is None else ["--config", given.config]
+    return read_options(arguments, dict(os.environ)).state_dir
+
+
+def _check(parser: _Parser, given: Any) -> None:
+    if given.command == "stop" and given.now and given.project is not None:
+        parser.error("stop --now ends the items of all projects; leave PROJECT out")
+    if given.command == "set":
+        names = [name for name, _ in given.values]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            parser.error(f"{twice} stands twice; give it one value")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The entry point of warrior-ctl; the exit status."""
+    from warrior.config.config import ConfigurationError
+    from warrior.process.resources import ResourceError
+
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    _check(parser, given)
+    try:
+        answer, text = given.function(Client(_state_dir(given)), given)
+        return _print(json.dumps(answer, indent=2) if given.json else ctl_text.clean(text))
+    except NoWarrior as error:
+        return _complain(error, NO_WARRIOR)
+    except Refused as error:
+        return _complain(error, REFUSED)
+    except ConfigurationError as error:
+        return _complain(error, exits.BAD_CONFIGURATION)
+    except ResourceError as error:
+        return _complain(error, exits.NOT_LOADED)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _print(text: str) -> int:
+    """Print it; a reader that has seen enough (``| head``) is no error."""
+    try:
+        print(_printable(text, sys.stdout), flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for the interpreter's own last flush
+    return exits.OK
+
+
+def _complain(error: Exception, status: int) -> int:
+    for line in str(error).splitlines():
+        text = f"warrior-ctl: {ctl_text.clean(line)}"
+        print(_printable(text, sys.stderr), file=sys.stderr)
+    return status
+
+
+def _printable(text: str, stream: Any) -> str:
+    """The text without what the terminal's encoding does not have."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    printable: str = text.encode(encoding, "replace").decode(encoding)
+    return printable

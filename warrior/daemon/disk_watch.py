@@ -1,0 +1,64 @@
+"""Stops claims before the disk is full; what is at work goes on, and nothing is deleted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from pipeline_core.engine.waiting import Fault, Waiting
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two looks.
+INTERVAL = 15.0
+#: It must be so much better before claims go on: else they would start and stop by turns.
+HYSTERESIS = 1.25
+
+
+class DiskWatch:
+    """Calls ``hold(why)`` when no item should be begun, ``hold(None)`` when it may again.
+
+    ``free()`` are the bytes that are free where the items' folders are (OSError when
+    that cannot be told), ``least`` the bytes that must be.
+    """
+
+    def __init__(
+        self, free: Callable[[], Awaitable[int]], least: int,
+        hold: Callable[[Waiting | None], object], *, interval: float = INTERVAL,
+    ) -> None:
+        self._free = free
+        self._least = least
+        self._hold = hold
+        self._interval = interval
+        self._low = False
+
+    async def run(self) -> None:
+        """Look now and then, until cancelled."""
+        while True:
+            await self.look()
+            await asyncio.sleep(self._interval)
+
+    async def look(self) -> None:
+        """Look once."""
+        try:
+            free = await self._free()
+        except OSError as error:
+            self._set(True, f"The data folder cannot be read ({error}), so no item is begun.")
+            return
+        limit = self._least * (HYSTERESIS if self._low else 1.0)
+        self._set(free < limit, (
+            f"The disk is nearly full: {_size(free)} are free, and at least {_size(self._least)} "
+            "are wanted before an item is begun. Uploads go on; make room on it."))
+
+    def _set(self, low: bool, reason: str) -> None:
+        if low != self._low:
+            logger.warning("%s", reason if low else "There is room on the disk again.")
+        self._low = low
+        self._hold(Waiting(reason, Fault.MACHINE, time.monotonic() + self._interval, "resources")
+                   if low else None)
+
+
+def _size(number: int) -> str:
+    return f"{number / 2**30:.1f} GiB" if number >= 2**30 else f"{number / 2**20:.0f} MiB"

@@ -1,0 +1,234 @@
+"""What is shown of the whole: the sentence at the top, a card for each project, notices."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from warrior.daemon import sentence
+from warrior.daemon.lifecycle import Ending, Lifecycle, State
+from warrior.daemon.view_models import AUTO, Notice, Problem, ProjectCard, Status
+from warrior.projects.entry import Entry
+
+if TYPE_CHECKING:
+    from warrior.projects.catalogue import Catalogue
+    from warrior.projects.hq import HQ
+    from warrior.projects.project_run import ProjectRun
+    from warrior.projects.supervisor import Supervisor
+    from warrior.settings.settings import Settings
+
+#: Whose turn it is, by the code of a problem.
+_WHOSE = {"git": "the project's repository", "install": "the project", "load": "the project",
+          "timeout": "the project", "settings": "you", "disk": "this machine",
+          "needs": "this machine", "refused": "Warrior HQ"}
+
+
+class Overview:
+    """Reads the parts; changes nothing."""
+
+    def __init__(
+        self, settings: Settings, catalogue: Catalogue, hq: HQ, lifecycle: Lifecycle,
+        supervisor: Supervisor,
+    ) -> None:
+        self._settings = settings
+        self._catalogue = catalogue
+        self._hq = hq
+        self._lifecycle = lifecycle
+        self._supervisor = supervisor
+        #: Things to tell that have nothing to do with these parts.
+        self.more_notices: list[Notice] = []
+
+    # -- the sentence ----------------------------------------------------------------
+    def status(self) -> Status:
+        """What the warrior does, or why it does nothing, whose turn it is, and when it goes on."""
+        status = self._status()
+        notes = [status.note, self._lifecycle.reason, *self._troubles(status)]
+        return dataclasses.replace(status, note=" ".join(filter(None, notes)))
+
+    def _status(self) -> Status:
+        state, supervisor = self._lifecycle.state, self._supervisor
+        if state is State.STARTING:
+            return Status("Starting.", tone="waiting")
+        if state is State.PAUSED:
+            return Status("Stopped: no items are taken until you say Keep running.", "you",
+                          tone="stopped")
+        if state is State.ENDED:
+            return Status("Ended.", tone="stopped")
+        if state in (State.DRAINING, State.ENDING):
+            status = sentence.stopping(supervisor.active(), supervisor.waiting())
+            then = {Ending.RESTART: " Then it starts again.",
+                    Ending.SHUT_DOWN: " Then it ends.", Ending.NONE: ""}
+            return dataclasses.replace(
+                status, text=status.text + then[self._lifecycle.ending])
+        return self._why_not() or self._at_work()
+
+    def _why_not(self) -> Status | None:
+        """Why no project can run; None when one can."""
+        if not self._settings.downloader.value:
+            return Status("Nothing runs yet: choose a nickname, under which your work is counted.",
+                          "you", tone="waiting")
+        if not self._settings.selected:
+            return Status("No project is chosen: choose one on the Projects page.", "you",
+                          tone="waiting")
+        order = self._supervisor.order()
+        if not order:
+            return self._no_choice()
+        if not self._supervisor.runs and not any(
+                name in self._catalogue.entries for name in order):
+            names = ", ".join(order)
+            return Status(f"{names} is not on offer any more: choose another project.", "you",
+                          tone="waiting")
+        held = self._supervisor.held
+        if held is not None and not self._supervisor.active():
+            return sentence.because(held, "trouble" if held.code == "resources" else "waiting")
+        return None
+
+    def _no_choice(self) -> Status:
+        if self._hq.trouble is not None:
+            return sentence.because(self._hq.trouble, "trouble")
+        return Status("Archive Team has chosen no project for now.", "Warrior HQ", tone="waiting")
+
+    def _at_work(self) -> Status:
+        supervisor = self._supervisor
+        active = supervisor.active()
+        if active:
+            status = sentence.working(active, supervisor.waiting())
+            if supervisor.held is not None:
+                status = dataclasses.replace(
+                    status, note=f"No new items: {supervisor.held.reason}", tone="waiting")
+            return status
+        for run in supervisor.in_order():
+            why = _of_run(run)
+            if why is not None:
+                return why
+        return Status("Starting the next item.")
+
+    def _troubles(self, status: Status) -> list[str]:
+        """Projects that cannot run, while something else is told."""
+        if not self._lifecycle.takes_items:
+            return []
+        return [f"{run.entry.title} cannot run: {run.problem.reason}"
+                for run in self._supervisor.in_order()
+                if run.state == "broken" and run.problem is not None
+                and run.problem.reason not in status.text]
+
+    # -- cards -----------------------------------------------------------------------
+    def cards(self) -> list[ProjectCard]:
+        """All on offer, and what still runs, or is chosen, without being on offer."""
+        entries = dict(self._catalogue.entries)
+        for name, run in self._supervisor.runs.items():
+            entries.setdefault(name, run.entry)
+        for name in self._settings.selected:
+            if name not in entries and name != AUTO:
+                entries[name] = Entry(name, name, "", "", "gone")
+        return [self._card(entry) for entry in entries.values()]
+
+    def _card(self, entry: Entry) -> ProjectCard:
+        selected = self._settings.selected
+        offered = entry.name in self._catalogue.entries
+        card = ProjectCard(
+            name=entry.name, title=entry.title, description=entry.description,
+            source=entry.source if offered else "gone", repository=entry.repository,
+            logo=entry.logo, leaderboard=entry.leaderboard, deadline=entry.deadline,
+            order=selected.index(entry.name) if entry.name in selected else None,
+            auto=AUTO in selected and self._catalogue.choice == entry.name,
+            state="idle" if offered else "gone")
+        run = self._supervisor.runs.get(entry.name)
+        if run is not None:
+            card = self._running_card(card, run)
+        sentence_ = self._card_sentence(card, run)
+        return dataclasses.replace(card, sentence=sentence_)
+
+    def _running_card(self, card: ProjectCard, run: ProjectRun) -> ProjectCard:
+        newest = run.current or run.code.current
+        return dataclasses.replace(
+            card, state=run.state, slots=run.slots, active=len(run.runner.active_items),
+            version=newest.version.short if newest else "", counts=dict(run.runner.counts),
+            problem=run.problem, project=newest.loaded.project if newest else None,
+            has_log=bool(run.code.log()))
+
+    def _card_sentence(self, card: ProjectCard, run: ProjectRun | None) -> str:
+        if card.source == "gone" and run is None:
+            return "It is not on offer any more."
+        if run is None:
+            wanted = card.order is not None or card.auto
+            return "It waits until the warrior takes items." if wanted else ""
+        active = len(run.runner.active_items)
+        if card.state == "draining":
+            its = "Its last item finishes" if active == 1 else f"Its {active} items finish"
+            return f"{its}, then it ends." if active else "It ends."
+        if card.state in ("fetching", "loading"):
+            return _of_run_state(run)
+        if card.state == "broken":
+            return "It cannot run."
+        old = sum(item.pipeline is not run.runner.current_pipeline
+                  for item in run.runner.active_items)
+        if old:
+            return f"A new version has taken over; {sentence.items(old)} of the old one finish."
+        if not active and not run.slots:
+            return "Ready: it gets slots when other projects leave some free."
+        demand = run.demand()
+        if demand.dry and not demand.working:
+            waiting = run.waiting()
+            return f"{sentence.first(waiting).reason} It goes on asking." if waiting else ""
+        return ""
+
+    # -- notices ---------------------------------------------------------------------
+    def notices(self) -> Sequence[Notice]:
+        """What there is to tell besides: HQ's announcement, an update, trouble with HQ."""
+        catalogue, found = self._catalogue, list(self.more_notices)
+        if catalogue.announcement:
+            number = hashlib.sha256(catalogue.announcement.encode()).hexdigest()[:16]
+            found.append(Notice(
+                f"announcement-{number}", "announcement", html=catalogue.announcement,
+                new=number != self._settings.announcement_read))
+        if catalogue.wanted_api:
+            found.append(Notice(
+                "update", "update", f"Warrior HQ asks for version {catalogue.wanted_api} of the "
+                "pipeline interface, which is newer than this program: update it. Running "
+                "projects go on.", tone="waiting", new=False))
+        if self._hq.trouble is not None:
+            found.append(Notice("hq", "hq", self._hq.trouble.reason, tone="waiting", new=False))
+        if self._settings.trouble:
+            found.append(Notice("settings", "settings", self._settings.trouble, tone="trouble",
+                                new=False))
+        if catalogue.refused:
+            found.append(Notice("catalogue", "catalogue", " ".join(catalogue.refused),
+                                tone="waiting", new=False))
+        disk = self._supervisor.holds.get("disk")
+        if disk is not None:
+            found.append(Notice("disk", "disk", disk.reason, tone="trouble", new=False))
+        if self._supervisor.carried is not None:
+            found += self._supervisor.carried.notices()
+        return found
+
+
+def problem_status(problem: Problem) -> Status:
+    """A problem of a project as the sentence at the top."""
+    text = f"{problem.reason} {problem.advice}".strip()
+    return Status(text, _WHOSE.get(problem.code, "the project"), problem.next_try, "trouble")
+
+
+def _of_run(run: ProjectRun) -> Status | None:
+    """Why this one has no item at work; None when that tells nothing."""
+    if run.draining:
+        return None
+    if run.state in ("fetching", "loading"):
+        return Status(_of_run_state(run), tone="waiting")
+    if run.state == "broken" and run.problem is not None:
+        status = problem_status(run.problem)
+        return dataclasses.replace(status, text=f"{run.entry.title} cannot run: {status.text}")
+    runner = run.runner
+    if runner.waiting is not None:
+        return sentence.because(runner.waiting, "trouble")
+    if runner.resting:
+        return Status("The last item failed. The next one starts after a rest.",
+                      next_try=runner.next_item_at, tone="waiting")
+    return None
+
+
+def _of_run_state(run: ProjectRun) -> str:
+    return (f"Fetching the code of {run.entry.title}." if run.state == "fetching"
+            else f"Loading the code of {run.entry.title}.")

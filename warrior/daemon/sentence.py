@@ -1,0 +1,73 @@
+"""The sentence at the top: what is done, or why nothing is, whose turn it is, and when it
+goes on. Plain functions over counts and reasons; who asks brings them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from pipeline_core.engine.waiting import Fault, Waiting
+from warrior.daemon.view_models import Status
+
+#: Of several reasons the one is told first about which somebody can do most.
+FAULT_ORDER = (Fault.YOU, Fault.MACHINE, Fault.PROJECT, Fault.TARGET, Fault.HQ, Fault.TRACKER)
+
+#: Reasons of items that have no work yet.
+_WITHOUT_WORK = {"starting", "asking", "no-items", "rate-limit", "outdated", "blocked"}
+
+
+def because(waiting: Waiting, tone: str = "waiting") -> Status:
+    """A reason as a status."""
+    whose = "" if waiting.fault is Fault.NOBODY else waiting.fault.value
+    return Status(waiting.reason, whose, waiting.next_try, tone)
+
+
+def working(count: int, waiting: Sequence[Waiting]) -> Status:
+    """``count`` items are at work, some of which wait."""
+    busy = count - len(waiting)
+    if not waiting:
+        return Status(f"Working on {items(count)}.")
+    why = because(first(waiting))
+    if busy > 0:
+        text = f"Working on {items(busy)}. {_wait(len(waiting))}: {why.text}"
+        return dataclasses.replace(why, text=text, tone="working")
+    if count > 1 and first(waiting).code not in _WITHOUT_WORK:
+        return dataclasses.replace(why, text=f"{why.text} All {count} items wait.")
+    return why
+
+
+def stopping(count: int, waiting: Sequence[Waiting]) -> Status:
+    """``count`` items are still finished, no new ones start."""
+    if not count:
+        return Status("Stopping.", tone="stopping")
+    still = "1 item is" if count == 1 else f"{count} items are"
+    text = f"Stopping: {still} still being finished, no new ones start."
+    if not waiting:
+        return Status(text, tone="stopping")
+    why = because(first(waiting), "stopping")
+    return dataclasses.replace(why, text=f"{text} {_wait(len(waiting))}: {why.text}")
+
+
+def counts_sentence(counts: Mapping[str, int]) -> str:
+    """How many items ended how."""
+    parts = [f"{items(counts['completed'])} completed"]
+    if counts["failed"]:
+        parts.append(f"{counts['failed']} failed")
+    if counts["canceled"]:
+        parts.append(f"{counts['canceled']} cancelled")
+    return ", ".join(parts) + "."
+
+
+def first(waiting: Sequence[Waiting]) -> Waiting:
+    """The reason to tell: the most useful one, of equals the one that ends first."""
+    return min(waiting, key=lambda w: (
+        FAULT_ORDER.index(w.fault) if w.fault in FAULT_ORDER else len(FAULT_ORDER),
+        float("inf") if w.next_try is None else w.next_try))
+
+
+def items(count: int) -> str:
+    return "1 item" if count == 1 else f"{count} items"
+
+
+def _wait(count: int) -> str:
+    return "1 waits" if count == 1 else f"{count} wait"

@@ -1,0 +1,243 @@
+"""What Warrior HQ may answer. Everything in it comes from a stranger.
+
+What is not as the protocol has it is left out, with a sentence where a project is lost by
+it; an answer of which nothing is left is refused as a whole.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import pipeline_core
+from pipeline_core.net.tracker_answers import UnexpectedAnswer, parse_object
+from warrior.checkout.git import is_remote
+from warrior.projects.entry import NAME_RULE, Entry, is_project_name
+
+__all__ = ["Offer", "UnexpectedAnswer", "offer_json", "parse_answer", "read_offer",
+           "read_warrior_id"]
+
+#: More projects than this are not taken from one answer.
+MOST_PROJECTS = 500
+#: Sentences about what was refused; of more only the number is told.
+MOST_REFUSED = 20
+#: Characters of a title, and of an address.
+LONGEST_LINE, LONGEST_ADDRESS = 200, 2000
+#: Bytes of a piece of HTML.
+LONGEST_HTML = 16 * 1024
+#: Larger weights lose their meaning in sums.
+LARGEST_WEIGHT = 1e12
+
+_REPOSITORY_SCHEMES = frozenset({"http", "https", "git", "ssh"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Offer:
+    """One answer of Warrior HQ, checked.
+
+    ``weights`` (above zero) and ``auto_project`` ('' for none) name projects among the
+    entries only. ``wanted_api`` is the API level that HQ wants if it is above ours, else ''.
+    """
+
+    entries: tuple[Entry, ...] = ()
+    announcement: str = ""
+    wanted_api: str = ""
+    weights: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    auto_project: str = ""
+    refused: tuple[str, ...] = ()
+
+
+def parse_answer(body: bytes) -> dict[str, Any]:
+    """The JSON object in the body; UnexpectedAnswer for all else. For a thread if large."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        raise UnexpectedAnswer("it is not UTF-8") from None
+    return parse_object(text)
+
+
+def read_warrior_id(answer: dict[str, Any]) -> str:
+    """The id in the answer to a registration."""
+    warrior_id = answer.get("warrior_id")
+    if not isinstance(warrior_id, str) or not re.fullmatch(r"[!-~]{1,200}", warrior_id):
+        raise UnexpectedAnswer("there is no warrior_id in it")
+    return warrior_id
+
+
+def read_offer(answer: dict[str, Any]) -> Offer:
+    """What is on offer. UnexpectedAnswer when there is no list, or nothing in it is of use."""
+    projects = answer.get("projects")
+    if not isinstance(projects, list):
+        raise UnexpectedAnswer("there is no list of projects in it")
+    entries: dict[str, Entry] = {}
+    refused = []
+    for project in projects[:MOST_PROJECTS]:
+        try:
+            entry = _read_entry(project)
+            if entry.name in entries:
+                raise UnexpectedAnswer(f"it offers the project {entry.name} twice")
+            entries[entry.name] = entry
+        except UnexpectedAnswer as error:
+            refused.append(str(error))
+    if projects and not entries:
+        raise UnexpectedAnswer(f"no project in it can be used: {refused[0]}")
+    if len(projects) > MOST_PROJECTS:
+        refused.append(f"it offers {len(projects)} projects, over {MOST_PROJECTS}")
+    auto_project = answer.get("auto_project")
+    return Offer(
+        entries=tuple(entries.values()),
+        announcement=_html(answer.get("broadcast_message")),
+        wanted_api=_wanted_api(answer.get("warrior")),
+        weights=_read_weights(answer.get("auto_projects_config"), entries),
+        auto_project=auto_project if isinstance(auto_project, str)
+        and auto_project in entries else "",
+        refused=_sentences(refused))
+
+
+def offer_json(offer: Offer) -> dict[str, Any]:
+    """What :func:`read_offer` reads as the same offer, sentences aside."""
+    return {
+        "warrior": {"seesaw_version": offer.wanted_api},
+        "projects": [
+            {"name": entry.name, "title": entry.title, "description": entry.description,
+             "repository": entry.repository, "logo": entry.logo,
+             "leaderboard": entry.leaderboard, "marker_html": entry.marker_html,
+             "deadline": entry.deadline.isoformat() if entry.deadline is not None else None}
+            for entry in offer.entries],
+        "auto_project": offer.auto_project,
+        "auto_projects_config": [{"project": name, "weight": weight}
+                                 for name, weight in offer.weights.items()],
+        "broadcast_message": offer.announcement,
+    }
+
+
+def _sentences(refused: list[str]) -> tuple[str, ...]:
+    told = [f"Left out of Warrior HQ's list: {reason}." for reason in refused[:MOST_REFUSED]]
+    if len(refused) > MOST_REFUSED:
+        told.append(f"And {len(refused) - MOST_REFUSED} more.")
+    return tuple(told)
+
+
+def _read_entry(project: Any) -> Entry:
+    if not isinstance(project, dict):
+        raise UnexpectedAnswer("something in it is no project")
+    name = project.get("name")
+    if not isinstance(name, str):
+        raise UnexpectedAnswer("a project has no name")
+    if not is_project_name(name):
+        raise UnexpectedAnswer(f"a project is named {_shown(name)}, but {NAME_RULE}")
+    return Entry(
+        name=name,
+        title=_line(project.get("title")) or name,
+        description=_html(project.get("description")),
+        repository=_repository(name, project.get("repository")),
+        source="hq",
+        # The console may load no picture by plain http.
+        logo=re.sub("^http:", "https:", _address(project.get("logo"))),
+        leaderboard=_address(project.get("leaderboard")),
+        marker_html=_html(project.get("marker_html")),
+        deadline=_deadline(project.get("deadline")))
+
+
+def _repository(name: str, value: Any) -> str:
+    """An address that git may be given: never a file of this machine, an option or a command."""
+    if not isinstance(value, str) or not value:
+        raise UnexpectedAnswer(f"the project {name} has no repository")
+    parts = _split(value)
+    if parts is None or parts[0] not in _REPOSITORY_SCHEMES or not is_remote(value):
+        raise UnexpectedAnswer(
+            f"the repository of {name} is {_shown(value)}, not an http, https, git or ssh address")
+    return value
+
+
+def _address(value: Any) -> str:
+    """The address of a picture or a page, '' for all else."""
+    if not isinstance(value, str):
+        return ""
+    text = value.strip()
+    if text.startswith("//"):
+        text = f"https:{text}"
+    parts = _split(text)
+    return text if parts is not None and parts[0] in ("http", "https") else ""
+
+
+def _split(text: str) -> tuple[str, str] | None:
+    """Scheme and host of an absolute address without blanks; None for all else."""
+    if len(text) > LONGEST_ADDRESS or any(not "!" <= character <= "~" for character in text):
+        return None
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname or ""
+        parts.port  # noqa: B018  raises for one that is no number
+    except ValueError:
+        return None
+    if not host or host.startswith("-") or parts.netloc.startswith("-"):
+        return None
+    if not text.startswith(f"{parts.scheme}://"):  # git knows no HTTPS:// and no https::
+        return None
+    return parts.scheme, host
+
+
+def _line(value: Any) -> str:
+    """Text for one line, without what no line has."""
+    if not isinstance(value, str):
+        return ""
+    words = "".join(c if c.isprintable() else " " for c in value[:4 * LONGEST_LINE]).split()
+    line = " ".join(words)
+    return line if len(line) <= LONGEST_LINE else line[:LONGEST_LINE] + "…"
+
+
+def _html(value: Any) -> str:
+    """HTML of a stranger, of a size to keep, as text that has an encoding; not cleaned."""
+    if not isinstance(value, str):
+        return ""
+    data = value[:LONGEST_HTML].encode("utf-8", "replace")[:LONGEST_HTML]
+    return data.decode("utf-8", "ignore").replace("\0", "")
+
+
+def _deadline(value: Any) -> datetime.datetime | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.datetime.fromisoformat(re.sub(r"[Zz]$", "+00:00", value.strip()))
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=datetime.timezone.utc)
+        return moment.astimezone(datetime.timezone.utc)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _wanted_api(warrior: Any) -> str:
+    wanted = warrior.get("seesaw_version") if isinstance(warrior, dict) else None
+    if not isinstance(wanted, str) or not re.fullmatch(r"\d{1,6}(\.\d{1,6}){0,3}", wanted, re.A):
+        return ""
+    return wanted if _numbers(wanted) > _numbers(pipeline_core.__version__) else ""
+
+
+def _numbers(version: str) -> list[int]:
+    numbers = [int(part) for part in version.split(".")]
+    return numbers + [0] * (4 - len(numbers))
+
+
+def _read_weights(config: Any, entries: Mapping[str, Entry]) -> dict[str, float]:
+    """The weights that can be drawn from; one project named twice has both."""
+    weights: dict[str, float] = {}
+    for one in config if isinstance(config, list) else []:
+        if not isinstance(one, dict):
+            continue
+        name, weight = one.get("project"), one.get("weight")
+        if not isinstance(name, str) or name not in entries:
+            continue
+        if isinstance(weight, bool) or not isinstance(weight, (int, float)):
+            continue
+        if 0 < weight <= LARGEST_WEIGHT:  # not so for NaN
+            weights[name] = weights.get(name, 0.0) + float(weight)
+    return weights
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 80 else text[:80] + "…")

@@ -1,0 +1,298 @@
+"""One project that is chosen, or that still finishes its items: its runner and versions.
+
+    fetching ─► loading ─► running ─► draining ─► ended
+        ▲──────────┘          └► (a new version: old items finish on the old code)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import logging
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from pipeline_core.engine.concurrency_limiter import ConcurrencyLimiter
+from pipeline_core.engine.waiting import Waiting
+from pipeline_core.recovery.sealer import Sealer
+from pipeline_core.runner import Runner
+from warrior.daemon.view_models import Problem
+from warrior.projects.project_code import Load, LoadedVersion, ProjectCode, close_loaded
+from warrior.projects.slots import Allotment, Demand
+
+if TYPE_CHECKING:
+    from pipeline_core.item import Item
+    from pipeline_core.net.governor import Governor
+    from pipeline_core.pipeline import Pipeline
+    from pipeline_core.recovery.keeper import Keeper
+    from pipeline_core.task import Task
+    from warrior.checkout.checkout import Checkouts, Version
+    from warrior.process.background import Background
+    from warrior.projects.entry import Entry
+    from warrior.settings.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Tools:
+    """What every project needs, made once."""
+
+    settings: Settings
+    checkouts: Checkouts
+    load: Load
+    background: Background
+    keep_data: bool
+    governor: Governor
+    #: A new beginning for the ids of a runner's items.
+    item_prefix: Callable[[], str]
+    #: Seals items; None: they are abandoned when the process ends.
+    keeper: Keeper | None = None
+    #: One for each ``shared:`` limit, so that it holds across projects.
+    limiters: dict[str, ConcurrencyLimiter] = dataclasses.field(default_factory=dict)
+
+
+class ProjectRun:
+    """``on_change()`` is called when what is shown has changed, ``on_demand()`` when slots
+    may have to be given anew, ``on_end(run)`` when nothing of it is left."""
+
+    def __init__(
+        self,
+        entry: Entry,
+        tools: Tools,
+        *,
+        on_change: Callable[[], object],
+        on_demand: Callable[[], object],
+        on_end: Callable[[ProjectRun], object],
+    ) -> None:
+        self.name = entry.name
+        self.draining = False
+        self.runner = Runner(concurrent_items=0, keep_data=tools.keep_data,
+                             item_prefix=tools.item_prefix(), governor=tools.governor)
+        self.code = ProjectCode(entry, tools.checkouts, tools.load, self._loaded, on_change)
+        self.slots = 0
+        self._tools = tools
+        self._on_change = on_change
+        self._on_demand = on_demand
+        self._on_end = on_end
+        self._versions: dict[Pipeline, LoadedVersion] = {}
+        self._asking: set[Item] = set()
+        self._dry_until = 0.0
+        self._hurry: float | None = None
+        self.runner.on_create_item += self._item_created
+        self.runner.on_pipeline_finish_item += self._item_finished
+        self.runner.on_seal_item += lambda runner, item: self._on_demand()
+        self.runner.on_status += lambda runner, status: on_change()
+        self.runner.on_finish += lambda runner: self._ended()
+        self._tools.settings.on_change += self._settings_changed
+
+    # -- what it tells -------------------------------------------------------------
+    @property
+    def entry(self) -> Entry:
+        return self.code.entry
+
+    @property
+    def current(self) -> LoadedVersion | None:
+        """The version that new items get."""
+        pipeline = self.runner.current_pipeline
+        return None if pipeline is None else self._versions[pipeline]
+
+    def versions(self) -> Iterator[LoadedVersion]:
+        """All that are loaded: the current one, and old ones whose items finish."""
+        return iter(self._versions.values())
+
+    @property
+    def state(self) -> str:
+        """fetching, loading, running, draining or broken."""
+        if self.draining:
+            return "draining"
+        if self.current is not None and self.missing() is None:
+            return "running"
+        return self.code.state or ("broken" if self.problem else "fetching")
+
+    @property
+    def problem(self) -> Problem | None:
+        return self.missing() or self.code.problem
+
+    def missing(self) -> Problem | None:
+        """The problem of a setting that has no value yet."""
+        if self.code.current is None:
+            return None
+        names = [value.title or value.name for value in self.code.current.loaded.config_values
+                 if not value.is_valid()]
+        if not names:
+            return None
+        return Problem(f"It needs a value for: {', '.join(names)}.",
+                       "Give it on the Settings page.", code="settings")
+
+    def waiting(self) -> list[Waiting]:
+        """Why items of it do nothing now."""
+        return self.runner.not_working()
+
+    def demand(self) -> Demand:
+        """What it could use of the slots."""
+        asking = len(self._asking)
+        return Demand(
+            can_start=not self.draining and self.runner.current_pipeline is not None,
+            working=self.runner.working - asking, asking=asking,
+            dry=bool(asking) or time.monotonic() < self._dry_until)
+
+    @property
+    def dry_until(self) -> float | None:
+        """When it may ask again, where it was not allowed to go on asking (monotonic)."""
+        return self._dry_until if self._dry_until > time.monotonic() else None
+
+    # -- what it is told -----------------------------------------------------------
+    def start(self) -> None:
+        """Begin to fetch and load; items follow as slots are granted."""
+        self.code.start()
+
+    def grant(self, allotment: Allotment) -> None:
+        """Have so many items; those that ask beyond that end now."""
+        if self.slots != allotment.cap:
+            self.slots = allotment.cap
+            self.runner.concurrent_items = allotment.cap
+        surplus = sorted(self._asking, key=_next_try)[allotment.asking:]
+        for item in surplus:
+            if allotment.asking == 0:
+                self._dry_until = max(self._dry_until, _next_try(item))
+            item.log_output("Another project has work for this slot: the item has only waited, "
+                            "it is cancelled.")
+            item.cancel()
+
+    def moved(self, entry: Entry) -> None:
+        """What is on offer has changed: another repository is another code."""
+        before, self.code.entry = self.code.entry, entry
+        if before.repository != entry.repository:
+            self.code.look()
+
+    def drain(self) -> None:
+        """No new items; the others finish, then it ends."""
+        if self.draining:
+            return
+        self.draining = True
+        self.code.close()
+        if self.runner.status == "idle":
+            self._ended()
+        else:
+            self.runner.stop_gracefully()
+        self._on_change()
+
+    def resume(self) -> None:
+        """Take back :meth:`drain`."""
+        if self.draining and self.runner.status != "stopped":
+            self.draining = False
+            self._hurry = None
+            self.runner.keep_running()
+            self.code.start()
+            self._on_change()
+
+    def stop_now(self, kill_after: float) -> None:
+        """End its items now."""
+        self.drain()
+        if self.runner.status != "idle":
+            self.runner.stop_now(kill_after)
+
+    # -- versions ------------------------------------------------------------------
+    def _loaded(self, new: LoadedVersion) -> None:
+        for value in new.loaded.config_values:
+            if value.name.startswith("shared:"):
+                value.limiter = self._tools.limiters.setdefault(value.name, ConcurrencyLimiter())
+        self._versions[new.loaded.pipeline] = new
+        if self._tools.keeper is not None:
+            new.loaded.pipeline.sealer = Sealer(
+                self._tools.keeper, self.name, new.version.commit,
+                lambda: str(self._tools.settings.downloader.value or ""))
+        # It may tell of changed settings, and so begin with the new version by itself.
+        self._tools.settings.attach(self.name, new.loaded.config_values, new.loaded.worker)
+        self._run_newest()
+        self._on_change()
+
+    def _settings_changed(self, names: frozenset[str]) -> None:
+        if self.code.current is not None and not self.draining:
+            self._run_newest()
+
+    def _run_newest(self) -> None:
+        """Give new items the newest code, when all its settings have values. Idempotent."""
+        new = self.code.current
+        assert new is not None
+        if new is self.current or self.missing() is not None:
+            return
+        old = self.runner.current_pipeline
+        new.loaded.pipeline.project = new.loaded.project
+        self.runner.set_current_pipeline(new.loaded.pipeline)
+        if self.runner.status == "idle":
+            self.runner.start()
+        if old is not None:
+            logger.info("%s: version %s takes over; %d items finish on the old code.", self.name,
+                        new.version.short, len(old.items_in_pipeline))
+            old.request_stop()
+        self._let_old_ones_go()
+        self._on_demand()
+
+    def _let_old_ones_go(self) -> None:
+        for pipeline, version in list(self._versions.items()):
+            newest = self.code.current is version or pipeline is self.runner.current_pipeline
+            if not newest and not any(item.pipeline is pipeline
+                                      for item in self.runner.active_items):
+                del self._versions[pipeline]
+                pipeline.fire(pipeline.on_cleanup, functools.partial(self._remove, version))
+
+    def _remove(self, old: LoadedVersion) -> None:
+        self._tools.settings.detach(self.name, old.loaded.config_values)
+        close_loaded(old.loaded)
+        needed = [one.version for one in self._versions.values()]
+        if old.version not in needed and not self._is_journaled(old.version):
+            self._tools.background.start(
+                self._tools.checkouts.remove(old.version), f"Removing {old.version.path}")
+
+    def _is_journaled(self, version: Version) -> bool:
+        """Whether a sealed item may need this code at the next start."""
+        keeper = self._tools.keeper
+        return keeper is not None and any(
+            (sealed.project, sealed.version) == (self.name, version.commit)
+            for sealed in keeper.journal.records.values())
+
+    def _ended(self) -> None:
+        self.code.close()
+        self._tools.settings.on_change -= self._settings_changed
+        self._tools.settings.detach(self.name)
+        for version in self._versions.values():
+            close_loaded(version.loaded)
+        self._versions.clear()
+        self.runner.set_current_pipeline(None)
+        self._on_end(self)
+
+    # -- items ---------------------------------------------------------------------
+    def _item_created(self, runner: Runner, item: Item) -> None:
+        item.on_waiting += self._waiting_changed
+        item.on_task_status += self._task_changed
+
+    def _waiting_changed(self, item: Item, waiting: Waiting | None) -> None:
+        if waiting is None:
+            return
+        if waiting.code == "outdated" and item.pipeline is self.runner.current_pipeline:
+            self.code.outdated()
+        if item.may_be_canceled and waiting.code != "queue" and item not in self._asking:
+            self._asking.add(item)
+            self._on_demand()
+
+    def _task_changed(self, item: Item, task: Task, new: str, old: str | None) -> None:
+        if new != "running" and item in self._asking:
+            self._asking.discard(item)
+            if new == "completed":
+                self._dry_until = 0.0
+            self._on_demand()
+
+    def _item_finished(self, runner: Runner, pipeline: Pipeline, item: Item) -> None:
+        self._asking.discard(item)
+        if pipeline is not runner.current_pipeline:
+            self._let_old_ones_go()
+        self._on_demand()
+
+
+def _next_try(item: Item) -> float:
+    waiting = item.waiting
+    return time.monotonic() if waiting is None or waiting.next_try is None else waiting.next_try
+

@@ -1,0 +1,77 @@
+"""Who may command the warrior: where its page listens, and which password it asks for."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import os
+import secrets
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from warrior.config.config import WarriorOptions
+    from warrior.settings.settings import Settings
+
+#: Said on the page and in the log where the operator wanted no password.
+INSECURE = "Everybody who reaches this address can command this program: it has no password."
+
+
+class AccessRefused(Exception):
+    """Everybody could command this warrior; ``str()`` says what to do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Access:
+    """``address`` is where the page listens ('' is loopback), ``insecure`` that everybody may
+    use it. ``made`` is a password that was made just now and has to be shown, or ''."""
+
+    address: str
+    insecure: bool = False
+    made: str = dataclasses.field(default="", repr=False)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine can reach the address ('' is the default one)."""
+    if address in ("", "localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def in_container(environment: Mapping[str, str], root: str = "/") -> bool:
+    """Whether this is a container, as far as containers say so."""
+    return bool(environment.get("container")) or any(
+        os.path.exists(os.path.join(root, path)) for path in (".dockerenv", "run/.containerenv"))
+
+
+async def settle_access(
+    options: WarriorOptions, settings: Settings, *, container: bool
+) -> Access:
+    """Where to listen, and whether a password has to be made first. Raises AccessRefused.
+
+    In a container the page listens everywhere unless told otherwise: nobody outside could
+    see it else, and the images that exist expect it.
+    """
+    address = options.address or ("0.0.0.0" if container else "")
+    exposed = not is_loopback(address) or bool(options.public_url)
+    # One that has a password keeps it, also where the operator would do without.
+    settings.password_needed = exposed
+    demanded = exposed and not options.insecure_no_password
+    has_password = bool(options.http_password or settings.password_record)
+    if has_password:
+        return Access(address)
+    if settings.locked or (demanded and container):
+        made = secrets.token_urlsafe(12)
+        await settings.lock(made)
+        return Access(address, made=made)
+    if demanded:
+        option = "public_url" if options.public_url else "address"
+        raise AccessRefused(
+            f"At {options.public_url or address} anybody could command this warrior. Set a "
+            "password (http_password in its configuration, or the environment variable "
+            f"WARRIOR_HTTP_PASSWORD), leave the {option} out, or say --insecure-no-password if "
+            "you mean it.")
+    return Access(address, insecure=exposed)

@@ -1,0 +1,266 @@
+"""The settings of projects as fields of one form, and their live values behind them.
+
+A project's settings are the ConfigValues that its file made. Those whose names begin
+with ``shared:`` are one field for all projects that have them. A value whose class a
+project defined checks and converts with the project's own code: that runs in the
+project's worker, never on the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import functools
+import logging
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from pipeline_core.config import ConfigValue, NumberConfigValue
+from pipeline_core.engine.project_worker import ProjectWorker, is_project_code
+from warrior.settings.data import SHARED
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that a project's own check of a value may take; its worker may be busy.
+CHECK_TIME = 10.0
+
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """One field. ``kind`` is text, number or password; values are text, '' when unset.
+
+    ``group`` is '' for the warrior's own, ``shared``, or the name of a project.
+    A ``regex`` is searched for in the text; '' when there is none.
+    """
+
+    name: str
+    group: str
+    title: str
+    description: str = ""
+    kind: str = "text"
+    value: str = ""
+    default: str = ""
+    min: int | None = None
+    max: int | None = None
+    regex: str = ""
+    editable: bool = True
+    advanced: bool = False
+
+
+class Refused(Exception):
+    """A value is not taken; ``str()`` is the sentence for beside its field."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Live:
+    """One ConfigValue of one loaded file. ``worker`` runs the project's own code."""
+
+    project: str
+    value: ConfigValue
+    worker: ProjectWorker | None
+
+    @property
+    def foreign(self) -> bool:
+        kind = type(self.value)
+        return any(is_project_code(getattr(kind, name))
+                   for name in ("check_value", "convert_value", "set_value"))
+
+    @property
+    def editable(self) -> bool:
+        return bool(self.value.editable) and not (self.foreign and self.worker is None)
+
+
+class ProjectFields:
+    """The fields of all projects that are attached. On the loop.
+
+    ``applied(name)`` is called when a project's own code has taken a value, some time
+    after it was set.
+    """
+
+    def __init__(self, applied: Callable[[str], None]) -> None:
+        self._applied = applied
+        self._lives: list[_Live] = []
+
+    def attach(
+        self, project: str, values: Sequence[ConfigValue], worker: ProjectWorker | None
+    ) -> list[str]:
+        """Add what a loaded file has made; the names of its fields.
+
+        A project may be there twice: the old code still finishes its items.
+        """
+        lives = [_Live(project, value, worker) for value in values]
+        self._lives += lives
+        return list(dict.fromkeys(map(_field_name, lives)))
+
+    def detach(self, project: str, values: Sequence[ConfigValue] | None) -> list[str]:
+        """Forget these values of the project, or all; the names of their fields."""
+        def goes(live: _Live) -> bool:
+            return live.project == project and (
+                values is None or any(live.value is value for value in values))
+
+        gone = [live for live in self._lives if goes(live)]
+        self._lives = [live for live in self._lives if not goes(live)]
+        return list(dict.fromkeys(map(_field_name, gone)))
+
+    def __contains__(self, name: str) -> bool:
+        return any(_field_name(live) == name for live in self._lives)
+
+    def __iter__(self) -> Iterator[Field]:
+        """Shared ones first, then project by project, in the order of their making."""
+        names = list(dict.fromkeys(map(_field_name, self._lives)))
+        names.sort(key=lambda name: not name.startswith(SHARED))
+        for name in names:
+            yield _field(name, self._behind(name))
+
+    def default(self, name: str) -> str:
+        """The default of a field that there is, as text."""
+        return _text(self._behind(name)[-1].value.default)
+
+    async def check(self, name: str, text: str) -> str | None:
+        """The text to keep, None for "back to the default". Raises Refused.
+
+        A field that cannot be empty goes back to its default when it is emptied.
+        """
+        lives = self._behind(name)
+        if not all(live.editable for live in lives):
+            raise Refused("This cannot be changed.")
+        try:
+            for live in lives:
+                await _check(live, text, _limits(lives))
+        except Refused:
+            if not text and all(live.value.default is not None for live in lives):
+                return None
+            raise
+        # "007" and " 7 " are 7; a project's own class may mean something else by them.
+        plain = all(isinstance(live.value, NumberConfigValue) and not live.foreign
+                    for live in lives)
+        return str(int(text)) if plain else text
+
+    def set(self, name: str, text: str | None) -> None:
+        """Give a checked text to all that are behind the field; None: their defaults."""
+        for live in self._behind(name):
+            self._give(live, live.value.default if text is None else text)
+
+    def fit(self, name: str, kept: str | None) -> None:
+        """Bring what is behind the field to one value: the kept one, else the default.
+
+        Of a number that not all of them allow, the nearest that they do counts.
+        """
+        lives = self._behind(name)
+        if not lives or (kept is None and len(lives) < 2):
+            return
+        first = lives[0].value
+        wanted = kept if kept is not None else _text(
+            first.value if first.default is None else first.default)
+        least, most = _limits(lives)
+        if least is not None and most is not None and least > most:
+            return  # nothing suits all: each keeps its own
+        if (least is not None or most is not None) and _NUMBER.fullmatch(wanted):
+            low = int(wanted) if least is None else max(int(wanted), least)
+            wanted = str(low if most is None else min(low, most))
+        for live in lives:
+            if _text(live.value.value) == wanted:
+                continue
+            # One that does not take it keeps its own, as when its file was loaded.
+            if live.foreign or _own_check(live.value, wanted) is None:
+                self._give(live, wanted)
+
+    def _behind(self, name: str) -> list[_Live]:
+        return [live for live in self._lives if _field_name(live) == name]
+
+    def _give(self, live: _Live, value: Any) -> None:
+        name = _field_name(live)
+        if not live.foreign:
+            try:
+                live.value.set_value(value)
+            except Exception:
+                logger.exception("What follows the setting %s has failed", name)
+        elif live.worker is not None and not live.worker.closed:
+            live.worker.call_for(None, f"the setting {name}", live.value.set_value, value,
+                                 then=functools.partial(self._given, name))
+
+    def _given(self, name: str, taken: Any, error: BaseException | None) -> None:
+        if error is not None or not taken:
+            logger.warning("The project's own code has not taken the setting %s: %s", name,
+                           error or "it refused it")
+        self._applied(name)
+
+
+def _field_name(live: _Live) -> str:
+    name = str(live.value.name)
+    return name if name.startswith(SHARED) else f"{live.project}/{name}"
+
+
+def _field(name: str, lives: list[_Live]) -> Field:
+    shared = name.startswith(SHARED)
+    # Of two versions of a project the newer one counts.
+    live = lives[0] if shared else lives[-1]
+    value = live.value
+    number = isinstance(value, NumberConfigValue)
+    least, most = _limits(lives)
+    regex = getattr(value, "regex", None)
+    return Field(
+        name, "shared" if shared else live.project, str(value.title or value.name),
+        str(value.description or ""), "number" if number else "text", _text(value.value),
+        _text(value.default), least, most, str(getattr(regex, "pattern", regex) or ""),
+        all(live.editable for live in lives), bool(value.advanced))
+
+
+def _limits(lives: list[_Live]) -> tuple[int | None, int | None]:
+    """What all of the numbers allow."""
+    numbers = [live.value for live in lives if isinstance(live.value, NumberConfigValue)]
+    least = [number.min for number in numbers if number.min is not None]
+    most = [number.max for number in numbers if number.max is not None]
+    return max(least, default=None), min(most, default=None)
+
+
+async def _check(live: _Live, text: str, limits: tuple[int | None, int | None]) -> None:
+    value, (least, most) = live.value, limits
+    if isinstance(value, NumberConfigValue):
+        title = str(value.title or value.name)
+        if least is not None and most is not None and least > most:
+            raise Refused(f"{title}: no number is allowed by all projects that have this "
+                          "setting. Drop one of them first.")
+        if sentence := _own_check(NumberConfigValue(title, min=least, max=most), text):
+            raise Refused(sentence)
+    sentence = await _foreign_check(live, text) if live.foreign else _own_check(value, text)
+    if sentence:
+        raise Refused(sentence)
+
+
+def _own_check(value: ConfigValue, text: str) -> str | None:
+    try:
+        return value.check_value(text)
+    except Exception as error:  # an expression that is none, say
+        return f"{value.title or value.name} cannot be checked: {error}"
+
+
+async def _foreign_check(live: _Live, text: str) -> str | None:
+    worker, title = live.worker, live.value.title or live.value.name
+    assert worker is not None  # else it is not editable
+    checked: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+
+    def then(result: Any, error: BaseException | None) -> None:
+        if checked.done():
+            return
+        if error is not None:
+            result = f"The project's own check of {title} has failed: {error}"
+        checked.set_result(None if result is None else str(result))
+
+    worker.call_for(None, f"checking the setting {live.value.name}", live.value.check_value,
+                    text, then=then)
+    try:
+        return await asyncio.wait_for(checked, CHECK_TIME)
+    except asyncio.TimeoutError:
+        return (f"The project's own check of {title} has not answered within {CHECK_TIME:.0f} "
+                "seconds, as its code is busy. Try again later.")
+
+
+def _text(value: Any) -> str:
+    """For a form. What a project's own class would print is not asked for on the loop."""
+    if value is None:
+        return ""
+    return str(value) if type(value) in (str, int, float, bool) else ""

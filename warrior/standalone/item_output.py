@@ -1,0 +1,77 @@
+"""What items print goes to standard output; a slow reader of it slows down who prints."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pipeline_core.engine.terminal import shown_output
+from warrior.process.stdout import StdoutWriter
+
+if TYPE_CHECKING:
+    from pipeline_core.item import Item
+    from pipeline_core.runner import Runner
+
+
+class ItemOutput:
+    """The output of a runner's items. ``fault`` is a sentence when some of it is missing;
+    ``on_fault()`` follows. Made and used on the loop."""
+
+    def __init__(self, runner: Runner, on_fault: Callable[[], object]) -> None:
+        self.fault = ""
+        self._on_fault = on_fault
+        self._runner = runner
+        self._loop = asyncio.get_running_loop()
+        self.writer = StdoutWriter(
+            on_closed=self._from_thread(self._closed),
+            on_drained=self._from_thread(self._drained),
+            on_trouble=self._from_thread(self._in_trouble))
+        runner.on_create_item += self._item_created
+
+    async def flush(self, patience: Callable[[], float]) -> None:
+        """Wait for a slow reader, as long as it takes something, and ``patience()`` seconds."""
+        while not self.writer.close(timeout=0.1):
+            await asyncio.sleep(0)  # an interrupt has its turn
+            if self.writer.stuck_for > patience():
+                logging.warning("Nobody reads standard output: the last of it is left out.")
+                return
+
+    def _item_created(self, runner: Runner, item: Item) -> None:
+        item.on_output += self._item_output
+
+    def _item_output(self, item: Item, data: str) -> None:
+        self.writer.write(shown_output(data, str(item.get("item_name", ""))))
+        if self.writer.full:
+            for child in item.scope.children:
+                child.pause(self)
+
+    def _drained(self) -> None:
+        for item in self._runner.active_items:
+            for child in item.scope.children:
+                child.resume(self)
+
+    def _closed(self, reason: str) -> None:
+        self._drained()
+        self._faulty(
+            f"Standard output is closed ({reason}). The items go on; their output is on the page "
+            "only.")
+
+    def _in_trouble(self, reason: str) -> None:
+        self._faulty(
+            f"Standard output cannot be written now ({reason}), so some of the items' output is "
+            "missing there. The items go on.")
+
+    def _faulty(self, sentence: str) -> None:
+        self.fault = sentence
+        logging.error("%s", sentence)
+        self._on_fault()
+
+    def _from_thread(self, function: Callable[..., object]) -> Callable[..., None]:
+        def call(*args: object) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(function, *args)
+
+        return call

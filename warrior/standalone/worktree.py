@@ -1,0 +1,224 @@
+"""A git checkout that somebody made by hand: whether its remote has something new, and a pull.
+
+Only ever forward: no commit, no change and no untracked file of the user's is touched.
+Everything raises CheckoutError, with a sentence, when git is in the way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import fcntl
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+
+from pipeline_core.engine.waiting import Fault, Waiting
+from pipeline_core.net.endpoints import Endpoint
+from warrior.checkout.git import LOOK_TIMEOUT, Git
+from warrior.checkout.git_messages import explain, shown
+from warrior.checkout.versions import CheckoutError
+from warrior.process.program import Ended
+from warrior.process.uninterrupted import in_thread, uninterrupted
+
+
+@dataclasses.dataclass(frozen=True)
+class Newer:
+    """What can be had: the commit that runs, and the newer one."""
+
+    here: str
+    there: str
+
+    def __str__(self) -> str:
+        return f"{self.here[:7]} to {self.there[:7]}"
+
+
+def top_folder(path: str) -> str:
+    """The checkout that a file lies in; '' when it lies in none. Blocks shortly."""
+    folder = os.path.dirname(os.path.abspath(path))
+    while not os.path.exists(os.path.join(folder, ".git")):
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return ""
+        folder = parent
+    return folder
+
+
+class Worktree:
+    """The checkout that holds ``file``. ``timeout`` (seconds) is for one run of git that asks
+    a remote; ``remote(url)`` is the governor's endpoint for it, and ``on_held`` gets the reason
+    while it may not be asked."""
+
+    def __init__(
+        self, git: Git, file: str, *, remote: Callable[[str], Endpoint],
+        timeout: float = LOOK_TIMEOUT, on_held: Callable[[Waiting], object] = lambda waiting: None,
+    ) -> None:
+        self._git = git
+        self._remote = remote
+        self._on_held = on_held
+        self._file = os.path.abspath(file)
+        self._timeout = timeout
+        self._folder = ""
+        #: The commit that runs: what was checked out when this began.
+        self._running = ""
+
+    async def remember(self) -> None:
+        """What is checked out now is what runs; called before the file is loaded.
+
+        Where that cannot be told, :meth:`look` says why.
+        """
+        self._folder = await in_thread(top_folder, self._file)
+        with contextlib.suppress(CheckoutError):
+            self._running = await self._commit("HEAD") if self._folder else ""
+
+    async def look(self) -> Newer | None:
+        """Ask the remote; None when there is nothing newer than what runs."""
+        self._folder = await in_thread(top_folder, self._file)
+        if not self._folder:
+            raise _trouble(f"{os.path.dirname(self._file)} is no git checkout.")
+        await self._check_file()
+        self._running = self._running or await self._commit("HEAD")
+        await self._fetch()
+        here = await self._commit("HEAD")
+        there = await self._commit("@{upstream}")
+        if here == there or await self._true("merge-base", "--is-ancestor", there, here):
+            # Another one that runs from this checkout, or a person, may have pulled.
+            return None if here == self._running else Newer(self._running, here)
+        if not await self._true("merge-base", "--is-ancestor", here, there):
+            raise _trouble(f"The checkout {self._folder} has commits of its own, so nothing can be "
+                           "pulled into it.")
+        changed = await self._say("status", "--porcelain", "--untracked-files=no",
+                                  "--ignore-submodules=all")
+        if changed:
+            name = changed.splitlines()[0].strip().partition(" ")[2].strip()
+            raise _trouble(f"The checkout {self._folder} has changes that are not committed, such "
+                           f"as {name}.")
+        ended = await self._git.run(self._folder, "read-tree", "-n", "-u", "-m", here, there)
+        if ended.returncode != 0:
+            raise _trouble(f"The new version cannot be put into {self._folder}: {_last(ended)}")
+        return Newer(here, there)
+
+    async def pull(self, newer: Newer) -> None:
+        """Bring the files to what :meth:`look` found; all of it, or nothing has changed."""
+        async with self._alone():
+            before = await self._commit("HEAD")
+            if not await self._true("merge-base", "--is-ancestor", newer.there, before):
+                await uninterrupted(self._merge(newer.there))
+            if not await in_thread(os.path.isfile, os.path.join(self._folder, ".gitmodules")):
+                return
+            try:
+                await self._submodules()
+            except BaseException:
+                # Half of the new version would be worse than the old one.
+                await uninterrupted(self._back_to(before))
+                raise
+
+    async def _merge(self, commit: str) -> None:
+        ended = await self._git.run(
+            self._folder, "merge", "--ff-only", "--quiet", commit, timeout=self._timeout)
+        if ended.returncode != 0 or ended.timed_out:
+            raise _trouble(f"The new version cannot be put into {self._folder}: {_last(ended)}")
+
+    @contextlib.asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """Of all that run from this checkout only one at a time changes it."""
+        git_dir = os.path.join(self._folder, await self._say("rev-parse", "--git-dir"))
+        descriptor = os.open(os.path.join(git_dir, "run-pipeline.lock"),
+                             os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            ends = time.monotonic() + self._timeout
+            while not _locked(descriptor):
+                if time.monotonic() > ends:
+                    raise _trouble(f"Another program has been updating {self._folder} for "
+                                   f"{self._timeout:g} seconds.")
+                await asyncio.sleep(0.1)
+            yield
+        finally:
+            os.close(descriptor)
+
+    async def _check_file(self) -> None:
+        name = os.path.relpath(self._file, self._folder)
+        ended = await self._git.run(self._folder, "ls-files", "--error-unmatch", "--", name)
+        if "did not match any file" in ended.output:
+            raise _trouble(f"{name} is no part of the git checkout {self._folder}.")
+        if ended.returncode != 0:
+            raise explain(ended.output, self._folder, self._folder)[0]
+
+    async def _fetch(self) -> None:
+        branch = await self._say("symbolic-ref", "--quiet", "--short", "HEAD")
+        if not branch:
+            raise _trouble(f"No branch is checked out in {self._folder}, so there is nothing to "
+                           "follow.")
+        remote = await self._say("config", f"branch.{branch}.remote")
+        if not remote:
+            raise _trouble(f"The branch {branch} in {self._folder} follows no branch of a remote.")
+        if remote == ".":
+            return
+        url = await self._say("config", f"remote.{remote}.url") or remote
+        turn = await self._remote(url).turn(self._on_held)
+        asked = False
+        try:
+            async with self._alone():
+                asked = True
+                ended = await self._git.run(
+                    self._folder, "fetch", "--quiet", "--recurse-submodules=no", "--", remote,
+                    timeout=self._timeout)
+            if ended.timed_out:
+                raise CheckoutError(
+                    f"{shown(url)} did not answer within {self._timeout:g} seconds.", code="git",
+                    reached=False)
+            if ended.returncode != 0:
+                raise explain(ended.output, url, self._folder)[0]
+            turn.succeeded()
+        except CheckoutError as error:
+            if asked:
+                turn.refused(str(error), Fault.PROJECT, "git", answered=error.reached)
+            raise
+        finally:
+            turn.abandoned()
+
+    async def _submodules(self) -> None:
+        ended = await self._git.run(
+            self._folder, "submodule", "--quiet", "update", "--init", "--recursive",
+            timeout=self._timeout)
+        if ended.timed_out:
+            raise _trouble(f"The submodules did not come within {self._timeout:g} seconds.")
+        if ended.returncode != 0:
+            raise _trouble(f"The submodules cannot be updated: {_last(ended)}")
+
+    async def _back_to(self, commit: str) -> None:
+        await self._git.run(self._folder, "reset", "--quiet", "--keep", commit)
+        await self._git.run(self._folder, "submodule", "--quiet", "update", "--recursive",
+                            timeout=self._timeout)
+
+    async def _commit(self, name: str) -> str:
+        ended = await self._git.run(self._folder, "rev-parse", "--verify", name + "^{commit}")
+        if ended.returncode != 0:
+            raise _trouble(f"git does not know {name} in {self._folder}: {_last(ended)}")
+        return ended.output.strip()
+
+    async def _true(self, *arguments: str) -> bool:
+        return (await self._git.run(self._folder, *arguments)).returncode == 0
+
+    async def _say(self, *arguments: str) -> str:
+        ended = await self._git.run(self._folder, *arguments)
+        return ended.output.strip() if ended.returncode == 0 else ""
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _last(ended: Ended) -> str:
+    lines = [line.strip() for line in ended.output.splitlines() if line.strip()]
+    telling = [line for line in lines if line.startswith(("fatal:", "error:"))] or lines
+    return telling[0] if telling else "git does not say why"
+
+
+def _trouble(reason: str) -> CheckoutError:
+    return CheckoutError(reason, code="git")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import datetime
 import functools
 import json
@@ -14,16 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline_core.config import realize
 from pipeline_core.engine.async_popen import AsyncPopen, AsyncPopen2
+from pipeline_core.engine.base_task import leave_by
+from pipeline_core.engine.calls import call, hook, on_loop
 from pipeline_core.engine.child import RESOURCE_ERRORS, Child
-from pipeline_core.engine.project_worker import is_project_code
-from pipeline_core.engine.realizing import is_project_value
+from pipeline_core.engine.project_code import is_project_code, is_project_value
 from pipeline_core.engine.waiting import Fault, Waiting
 from pipeline_core.net.backoff import Backoff
-from pipeline_core.net.curl_run import CURL_HOME, CurlRun, Settled
+from pipeline_core.net.curl_run import CURL_HOME, Command, CurlRun, Ended
 from pipeline_core.task import Task
 
 if TYPE_CHECKING:
     from pipeline_core.item import Item
+    from pipeline_core.net.turns import Turn
 
 __all__ = [
     "AsyncPopen", "AsyncPopen2", "CurlUpload", "ExternalProcess", "RsyncUpload",
@@ -77,90 +81,75 @@ class ExternalProcess(Task):
         """What the program reads from its standard input."""
         return b""
 
+    @on_loop
     def process(self, item: Item) -> None:
         """Make one try."""
-        if not item.carried_over(ExternalProcess.process, self, item):
-            self._prepare(item)
+        item.scope.spawn(self._try_once(item))
 
     def on_subprocess_stdout(self, pipe: Any, item: Item, data: bytes) -> None:
         """The program has printed something."""
         item.log_output(data, full_line=False)
 
+    @on_loop
     def on_subprocess_end(self, item: Item, returncode: int) -> None:
         """The program has ended, and its output is complete."""
-        if item.carried_over(ExternalProcess.on_subprocess_end, self, item, returncode):
-            return
-        if returncode in realize(self.accept_on_exit_code, item):
-            self._hook(item, self.handle_process_result, returncode, item)
-        else:
-            self._hook(item, self.handle_process_error, returncode, item)
+        item.scope.spawn(self._program_ended(item, returncode))
 
+    @on_loop
     def handle_process_result(self, exit_code: int, item: Item) -> None:
         """An accepted exit status: the task is done."""
-        if not item.carried_over(ExternalProcess.handle_process_result, self, exit_code, item):
-            self._hook(item, self.complete_item, item)
+        item.scope.spawn(self._succeeded(exit_code, item))
 
     def handle_process_error(self, exit_code: int, item: Item) -> None:
         """Another exit status: try again, or fail."""
         # As an override that has just set it means it, whatever the next item makes of it.
-        delay = float(realize(self.retry_delay, item))
-        if not item.carried_over(ExternalProcess._try_failed, self, exit_code, item, delay):
-            self._try_failed(exit_code, item, delay)
+        self._try_failed(exit_code, item, float(realize(self.retry_delay, item)))
 
-    def _try_failed(self, exit_code: int, item: Item, delay: float) -> None:
-        item.log_output(
-            f"Process {self.name} {_how_it_ended(exit_code)} for {item.description()}")
-        tries, most = item.get("tries", 1), realize(self.max_tries, item)
-        codes = realize(self.retry_on_exit_code, item)
-        if (most is None or tries < int(most)) and (codes is None or exit_code in codes):
-            self._retry(
-                item, f"{self.name} {_how_it_ended(exit_code)}.", "retry", Fault.PROJECT, delay)
-        else:
-            self._hook(item, self.fail_item, item)
-
-    # -- one try -----------------------------------------------------------------
-    def enqueue(self, item: Item) -> None:
-        if item.carried_over(ExternalProcess.enqueue, self, item):
-            return
-        self._start(item, self._begin_upload if self._uploads else self._first_try)
-
-    #: Uploads seal the item, where that has not been done beforehand.
+    # -- the tries -----------------------------------------------------------------
+    #: Uploads seal the item, where that has not been done beforehand, and ask the governor.
     _uploads = False
 
-    def _begin_upload(self, item: Item) -> None:
-        sealer = getattr(item.pipeline, "sealer", None)
-        if sealer is None:
-            self._first_try(item)
-        else:
-            sealer.seal_at_start(self, item, functools.partial(self._first_try, item))
-
-    def _first_try(self, item: Item) -> None:
+    async def _work_on(self, item: Item) -> None:
+        if self._uploads and item.pipeline.sealer is not None:
+            await item.pipeline.sealer.seal_at_start(self, item)
+        visit = item.scope.enter(self)
         item["tries"] = 0
-        item.scope.backoffs.pop(self, None)
-        self._try(item)
+        while True:
+            item["tries"] += 1
+            visit.begin_try()
+            await hook(item, self, self.process, self._try_once, item)
+            retry = await visit.tried()
+            if retry is None:
+                return
+            item.log_output(f"Retrying {self.name} for {item.description()} after "
+                            f"{retry.delay:g} seconds...")
+            await item.scope.wait(Waiting(
+                retry.reason, retry.fault, time.monotonic() + retry.delay, retry.code),
+                retry.delay)
 
-    def _try(self, item: Item) -> None:
-        item["tries"] += 1
-        self._hook(item, self.process, item)
-
-    def _retry(self, item: Item, reason: str, code: str, fault: Fault, delay: float) -> None:
-        item.log_output(
-            f"Retrying {self.name} for {item.description()} after {delay:g} seconds...")
-        item.scope.wait(Waiting(reason, fault, time.monotonic() + delay, code),
-                       delay, self._try, item)
-
-    def _prepare(self, item: Item) -> None:
-        self._hook(
-            item, self._settle, item,
-            then=functools.partial(self._line_up if self._uploads else self._spawn, item),
-            runs_project_code=(is_project_code(self.stdin_data) or is_project_value(self.args)
-                          or is_project_value(self.env) or self._runs_project_code()))
+    async def _try_once(self, item: Item) -> None:
+        command = await call(item, self, self._settle, item, in_worker=(
+            is_project_code(self.stdin_data) or is_project_value(self.args)
+            or is_project_value(self.env) or self._runs_project_code()))
+        if self._uploads:
+            ended = await self._upload(item, command)
+        else:
+            ended = await self._run_program(item, command)
+        if ended is None:
+            return  # it did not start, which the item has been told
+        await item.scope.handlers_returned()
+        item.scope.check()
+        if ended.unread:
+            await self._input_left(item, ended)
+        else:
+            await hook(item, self, self.on_subprocess_end, self._program_ended, item,
+                       ended.returncode)
 
     def _runs_project_code(self) -> bool:
         """Whether standard input is made by project code that cannot be seen from the class."""
         return False
 
-    def _settle(self, item: Item) -> Settled:
+    def _settle(self, item: Item) -> Command:
         args = [arg if isinstance(arg, (str, bytes)) else os.fspath(arg)
                 if isinstance(arg, os.PathLike) else str(arg)
                 for arg in realize(self.args, item)]
@@ -169,85 +158,118 @@ class ExternalProcess(Task):
         data = self.stdin_data(item)
         return args, env, data.encode() if isinstance(data, str) else data
 
-    def _line_up(self, item: Item, settled: Settled) -> None:
-        """Start an upload as soon as the governor lets one go to its target."""
-        turn = item.scope.turns.get(self)
-        if turn is not None and turn.open:
-            self._spawn(item, settled)
+    async def _program_ended(self, item: Item, returncode: int) -> None:
+        if returncode in realize(self.accept_on_exit_code, item):
+            await hook(item, self, self.handle_process_result, self._succeeded, returncode, item)
+        else:
+            await call(item, self, self.handle_process_error, returncode, item)
+
+    async def _succeeded(self, exit_code: int, item: Item) -> None:
+        await leave_by(item, self, self.complete_item)
+
+    @on_loop
+    def _try_failed(self, exit_code: int, item: Item, delay: float) -> None:
+        item.log_output(
+            f"Process {self.name} {_how_it_ended(exit_code)} for {item.description()}")
+        tries, most = item.get("tries", 1), realize(self.max_tries, item)
+        codes = realize(self.retry_on_exit_code, item)
+        if (most is None or tries < int(most)) and (codes is None or exit_code in codes):
+            item.scope.enter(self).ask_again(_Retry(
+                f"{self.name} {_how_it_ended(exit_code)}.", Fault.PROJECT, "retry", delay))
+        else:
+            item.scope.spawn(leave_by(item, self, self.fail_item))
+
+    async def _input_left(self, item: Item, ended: Ended) -> None:
+        """The program has ended without reading all of its input: what it did is not what it
+        was asked for, whatever its exit status says."""
+        returncode = ended.returncode
+        if self._uploads and returncode not in realize(self.accept_on_exit_code, item):
+            # A target that cannot be reached: the files are complete, so it is tried again.
+            await hook(item, self, self.on_subprocess_end, self._program_ended, item, returncode)
             return
-        endpoint = item.governor.target(os.fsdecode(settled[0][-1]))
-        turn = endpoint.try_turn()
-        if turn is not None:
-            item.scope.turns[self] = turn
-            self._spawn(item, settled)
-            return
+        item.log_output(f"{self.name} {_how_it_ended(returncode)}, but did not read all of its "
+                        f"input: {ended.unread} bytes are left.")
+        if self._uploads:
+            await call(item, self, self.handle_process_error, returncode, item)
+        else:
+            await leave_by(item, self, self.fail_item)
 
-        async def wait_and_spawn() -> None:
-            item.scope.turns[self] = await endpoint.turn(item.scope.show_waiting)
-            item.set_waiting(None)
-            self._spawn(item, settled)
+    # -- uploads -------------------------------------------------------------------
+    def use_turn(self, item: Item, turn: Turn) -> None:
+        """Begin the upload with this turn of its target."""
+        item.scope.kept_by[self] = turn
 
-        item.scope.spawn(wait_and_spawn())
-
-    def _tell_governor(
-        self, item: Item, returncode: int | None, silence: float | None = None
-    ) -> None:
-        """What came of an upload (None: it has not begun), and the target's Retry-After."""
-        turn = item.scope.turns.pop(self, None)
+    async def _upload(self, item: Item, command: Command) -> Ended | None:
+        """Run the program as soon as the governor lets an upload go to its target."""
+        turn: Turn | None = item.scope.kept_by.pop(self, None)
         if turn is None:
-            return
-        if returncode is None or item.scope.ending:
+            endpoint = item.governor.target(os.fsdecode(command[0][-1]))
+            turn = endpoint.try_turn() or await endpoint.turn(item.scope.show_waiting)
+            item.set_waiting(None)
+        try:
+            ended = await self._run_upload(item, command)
+        except BaseException:
             turn.abandoned()
-        elif returncode in realize(self.accept_on_exit_code, item):
+            raise
+        if ended is None:
+            turn.abandoned()
+            return None
+        if ended.returncode in realize(self.accept_on_exit_code, item):
             turn.succeeded()
         else:
-            turn.refused(f"An upload to {turn.endpoint.host.name} failed ({self.name} "
-                         f"{_how_it_ended(returncode)}).", Fault.TARGET, "upload", silence=silence)
+            turn.refused(
+                f"An upload to {turn.endpoint.host.name} failed ({self.name} "
+                f"{_how_it_ended(ended.returncode)}).", Fault.TARGET, "upload",
+                silence=ended.silence)
+        return ended
 
-    def _spawn(self, item: Item, settled: Settled) -> None:
-        self._launch(item, *settled, lambda child, code: self._ended(child, item, code))
+    async def _run_upload(self, item: Item, command: Command) -> Ended | None:
+        return await self._run_program(item, command)
 
-    def _launch(
-        self, item: Item, args: list[str | bytes], env: dict[str, str], data: bytes,
-        ended: Callable[[Child, int], Any],
-    ) -> Child | None:
-        """Start the program; ``ended(child, returncode)`` follows. None when it did not start:
-        then the item has been told."""
+    # -- the program ---------------------------------------------------------------
+    async def _run_program(self, item: Item, command: Command) -> Ended | None:
+        """Run the program to its end. None when it did not start: then the item has been told."""
+        args, env, data = command
         if not isinstance(data, (bytes, bytearray, memoryview)):
-            self._tell_governor(item, None)
             item.log_output(f"{self.name}: the input of the program must be bytes or text, but it "
                             f"is {'None' if data is None else type(data).__name__}.")
-            self._hook(item, self.fail_item, item)
+            await leave_by(item, self, self.fail_item)
             return None
         worker = item.worker
         if worker is None:
             raise RuntimeError(f"{self.name} can run a program only for an item in a runner")
+        ended: asyncio.Future[int] = worker.loop.create_future()
+
+        def on_end(returncode: int) -> None:
+            item.flush_output()
+            if not ended.done():
+                ended.set_result(returncode)
+
         child = Child(
             worker.children, args, env=env, cwd=self.cwd, stdin_data=bytes(data),
-            on_output=lambda data: self._output(child, item, data),
-            on_end=lambda returncode: ended(child, returncode),
+            on_output=lambda data: self._output(child, item, data), on_end=on_end,
             on_gone=lambda: item.scope.child_gone(child))
         try:
             child.start()
         except (OSError, ValueError, TypeError) as error:
-            self._not_started(item, args, env, error)
+            await self._not_started(item, args, env, error)
             return None
         item.scope.add_child(child)
         child.attach()
-        return child
+        return Ended(await ended, child.unread_input)
 
-    def _not_started(
+    async def _not_started(
         self, item: Item, args: list[str | bytes], env: dict[str, str], error: Exception
     ) -> None:
-        self._tell_governor(item, None)
         program = args[0] if args else ""
         if isinstance(error, OSError) and error.errno in RESOURCE_ERRORS:
             item["tries"] -= 1
             reason = f"{self.name}: {program!s} cannot be started now: {error.strerror}."
             item.log_output(reason)
-            backoff = item.scope.backoffs.setdefault(self, Backoff(
+            backoff = item.scope.kept_by.setdefault((self, "resources"), Backoff(
                 SHORT_OF_RESOURCES, factor=1.5, maximum=LONGEST_RETRY_DELAY))
-            self._retry(item, reason, "resources", Fault.MACHINE, round(backoff.next_delay(), 1))
+            item.scope.enter(self).ask_again(_Retry(
+                reason, Fault.MACHINE, "resources", round(backoff.next_delay(), 1)))
             backoff.grow()
             return
         if isinstance(error, FileNotFoundError) and not os.path.isdir(self.cwd):
@@ -259,7 +281,7 @@ class ExternalProcess(Task):
             reason = str(error)
         item.log_output(f"{self.name}: {program!s} cannot be run: {reason}.")
         item.log_error(self, error)
-        self._hook(item, self.fail_item, item)
+        await leave_by(item, self, self.fail_item)
 
     def _output(self, child: Child, item: Item, data: bytes) -> None:
         if is_project_code(self.on_subprocess_stdout):
@@ -270,31 +292,15 @@ class ExternalProcess(Task):
         else:
             self.on_subprocess_stdout(child, item, data)
 
-    def _ended(
-        self, child: Child, item: Item, returncode: int, silence: float | None = None
-    ) -> None:
-        item.flush_output()
-        self._tell_governor(item, returncode, silence)
-        if item.scope.ending:
-            return
-        if child.unread_input:
-            item.scope.after_handlers(self._input_left, item, child.unread_input, returncode)
-        else:
-            item.scope.after_handlers(self._hook, item, self.on_subprocess_end, item, returncode)
 
-    def _input_left(self, item: Item, left: int, returncode: int) -> None:
-        """The program has ended without reading all of its input: what it did is not what it
-        was asked for, whatever its exit status says."""
-        if self._uploads and returncode not in realize(self.accept_on_exit_code, item):
-            # A target that cannot be reached: the files are complete, so it is tried again.
-            self._hook(item, self.on_subprocess_end, item, returncode)
-            return
-        item.log_output(f"{self.name} {_how_it_ended(returncode)}, but did not read all of its "
-                        f"input: {left} bytes are left.")
-        if self._uploads:
-            self._hook(item, self.handle_process_error, returncode, item)
-        else:
-            self._hook(item, self.fail_item, item)
+@dataclasses.dataclass(frozen=True)
+class _Retry:
+    """Why a program runs again, and after how many seconds."""
+
+    reason: str
+    fault: Fault
+    code: str
+    delay: float
 
 
 def _how_it_ended(code: int) -> str:
@@ -388,8 +394,14 @@ class CurlUpload(ExternalProcess):
             "--location", "--upload-file", filename, target,
         ], max_tries=max_tries, env=dict(UPLOAD_ENV["curl"]))
 
-    def _spawn(self, item: Item, settled: Settled) -> None:
-        CurlRun(self, item, settled).start()
+    async def _run_upload(self, item: Item, command: Command) -> Ended | None:
+        return await run_curl(self, item, command)
+
+
+async def run_curl(task: ExternalProcess, item: Item, command: Command) -> Ended | None:
+    """Run curl for a task, over the redirects of the target."""
+    return await CurlRun(
+        command, functools.partial(task._run_program, item), item.log_output).run()
 
 
 class _CurlLimits:

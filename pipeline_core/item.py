@@ -16,16 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline_core.compat.python2 import what_python_2_had
 from pipeline_core.config import realize
+from pipeline_core.engine.calls import on_loop
 from pipeline_core.engine.item_scope import ItemScope
-from pipeline_core.engine.project_worker import is_project_code
+from pipeline_core.engine.project_code import is_project_code
 from pipeline_core.engine.tracebacks import format_failure
+from pipeline_core.engine.worker_thread import original
 from pipeline_core.event import Event
 
 if TYPE_CHECKING:
     from pipeline_core.engine.project_worker import ProjectWorker
+    from pipeline_core.engine.seal import Seal
     from pipeline_core.engine.waiting import Waiting
     from pipeline_core.net.governor import Governor
-    from pipeline_core.recovery.sealer import Seal
     from pipeline_core.task import Task
 
 __all__ = [
@@ -144,8 +146,7 @@ class Item(MutableMapping[str, Any]):
         return id(self)
 
     def _property_changed(self, key: str, new: Any, old: Any) -> None:
-        if not self.carried_over(Item._property_changed, self, key, new, old):
-            self.deliver(self.on_property, self, key, new, old)
+        self._on_loop(self.deliver, self.on_property, self, key, new, old)
 
     def property_items(self) -> list[tuple[str, Any]]:
         """All values as they are now."""
@@ -178,8 +179,10 @@ class Item(MutableMapping[str, Any]):
         Bytes are UTF-8; what cannot be decoded becomes U+FFFD, but a character may
         come in two pieces.
         """
-        if self.carried_over(Item.log_output, self, data, full_line):
-            return
+        size = len(data) if isinstance(data, (str, bytes)) else 1
+        self._on_loop(self._log, data, full_line, size=size)
+
+    def _log(self, data: str | bytes, full_line: bool) -> None:
         if isinstance(data, (bytes, bytearray, memoryview)):
             text = self._decoder.decode(bytes(data), final=full_line)
         else:
@@ -201,11 +204,11 @@ class Item(MutableMapping[str, Any]):
 
     def log_error(self, task: Any, *args: Any) -> None:
         """Tell the handlers of ``on_error`` what went wrong in a task."""
-        if not self.carried_over(Item.log_error, self, task, *args):
-            self.deliver(self.on_error, self, task, *args)
+        self._on_loop(self.deliver, self.on_error, self, task, *args)
 
     def log_failure(self, error: BaseException) -> None:
         """Add an error's traceback to the log."""
+        error = original(error)
         self.scope.failure = error
         only_python_2 = what_python_2_had(error)
         if only_python_2:
@@ -230,9 +233,8 @@ class Item(MutableMapping[str, Any]):
     def finished(self) -> bool:
         return self.item_state != _ItemState.running
 
+    @on_loop
     def set_task_status(self, task: Task, status: str) -> None:
-        if self.carried_over(Item.set_task_status, self, task, status):
-            return
         old = self.task_status.get(task)
         self.task_status[task] = status
         if status != old and len(self.on_task_status):
@@ -244,27 +246,27 @@ class Item(MutableMapping[str, Any]):
             self.waiting = waiting
             self.deliver(self.on_waiting, self, waiting)
 
+    @on_loop
     def complete(self) -> None:
         """End the item as completed."""
-        if not self.carried_over(Item.complete, self):
-            self.scope.end(_ItemState.completed)
+        self.scope.end(_ItemState.completed)
 
+    @on_loop
     def fail(self) -> None:
         """End the item as failed; its children are ended first."""
-        if not self.carried_over(Item.fail, self):
-            self.scope.end(_ItemState.failed)
+        self.scope.end(_ItemState.failed)
 
+    @on_loop
     def cancel(self) -> None:
         """End the item because it is not wanted any more."""
-        if not self.carried_over(Item.cancel, self):
-            self.scope.end(_ItemState.canceled)
+        self.scope.end(_ItemState.canceled)
 
+    @on_loop
     def crash(self, error: BaseException) -> None:
         """Fail the item for an error in its code; the traceback goes to its log."""
-        if not self.carried_over(Item.crash, self, error):
-            self.log_failure(error)
-            if not self.scope.ending:
-                self.scope.end(_ItemState.failed)
+        self.log_failure(error)
+        if not self.scope.ending:
+            self.scope.end(_ItemState.failed)
 
     # -- events, and the thread of the project -----------------------------------
     @property
@@ -279,23 +281,13 @@ class Item(MutableMapping[str, Any]):
         governor: Governor = self.pipeline.governor
         return governor
 
-    def carried_over(self, method: Callable[..., Any], *args: Any) -> bool:
-        """Carry a call over to the loop; False when this is the loop.
-
-        ``method`` is a function of the class that asks, not ``self.method``: that may
-        be a project's override, which has just run.
-        """
+    def _on_loop(self, function: Callable[..., Any], *args: Any, size: int = 0) -> None:
+        """Call a function that tells of the item, on the loop; in a worker it is posted there."""
         worker = self.worker
         if worker is None or worker.on_loop():
-            return False
-        worker.post(self._carry_out, method, *args)
-        return True
-
-    def _carry_out(self, method: Callable[..., Any], *args: Any) -> None:
-        try:
-            method(*args)
-        except Exception as error:
-            self.crash(error)
+            function(*args)
+        else:
+            worker.post(function, *args, size=size)
 
     def deliver(self, event: Any, *args: Any) -> None:
         """Fire an event, or call what project code put in its place.

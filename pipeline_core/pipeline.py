@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import functools
 import json
@@ -9,19 +10,20 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pipeline_core.engine.project_worker import is_project_code
+from pipeline_core.engine.calls import on_loop
+from pipeline_core.engine.project_code import is_project_code
+from pipeline_core.engine.run_item import run_item
 from pipeline_core.event import Event
 from pipeline_core.net.governor import Governor
 from pipeline_core.task import Task
 
 if TYPE_CHECKING:
     from pipeline_core.engine.project_worker import ProjectWorker
+    from pipeline_core.engine.seal import Sealer
     from pipeline_core.item import Item
     from pipeline_core.project import Project
-    from pipeline_core.recovery.sealer import Sealer
 
 __all__ = [
     "Pipeline", "datetime", "functools", "json", "os", "re", "subprocess", "time",
@@ -98,50 +100,22 @@ class Pipeline:
         return places
 
     # -- items -----------------------------------------------------------------
+    @on_loop
     def enqueue(self, item: Item) -> None:
         """Take an item through all tasks."""
-        if item.carried_over(Pipeline.enqueue, self, item):
-            return
-        self.items_in_pipeline.add(item)
-        item.on_finish += self._item_ended
-        item.deliver(self.on_start_item, self, item)
-        item.scope.after_handlers(self._enter, 0, item)
+        self._start(item, 0)
 
-    def resume_item(self, item: Item, number: int) -> None:
+    def resume_item(self, item: Item, position: int) -> None:
         """Take an item that an earlier process has sealed through the tasks from this one on."""
+        self._start(item, position)
+
+    def _start(self, item: Item, position: int) -> None:
         self.items_in_pipeline.add(item)
         item.on_finish += self._item_ended
-        self._enter(number, item)
+        item.scope.start(run_item(item, position))
 
-    def _enter(self, number: int, item: Item) -> None:
-        if number == len(self.tasks):
-            item.complete()
-        elif self.sealer is not None and self.sealer.wants(number, item):
-            item.scope.position = number
-            self.sealer.seal_before(
-                number, item, functools.partial(self._enter_task, number, item))
-        else:
-            self._enter_task(number, item)
-
-    def _enter_task(self, number: int, item: Item) -> None:
-        task = self.tasks[number]
-        item.scope.position = number
-        if not getattr(task, "may_be_canceled", False):
-            item.idle = None
-        item.scope.enter(task)
-        task._hook(item, task.enqueue, item)
-
-    def task_left(self, task: Task, item: Item, status: str) -> None:
-        """The item has left one of the tasks: on to the next, or to the end."""
-        if status != item.TaskStatus.completed:
-            item.fail()
-            return
-        position = item.scope.position
-        if item.seal is None or self.sealer is None:
-            self._enter(position + 1, item)
-        else:
-            self.sealer.left(
-                position, item, functools.partial(self._enter, position + 1, item))
+    def inner_task_left(self, task: Task, item: Item, status: str) -> None:
+        """Nothing: :func:`run_item` waits for each task itself."""
 
     def _item_ended(self, item: Item) -> None:
         self.items_in_pipeline.discard(item)
@@ -157,12 +131,14 @@ class Pipeline:
             if item.may_be_canceled:
                 item.log_output("Stopping: the item has only waited, it is cancelled.")
                 item.cancel()
-            elif item.scope.stoppable_request is not None:
-                item.scope.call_later(ANSWER_TIME, self._cancel_request, item)
+            elif item.scope.is_asking_for_work:
+                item.scope.spawn(self._stop_asking(item))
 
-    def _cancel_request(self, item: Item) -> None:
-        if self.stop_requested:
-            item.scope.stop_request()
+    async def _stop_asking(self, item: Item) -> None:
+        await asyncio.sleep(ANSWER_TIME)
+        if self.stop_requested and item.scope.is_asking_for_work:
+            item.log_output("Stopping: the tracker has not answered in time.")
+            item.cancel()
 
     def request_stop(self) -> None:
         """No more asking for work: end the items that wait, tell the project."""
@@ -175,22 +151,21 @@ class Pipeline:
         self.stop_requested = False
         self.fire(self.on_stop_canceled)
 
-    def fire(self, event: Any, then: Callable[[], Any] | None = None) -> None:
-        """Fire one of the events that belong to no item, then go on.
-
-        Handlers of the project run in its worker; they, and all that it was asked
-        before, have returned before ``then``.
-        """
+    def fire(self, event: Any) -> None:
+        """Fire one of the events that belong to no item; the project's handlers run in its
+        worker."""
         for handler in event if isinstance(event, Event) else (event,):
             if self.worker is not None and is_project_code(handler):
                 self.worker.call(handler)
             else:
                 handler()
-        if then is not None:
-            if self.worker is not None and self.worker.alive:
-                self.worker.call(_nothing, then=lambda result, error: then())
-            else:
-                then()
+
+    async def clean_up(self) -> None:
+        """Fire ``on_cleanup``. Returns when its handlers, and all that the worker was asked
+        before, have returned."""
+        self.fire(self.on_cleanup)
+        if self.worker is not None and self.worker.alive:
+            await self.worker.run_for(None, "the last handlers", _nothing)
 
 
 def _nothing() -> None:

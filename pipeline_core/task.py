@@ -15,10 +15,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pipeline_core.config import ConfigValue, realize
-from pipeline_core.engine.base_task import Task
+from pipeline_core.engine.base_task import Task, leave_by, run_task
+from pipeline_core.engine.calls import call, contained, realized
 from pipeline_core.engine.concurrency_limiter import ConcurrencyLimiter
 from pipeline_core.engine.printing import prints_to
-from pipeline_core.engine.project_worker import current_item, is_project_code
+from pipeline_core.engine.worker_thread import original
 
 if TYPE_CHECKING:
     from pipeline_core.item import Item
@@ -37,60 +38,38 @@ class SimpleTask(Task):
     runs on the loop; all else may block.
     """
 
+    #: One of ours that works on disk: it runs in the worker as well.
+    _blocks = False
+
     def process(self, item: Item) -> Any:
         """Work on the item; subclasses say how."""
         raise NotImplementedError(f"{type(self).__name__} does not say how to process an item")
 
-    def enqueue(self, item: Item) -> None:
-        if item.carried_over(SimpleTask.enqueue, self, item):
-            return
-        self._start(item, self._begin)
-
-    def _begin(self, item: Item) -> None:
-        worker = item.worker
-        ended = functools.partial(self._processed, item)
-        if inspect.iscoroutinefunction(self.process):
-            self._begin_coroutine(item, ended)
-        elif worker is not None and (is_project_code(self.process) or self._blocks):
-            worker.call_for(item, self.name, self.process, item, cwd=self.cwd, then=ended)
-        else:
-            token = current_item.set(item)
-            try:
-                result, error = self.process(item), None
-            except Exception as raised:
-                result, error = None, raised
-            finally:
-                current_item.reset(token)
-            ended(result, error)
-
-    #: One of ours that works on disk: it runs in the worker as well.
-    _blocks = False
-
-    def _begin_coroutine(self, item: Item, ended: Callable[..., Any]) -> None:
-        token = current_item.set(item)
+    async def _work_on(self, item: Item) -> None:
         try:
-            with prints_to(functools.partial(item.log_output, full_line=False)):
-                task = asyncio.ensure_future(self.process(item))
-        finally:
-            current_item.reset(token)
-        item.scope.at_end(task.cancel)
+            if inspect.iscoroutinefunction(self.process):
+                await self._await_process(item)
+            else:
+                await call(item, self, self.process, item, in_worker=self._blocks)
+        except Exception as error:
+            await self._failed(item, error)
+        else:
+            await leave_by(item, self, self.complete_item)
 
-        def finished(task: asyncio.Future[Any]) -> None:
-            item.scope.not_at_end(task.cancel)
-            if not task.cancelled():
-                ended(None, task.exception())
-            elif not item.scope.ending:
-                ended(None, asyncio.CancelledError("the coroutine was cancelled"))
+    async def _failed(self, item: Item, error: BaseException) -> None:
+        item.log_failure(original(error))
+        await leave_by(item, self, self.fail_item)
 
-        task.add_done_callback(finished)
-
-    def _processed(self, item: Item, result: Any, error: BaseException | None) -> None:
-        if error is not None:
-            item.log_failure(error)
-            if item.scope.is_open(self):
-                self._hook(item, self.fail_item, item)
-        elif item.scope.is_open(self):
-            self._hook(item, self.complete_item, item)
+    async def _await_process(self, item: Item) -> None:
+        with prints_to(functools.partial(item.log_output, full_line=False)):
+            # A task of its own: what it does to it does not concern the item's other steps.
+            work = asyncio.ensure_future(contained(self.process(item)))
+        try:
+            await work
+        except asyncio.CancelledError:
+            work.cancel()
+            item.scope.check()
+            raise RuntimeError("The coroutine was cancelled.") from None
 
 
 class SetItemKey(SimpleTask):
@@ -101,16 +80,9 @@ class SetItemKey(SimpleTask):
         self.key = key
         self.value = value
 
-    def enqueue(self, item: Item) -> None:
-        if not item.carried_over(SetItemKey.enqueue, self, item):
-            self._start(item, self._begin_realizing)
-
-    def _begin_realizing(self, item: Item) -> None:
-        self._realize(item, self.value, functools.partial(self._set, item))
-
-    def _set(self, item: Item, value: Any) -> None:
-        item[self.key] = value
-        self._hook(item, self.complete_item, item)
+    async def _work_on(self, item: Item) -> None:
+        item[self.key] = await realized(item, self, self.value)
+        await leave_by(item, self, self.complete_item)
 
 
 class PrintItem(SimpleTask):
@@ -138,15 +110,17 @@ class _Container(Task):
     def fill_ui_task_list(self, task_list: list[tuple[Task, str]]) -> None:
         self.inner_task.fill_ui_task_list(task_list)
 
-    def _enter_inner(self, item: Item) -> None:
-        item.scope.enter(self.inner_task)
-        self._hook(item, self.inner_task.enqueue, item)
+    async def _run_inner_task(self, item: Item) -> None:
+        completed = await run_task(self.inner_task, item)
+        await leave_by(item, self, self.complete_item if completed else self.fail_item)
 
-    def task_left(self, task: Task, item: Item, status: str) -> None:
-        if status == item.TaskStatus.completed:
-            self._hook(item, self.complete_item, item)
-        else:
-            self._hook(item, self.fail_item, item)
+    def inner_task_left(self, task: Task, item: Item, status: str) -> None:
+        item.scope.spawn(self._inner_task_left(item, status))
+
+    async def _inner_task_left(self, item: Item, status: str) -> None:
+        await item.scope.handlers_returned()
+        completed = status == item.TaskStatus.completed
+        await leave_by(item, self, self.complete_item if completed else self.fail_item)
 
     def __str__(self) -> str:
         return f"{self.name}({self.inner_task})"
@@ -159,20 +133,12 @@ class ConditionalTask(_Container):
         super().__init__("Conditional", inner_task)
         self.condition_function = condition_function
 
-    def enqueue(self, item: Item) -> None:
-        if not item.carried_over(ConditionalTask.enqueue, self, item):
-            self._start(item, self._ask)
-
-    def _ask(self, item: Item) -> None:
-        self._hook(item, self.condition_function, item,
-                   then=functools.partial(self._decided, item))
-
-    def _decided(self, item: Item, wanted: Any) -> None:
-        if wanted:
-            self._enter_inner(item)
+    async def _work_on(self, item: Item) -> None:
+        if await call(item, self, self.condition_function, item):
+            await self._run_inner_task(item)
         else:
             item.log_output(f"Skipping {self.inner_task} for {item.description()}")
-            self._hook(item, self.complete_item, item)
+            await leave_by(item, self, self.complete_item)
 
 
 class LimitConcurrent(_Container):
@@ -195,21 +161,9 @@ class LimitConcurrent(_Container):
         shared = self.limit.limiter if isinstance(self.limit, ConfigValue) else None
         return shared or self._own_limiter
 
-    def enqueue(self, item: Item) -> None:
-        if not item.carried_over(LimitConcurrent.enqueue, self, item):
-            self._start(item, functools.partial(self.limiter.line_up, self))
-
-    def task_left(self, task: Task, item: Item, status: str) -> None:
-        self.limiter.leave(item)
-        super().task_left(task, item, status)
-
-    def let_in(self, item: Item) -> None:
-        """The limiter has room for the item."""
-        self._enter_inner(item)
-
-    def realize_limit(self, item: Item, then: Callable[[Any], Any]) -> None:
-        """``then(limit)``, as the limit is for this item now."""
-        self._realize(item, self.limit, then)
+    async def _work_on(self, item: Item) -> None:
+        async with self.limiter.slot(item, self):
+            await self._run_inner_task(item)
 
     def _limit_changed(self, limit: ConfigValue) -> None:
-        self.limiter.limit_changed(limit)
+        self.limiter.limit_changed()

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from tornado import httpclient, ioloop
 
 from pipeline_core.config import realize
+from pipeline_core.engine.base_task import leave_by, run_task
+from pipeline_core.engine.calls import call, hook, on_loop
 from pipeline_core.engine.waiting import Fault
 from pipeline_core.externalprocess import CurlUpload, RsyncUpload
 from pipeline_core.item import ItemValue
@@ -71,97 +73,83 @@ class GetItemFromTracker(TrackerRequest):
             data["version"] = realize(self.version, item)
         return data
 
-    def process_body(self, body: str, item: Item) -> None:
-        if item.carried_over(GetItemFromTracker.process_body, self, body, item):
-            return
+    async def _process_body(self, body: str, item: Item) -> None:
         try:
             values, dropped = split_answer(parse_object(body))
         except UnexpectedAnswer as error:
             self._unexpected(item, body, str(error))
             return
         if not values.get("item_name"):
-            self._wait_and_retry(item, "The tracker gave no item.", Fault.TRACKER, "no-items")
+            self._ask_again(item, "The tracker gave no item.", Fault.TRACKER, "no-items")
             return
         for key in dropped[:MOST_DROPPED_TOLD]:
             item.log_output(f"The tracker's answer sets {key[:100]!r}, which is ours: left out.")
         if len(dropped) > MOST_DROPPED_TOLD:
             item.log_output(f"And {len(dropped) - MOST_DROPPED_TOLD} more such keys.")
-        item.may_be_canceled = False
         # The tracker has items; how long the project takes to look at them is its own affair.
-        self._answer_used(item)
+        self._asking(item).answer_used()
         names, queues = parse_items(values)
-        if self.item_filter is None:
-            self._accept(item, values, names, queues)
-            return
+        if self.item_filter is not None:
+            wanted = await self._filter(item, names, queues)
+            if wanted is None:
+                return
+            names, queues = wanted
+        await self._accept(item, values, names, queues)
+
+    async def _filter(
+        self, item: Item, names: list[str], queues: list[Any] | None
+    ) -> tuple[list[str], list[Any] | None] | None:
+        """The names that the project takes, and their queues; the others are given back. None when
+        it takes none, or its filter has failed the item."""
         offered = [{"item": name, "queue": queue} for name, queue in
                    zip(names, queues or [None] * len(names))]
-        self._filter(item, offered, functools.partial(self._filtered, item, values, names, queues))
-
-    def _filter(self, item: Item, offered: list[dict[str, Any]], then: Any) -> None:
-        def ask() -> tuple[Any, str, BaseException | None]:
-            try:
-                assert self.item_filter is not None
-                wanted = len(offered)
-                verdicts = self.item_filter(offered)
-                return verdicts, wrong_verdicts(verdicts, wanted), None
-            except BaseException as error:
-                # sys.exit() too: what was claimed is given back before the item fails.
-                return None, "", error
-
-        self._hook(item, ask, then=then, runs_project_code=True)
-
-    def _filtered(self, item: Item, values: dict[str, Any], names: list[str],
-                  queues: list[Any] | None, answer: tuple[Any, str, BaseException | None]) -> None:
-        verdicts, wrong, error = answer
-        if error is not None:
-            item.log_failure(error)
-        elif wrong:
-            item.log_output(f"item_filter returned invalid data{wrong}")
-            error = ValueError()
-        if error is not None:
-            self._release(item, names, functools.partial(self._hook, item, self.fail_item, item))
-            return
+        verdicts, wrong, error = await call(item, self, self._ask_filter, offered, in_worker=True)
+        if error is not None or wrong:
+            if error is not None:
+                item.log_failure(error)
+            else:
+                item.log_output(f"item_filter returned invalid data{wrong}")
+            await self._release(item, names)
+            await leave_by(item, self, self.fail_item)
+            return None
         keep = [number for number, verdict in enumerate(verdicts) if verdict]
         refused = [name for name, verdict in zip(names, verdicts) if not verdict]
-        accepted = [names[number] for number in keep]
-        kept_queues = None if queues is None else [queues[number] for number in keep]
-        if keep:
-            go_on = functools.partial(self._accept, item, values, accepted, kept_queues)
-        else:
-            go_on = functools.partial(
-                self._wait_and_retry, item, "The project took none of the items it was given.",
-                Fault.PROJECT, "no-items")
         if refused:
-            self._release(item, refused, go_on)
-        else:
-            go_on()
+            await self._release(item, refused)
+        if not keep:
+            self._ask_again(item, "The project took none of the items it was given.",
+                            Fault.PROJECT, "no-items")
+            return None
+        return ([names[number] for number in keep],
+                None if queues is None else [queues[number] for number in keep])
 
-    def _release(self, item: Item, names: list[str], then: Callable[[], Any]) -> None:
+    def _ask_filter(
+        self, offered: list[dict[str, Any]]
+    ) -> tuple[Any, str, BaseException | None]:
+        """In the worker: what the filter says, and what is wrong with that."""
+        assert self.item_filter is not None
+        wanted = len(offered)
+        try:
+            verdicts = self.item_filter(offered)
+            return verdicts, wrong_verdicts(verdicts, wanted), None
+        except BaseException as error:
+            # sys.exit() too: what was claimed is given back before the item fails.
+            return None, "", error
+
+    async def _release(self, item: Item, names: list[str]) -> None:
         release = ReleaseItemsToTracker(self.tracker_url, self.downloader, self.version, names)
         release.cwd = self.cwd
-        release.owner = _Then(then)
-        item.scope.enter(release)
-        release.enqueue(item)
+        await run_task(release, item)
 
-    def _accept(self, item: Item, values: dict[str, Any], names: list[str],
-                queues: list[Any] | None) -> None:
+    async def _accept(self, item: Item, values: dict[str, Any], names: list[str],
+                      queues: list[Any] | None) -> None:
         for key, value in values.items():
             item[key] = value
         item["item_name"] = "\0".join(names)
         item["items"] = names
         item["queues"] = queues
         item.log_output(f"Received {item.description()} from the tracker")
-        self._hook(item, self.complete_item, item)
-
-
-class _Then:
-    """Goes on when the task made for one step has been left."""
-
-    def __init__(self, then: Callable[[], Any]) -> None:
-        self._then = then
-
-    def task_left(self, task: Task, item: Item, status: str) -> None:
-        self._then()
+        await leave_by(item, self, self.complete_item)
 
 
 class ReleaseItemsToTracker(TrackerRequest):
@@ -184,16 +172,14 @@ class ReleaseItemsToTracker(TrackerRequest):
         data["items"] = realize(self.items, item)
         return data
 
-    def process_body(self, body: str, item: Item) -> None:
-        if item.carried_over(ReleaseItemsToTracker.process_body, self, body, item):
-            return
+    async def _process_body(self, body: str, item: Item) -> None:
         try:
             answer = parse_object(body)
         except UnexpectedAnswer as error:
             self._unexpected(item, body, str(error))
             return
         if isinstance(answer.get("items"), list):
-            self._hook(item, self.complete_item, item)
+            await leave_by(item, self, self.complete_item)
         else:
             self._unexpected(item, body, "there is no list of released items in it")
 
@@ -271,65 +257,65 @@ class UploadWithTracker(TrackerRequest):
             data["version"] = realize(self.version, item)
         return data
 
-    def process_body(self, body: str, item: Item) -> None:
-        if item.carried_over(UploadWithTracker.process_body, self, body, item):
-            return
-        if item.scope.ending:
-            return
+    async def _process_body(self, body: str, item: Item) -> None:
         try:
             target = parse_target(parse_object(body))
             upload = self._upload_to(target)
         except UnexpectedAnswer as error:
             self._unexpected(item, body, str(error))
             return
-        endpoint = item.governor.target(target)
-        turn = self._turn_at(item, endpoint)
+        endpoint, asking = item.governor.target(target), self._asking(item)
+        turn = asking.take_target_turn(endpoint)
         if turn is None:
             held = endpoint.held
             if held is not None:
                 item.log_output(f"The tracker chose the upload target {target}, which cannot be "
                                 f"used now: {held.reason}")
-            self._line_up_at(item, endpoint)
+            self._wait_for_target(item, endpoint)
             return
-        item.scope.turns[upload] = turn
-        upload.cwd = self.cwd
+        asking.answer_used()
         item.log_output(f"Uploading to {target}")
-        upload.owner = _Outcome(self)
-        item.scope.enter(upload)
-        upload.enqueue(item)
+        upload.cwd = self.cwd
+        upload.use_turn(item, turn)
+        if await run_task(upload, item):
+            await hook(item, self, self._inner_task_complete_item, self._uploaded, upload, item)
+        else:
+            await hook(item, self, self._inner_task_fail_item, self._not_uploaded, upload, item)
 
+    @on_loop
     def _inner_task_complete_item(self, task: Task, item: Item) -> None:
         """The upload is done. Files that make an upload of their own call this, too."""
-        if not item.carried_over(UploadWithTracker._inner_task_complete_item, self, task, item):
-            self._hook(item, self.complete_item, item)
+        item.scope.spawn(self._uploaded(task, item))
 
+    @on_loop
     def _inner_task_fail_item(self, task: Task, item: Item) -> None:
         """The upload has failed: ask for a target again, unless there is nothing to send."""
-        if item.carried_over(UploadWithTracker._inner_task_fail_item, self, task, item):
+        item.scope.spawn(self._not_uploaded(task, item))
+
+    async def _uploaded(self, task: Task, item: Item) -> None:
+        await leave_by(item, self, self.complete_item)
+
+    async def _not_uploaded(self, task: Task, item: Item) -> None:
+        if item.seal is not None:
+            missing = await item.pipeline.sealer.missing_file(item)
+            if missing:
+                item.log_output(f"{missing} is missing: the upload is given up.")
+        else:
+            # In the worker: it looks at the disk.
+            missing = await call(item, self, self._missing_file, item, in_worker=True)
+            if missing:
+                item.keep_data = True
+                item.log_output(f"The file {missing} is missing, so it cannot be uploaded. The "
+                                f"item's other files are kept in {item['data_dir']}")
+        if missing:
+            await leave_by(item, self, self.fail_item)
             return
         target = getattr(task, "target", None)
         where = f" to {target}" if isinstance(target, str) else ""
-        again = functools.partial(
-            self._wait_and_retry, item,
-            f"The upload{where} failed. The tracker will be asked for a target again.",
+        self._ask_again(
+            item, f"The upload{where} failed. The tracker will be asked for a target again.",
             Fault.TARGET, "upload", alone=True,
             at=item.governor.target(str(target)) if where else None)
-        if item.seal is None:
-            # In the worker: it looks at the disk.
-            self._hook(item, self._missing_file, item, runs_project_code=True,
-                       then=functools.partial(self._fail_if_missing, item, again))
-        else:
-            item.pipeline.sealer.look_for_files(
-                item, again, functools.partial(self._hook, item, self.fail_item, item))
-
-    def _fail_if_missing(self, item: Item, again: Callable[[], Any], missing: str) -> None:
-        if missing:
-            item.keep_data = True
-            item.log_output(f"The file {missing} is missing, so it cannot be uploaded. The item's "
-                            f"other files are kept in {item['data_dir']}")
-            self._hook(item, self.fail_item, item)
-        else:
-            again()
 
     def _missing_file(self, item: Item) -> str:
         """The first file that is not there, '' if all are, or if nothing is: a disk can be
@@ -343,7 +329,7 @@ class UploadWithTracker(TrackerRequest):
                 return path
         return ""
 
-    def _upload_to(self, target: str) -> Task:
+    def _upload_to(self, target: str) -> RsyncUpload | CurlUpload:
         if target.startswith("rsync:"):
             return RsyncUpload(
                 target, self.files, target_source_path=self.rsync_target_source_path,
@@ -357,19 +343,6 @@ class UploadWithTracker(TrackerRequest):
             self.curl_speed_time, max_tries=1)
 
 
-class _Outcome:
-    """What an upload means for the task that had it made."""
-
-    def __init__(self, task: UploadWithTracker) -> None:
-        self._task = task
-
-    def task_left(self, task: Task, item: Item, status: str) -> None:
-        done = status == item.TaskStatus.completed
-        self._task._hook(
-            item, self._task._inner_task_complete_item if done
-            else self._task._inner_task_fail_item, task, item)
-
-
 class SendDoneToTracker(TrackerRequest):
     """Reports the item as done; only the answer ``OK`` counts."""
 
@@ -381,16 +354,14 @@ class SendDoneToTracker(TrackerRequest):
         stats: dict[str, Any] = realize(self.stats, item)
         return stats
 
-    def process_body(self, body: str, item: Item) -> None:
-        if item.carried_over(SendDoneToTracker.process_body, self, body, item):
-            return
+    async def _process_body(self, body: str, item: Item) -> None:
         if body.strip() == "OK":
             item.log_output("The tracker has confirmed the item")
-            self._hook(item, self.complete_item, item)
-        elif time.monotonic() - self._backoff(item).started > NOT_ACCEPTED_AFTER:
+            await leave_by(item, self, self.complete_item)
+        elif time.monotonic() - self._asking(item).backoff.started > NOT_ACCEPTED_AFTER:
             item.keep_data = True
             item.log_output("The tracker has not accepted the item for a day; its files are "
                             f"kept in {item['data_dir']}")
-            self._hook(item, self.fail_item, item)
+            await leave_by(item, self, self.fail_item)
         else:
             self._unexpected(item, body, "it should be OK", alone=True)

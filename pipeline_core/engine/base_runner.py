@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import functools
+import contextlib
 import logging
 import os
 import time
+from collections.abc import Coroutine
 from typing import Any
 
 from pipeline_core.engine.project_worker import ProjectWorker
@@ -92,13 +93,13 @@ class Runner:
         self._trouble = Backoff(2.0, factor=2.0)
         self._disk: WorkerThread | None = None
         self._timers: set[asyncio.TimerHandle] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     # -- what it is told -------------------------------------------------------
     def set_current_pipeline(self, pipeline: Pipeline | None) -> None:
         """Send new items through this pipeline; those at work stay in theirs."""
         self.current_pipeline = pipeline
         if pipeline is not None:
-            pipeline.on_finish_item += self._item_finished
             pipeline.on_seal_item += self._item_sealed
             if self._running:
                 self._adopt(pipeline)
@@ -179,12 +180,10 @@ class Runner:
         """Work on an item that an earlier process has sealed, beside all others; it does not
         count for ``max_items``."""
         self._adopt(item.pipeline)
-        item.pipeline.on_finish_item += self._item_finished
         item.pipeline.on_seal_item += self._item_sealed
         self.active_items.add(item)
         self.uploading.add(item)
-        if self._announce(item):
-            item.pipeline.resume_item(item, position)
+        self._spawn(self._resume(item, position))
 
     # -- what it tells -----------------------------------------------------------
     def is_active(self) -> bool:
@@ -278,18 +277,21 @@ class Runner:
 
     def _start_item(self) -> None:
         pipeline = self.current_pipeline
-        assert pipeline is not None and self._disk is not None
+        assert pipeline is not None
         self.item_count += 1
         prefix = self._item_prefix or unique_id_str()
         item = Item(pipeline, f"{prefix}-{self.item_count}", self.item_count,
                     keep_data=self.keep_data, prepare_data_directory=False)
         item.idle = STARTING
         self.active_items.add(item)
-        self._disk.call(item.prepare_data_directory,
-                        then=functools.partial(self._prepared, item))
+        self._spawn(self._work_on(item))
 
-    def _prepared(self, item: Item, result: Any, error: BaseException | None) -> None:
-        if error is not None:
+    async def _work_on(self, item: Item) -> None:
+        """All of an item's time: from its folder, through its pipeline, until it is cleared."""
+        assert self._disk is not None
+        try:
+            await self._disk.run(item.prepare_data_directory)
+        except Exception as error:
             self.active_items.discard(item)
             self.item_count -= 1
             self._cannot_start(error)
@@ -299,27 +301,63 @@ class Runner:
         if self._stopping and not item.finished:
             item.may_be_canceled = True  # it has not asked for anything yet
             item.cancel()
-        if item.finished:
-            self._item_finished(item.pipeline, item)
-            return
-        if self._announce(item):
+        if not item.finished and self._announce(item):
             item.pipeline.enqueue(item)
+            await item.scope.has_closed()
+        await self._put_away(item)
+
+    async def _resume(self, item: Item, position: int) -> None:
+        if self._announce(item):
+            item.pipeline.resume_item(item, position)
+            await item.scope.has_closed()
+        await self._put_away(item)
 
     def _announce(self, item: Item) -> bool:
         """Tell of an item that is about to begin; False when a handler has ended it."""
         for name, args in (("on_create_item", (self, item)),
                            ("on_pipeline_start_item", (self, item.pipeline, item))):
-            try:
-                getattr(self, name)(*args)
-            except Exception as error:
-                logger.error("A handler of %s failed for %s: %s: %s", name, item,
-                             type(error).__name__, error)
-                item.crash(error)
+            self._tell_of(item, name, *args)
             if item.scope.ending:
-                # The pipeline does not know it, so it cannot tell that it has ended.
-                self._item_finished(item.pipeline, item)
                 return False
         return True
+
+    async def _put_away(self, item: Item) -> None:
+        """The item has ended: remove its folder, count it, and give its slot to the next."""
+        assert self._disk is not None
+        if item.failed:
+            self._rest()
+        sealer = item.pipeline.sealer if item.seal is not None else None
+        # Behind its seal nothing of an item is removed before it is reported.
+        if sealer is None or not sealer.ended(item):
+            await item.scope.handlers_returned()
+            try:
+                # Its slot is free when its folder is gone, so folders cannot pile up.
+                if sealer is not None:
+                    await self._disk.run(sealer.clear, item)
+                else:
+                    await self._disk.run(item.clear_data_directory)
+            except Exception as error:
+                item.log_output(f"Warning: the item's folder could not be removed: {error}")
+                logger.warning("The folder of %s could not be removed: %s", item, error)
+            if sealer is not None:
+                sealer.gone(item)
+        self.active_items.discard(item)
+        self.uploading.discard(item)
+        if item.only_waited:
+            self.only_waited += 1
+        else:
+            self.counts[item.item_state] += 1
+        self._tell_of(item, "on_pipeline_finish_item", self, item.pipeline, item)
+        self._fill_soon()
+
+    def _tell_of(self, item: Item, name: str, *args: Any) -> None:
+        """Fire an event of an item; a handler that raises fails it, if it has not ended yet."""
+        try:
+            getattr(self, name)(*args)
+        except Exception as error:
+            logger.error("A handler of %s failed for %s: %s: %s", name, item,
+                         type(error).__name__, error)
+            item.crash(error)
 
     def _cannot_start(self, error: BaseException) -> None:
         if self.waiting is None:
@@ -343,44 +381,6 @@ class Runner:
             self._tell("on_seal_item", item)
             self._fill_soon()
 
-    def _item_finished(self, pipeline: Pipeline, item: Item) -> None:
-        if item not in self.active_items:
-            return
-        if item.failed:
-            self._rest()
-        assert self._disk is not None
-        clear = item.clear_data_directory
-        if item.seal is not None and pipeline.sealer is not None:
-            if pipeline.sealer.ended(item):
-                # Behind its seal nothing of an item is removed before it is reported.
-                self._cleared(item, None, None, kept=True)
-                return
-            clear = functools.partial(pipeline.sealer.clear, item)
-        # Its slot is free when its folder is gone, so folders cannot pile up.
-        self._disk.call(clear, then=functools.partial(self._cleared, item))
-
-    def _cleared(
-        self, item: Item, result: Any, error: BaseException | None, kept: bool = False
-    ) -> None:
-        if item.seal is not None and item.pipeline.sealer is not None and not kept:
-            item.pipeline.sealer.gone(item)
-        if error is not None:
-            item.log_output(f"Warning: the item's folder could not be removed: {error}")
-            logger.warning("The folder of %s could not be removed: %s", item, error)
-        self.active_items.discard(item)
-        self.uploading.discard(item)
-        if item.only_waited:
-            self.only_waited += 1
-        else:
-            self.counts[item.item_state] += 1
-        try:
-            self.on_pipeline_finish_item(self, item.pipeline, item)
-        except Exception as error:
-            logger.error("A handler of on_pipeline_finish_item failed for %s: %s: %s", item,
-                         type(error).__name__, error)
-            item.log_failure(error)
-        self._fill_soon()
-
     def _rest(self) -> None:
         now, delay = time.monotonic(), float(self.FAILED_ITEM_DELAY)
         self._resting = [until for until in self._resting if until > now]
@@ -389,28 +389,27 @@ class Runner:
 
     # -- the end -----------------------------------------------------------------
     def _finish(self) -> None:
-        if self.status == "stopped":
-            return
-        if not self._running:
-            return
-        self._running = False
-        self._cancel_timers()
-        if self.current_pipeline is None:
-            self._finished()
-            return
-        # A project that does not return from its clean-up must not keep us.
-        self._later(CLEANUP_TIME if len(self.current_pipeline.on_cleanup) else LAST_HANDLERS_TIME,
-                    self._finished)
-        self.current_pipeline.fire(self.current_pipeline.on_cleanup, self._finished)
+        if self._running and self.status != "stopped":
+            self._running = False
+            self._cancel_timers()
+            self._spawn(self._clean_up())
 
-    def _finished(self) -> None:
-        if self.status == "stopped":
-            return
-        self._cancel_timers()
+    async def _clean_up(self) -> None:
+        pipeline = self.current_pipeline
+        if pipeline is not None:
+            # A project that does not return from its clean-up must not keep us.
+            patience = CLEANUP_TIME if len(pipeline.on_cleanup) else LAST_HANDLERS_TIME
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(pipeline.clean_up(), patience)
         if self._disk is not None:
             self._disk.close()
         self._set_status("stopped")
         self._tell("on_finish")
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _cancel_timers(self) -> None:
         for timer in self._timers:

@@ -24,6 +24,9 @@ _F_SETPIPE_SZ = 1031
 #: the child its output is taken for complete.
 DRAIN_TIME = 2.0
 
+#: Seconds between two looks at a group whose first process has ended; they grow.
+GROUP_INTERVAL, LONGEST_GROUP_INTERVAL = 0.05, 2.0
+
 #: Errors that say: not now. The step is tried again later.
 RESOURCE_ERRORS = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 
@@ -135,6 +138,7 @@ class Child:
         self._ended = False
         self._gone = False
         self._kill_timer: asyncio.TimerHandle | None = None
+        self._waiters: list[asyncio.Future[None]] = []
 
     # -- the start -------------------------------------------------------------
     def start(self) -> None:
@@ -224,8 +228,7 @@ class Child:
             os.close(self._pidfd)
             self._pidfd = -1
         self._input.child_exited()
-        if not group_lives(self.pid):
-            self._group_gone()
+        self._look_at_group(GROUP_INTERVAL)
         if self._out >= 0:
             self._loop.call_later(DRAIN_TIME, self._drained)
         self._maybe_end()
@@ -241,8 +244,18 @@ class Child:
             self._ended = True
             self._input.settle()
             self._on_end(self.returncode)
-            if self._gone and self._on_gone is not None:
-                self._on_gone()
+            self._maybe_gone()
+
+    def _look_at_group(self, step: float) -> None:
+        """See whether something is left that it has started in the background, again and again:
+        the number of a group that is gone may become that of another one."""
+        if self._gone or self._kill_timer is not None:
+            return
+        if not group_lives(self.pid):
+            self._group_gone()
+        else:
+            self._loop.call_later(
+                step, self._look_at_group, min(2 * step, LONGEST_GROUP_INTERVAL))
 
     def _group_gone(self) -> None:
         if not self._gone:
@@ -250,8 +263,23 @@ class Child:
             self._children.remove(self.pid)
             if self._kill_timer is not None:
                 self._kill_timer.cancel()
-            if self._ended and self._on_gone is not None:
-                self._on_gone()
+            self._maybe_gone()
+
+    def _maybe_gone(self) -> None:
+        if not (self._gone and self._ended):
+            return
+        if self._on_gone is not None:
+            self._on_gone()
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def gone(self) -> None:
+        """Wait until its last output has come, and nothing is left of its group."""
+        if not (self._gone and self._ended):
+            waiter = self._loop.create_future()
+            self._waiters.append(waiter)
+            await waiter
 
     # -- ending it -------------------------------------------------------------
     def stop(self, kill_after: float) -> None:

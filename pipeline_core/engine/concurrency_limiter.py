@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import collections
+import asyncio
 import contextlib
-import functools
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
+from pipeline_core.engine.calls import realized
 from pipeline_core.engine.waiting import Fault, Waiting
 
 if TYPE_CHECKING:
@@ -23,49 +24,61 @@ class ConcurrencyLimiter:
     """
 
     def __init__(self) -> None:
-        self._inside: set[Item] = set()
-        self._queue: collections.deque[tuple[LimitConcurrent, Item]] = collections.deque()
-        self._deciding: Item | None = None
+        self._inside = 0
+        self._queue: list[_Waiter] = []
 
-    def line_up(self, task: LimitConcurrent, item: Item) -> None:
-        """The item wants in; ``task.let_in(item)`` follows when there is room."""
-        item.scope.at_end(functools.partial(self.leave, item))
-        self._queue.append((task, item))
-        self.look()
+    @contextlib.asynccontextmanager
+    async def slot(self, item: Item, task: LimitConcurrent) -> AsyncIterator[None]:
+        """Wait for a slot, and hold it inside the block."""
+        await self._wait_for_slot(_Waiter(item, task))
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
+            self._look()
 
-    def leave(self, item: Item) -> None:
-        """The item is out again, or does not want in any more. Idempotent."""
-        if self._deciding is item:
-            self._deciding = None
-        self._inside.discard(item)
-        for waiting in self._queue:
-            if waiting[1] is item:
-                with contextlib.suppress(ValueError):
-                    self._queue.remove(waiting)
-                break
-        self.look()
+    async def _wait_for_slot(self, waiter: _Waiter) -> None:
+        item, task = waiter.item, waiter.task
+        self._queue.append(waiter)
+        try:
+            self._look()
+            while True:
+                await waiter.woken.wait()
+                waiter.woken.clear()
+                # Only the first one is woken, so nobody else comes in while it asks for the limit.
+                limit = int(await realized(item, task, task.limit))
+                if self._inside < limit:
+                    break
+                for one in self._queue:
+                    one.show(limit)
+        finally:
+            self._queue.remove(waiter)
+            self._look()
+        item.set_waiting(None)
 
-    def look(self) -> None:
-        """See whether the next one may go in: room has been made, or the limit has changed."""
-        if self._queue and self._deciding is None:
-            task, self._deciding = self._queue[0]
-            task.realize_limit(self._deciding, self._limit_known)
-
-    def limit_changed(self, limit: Any) -> None:
+    def limit_changed(self) -> None:
         """A setting has a new value; from whichever thread it was set."""
-        if self._queue and not self._queue[0][1].carried_over(ConcurrencyLimiter.look, self):
-            self.look()
+        if self._queue:
+            self._queue[0].loop.call_soon_threadsafe(self._look)
 
-    def _limit_known(self, limit: Any) -> None:
-        self._deciding = None
-        room = int(limit) - len(self._inside)
-        while room > 0 and self._queue:
-            task, item = self._queue.popleft()
-            self._inside.add(item)
-            item.set_waiting(None)
-            room -= 1
-            task.let_in(item)
-        for task, item in self._queue:
-            item.set_waiting(Waiting(
-                f"Waiting for its turn: {task.inner_task} works on {int(limit)} at a time.",
-                Fault.NOBODY, None, "queue"))
+    def _look(self) -> None:
+        """Let the first one see whether there is room: somebody has left, or the limit, or the
+        queue, has changed."""
+        if self._queue:
+            self._queue[0].woken.set()
+
+
+class _Waiter:
+    """An item in the queue."""
+
+    def __init__(self, item: Item, task: LimitConcurrent) -> None:
+        self.item = item
+        self.task = task
+        self.woken = asyncio.Event()
+        self.loop = asyncio.get_running_loop()
+
+    def show(self, limit: int) -> None:
+        self.item.set_waiting(Waiting(
+            f"Waiting for its turn: {self.task.inner_task} works on {limit} at a time.",
+            Fault.NOBODY, None, "queue"))

@@ -1,4 +1,4 @@
-"""What belongs to an item only while it runs, and how all of it ends with the item."""
+"""What an item holds only while it runs, and how all of it ends with the item."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from pipeline_core.engine.waiting import Fault
-from pipeline_core.net.backoff import Backoff
+from pipeline_core.engine.project_code import current_item
 
 if TYPE_CHECKING:
+    from pipeline_core.engine.base_task import Task
     from pipeline_core.engine.child import Child
     from pipeline_core.engine.project_worker import ProjectWorker
     from pipeline_core.engine.waiting import Waiting
     from pipeline_core.item import Item
-    from pipeline_core.net.turns import Turn
-    from pipeline_core.task import Task
 
 #: Output of a child that project handlers have not yet taken, in characters or bytes: above
 #: this the child is not read any further.
@@ -27,144 +25,189 @@ PROJECT_BACKLOG = 1 << 22
 KILL_AFTER = 10.0
 
 
+class Visit:
+    """An item's stay in one task: it may be told to try again, and is left once."""
+
+    __slots__ = ("_retry", "_waiters", "is_awaited", "status")
+
+    def __init__(self) -> None:
+        #: "completed" or "failed" once the item has left.
+        self.status: str | None = None
+        #: Whether the one who let the item in waits for it to leave.
+        self.is_awaited = False
+        self._retry: Any = None
+        self._waiters: list[asyncio.Future[None]] = []
+
+    def leave(self, status: str) -> None:
+        self.status = status
+        self._wake()
+
+    def ask_again(self, retry: Any) -> None:
+        """Have the task try again; ``retry`` says when and why. The first word counts."""
+        if self.status is None and self._retry is None:
+            self._retry = retry
+            self._wake()
+
+    def begin_try(self) -> None:
+        """A try begins: what was said before does not concern it."""
+        self._retry = None
+
+    @property
+    def is_retrying(self) -> bool:
+        """Whether the task has been told to try again."""
+        return self._retry is not None
+
+    async def left(self) -> str:
+        """Wait until the item has left: how."""
+        while self.status is None:
+            await self._changed()
+        return self.status
+
+    async def tried(self) -> Any:
+        """Wait until the try has come to something: what :meth:`ask_again` was given, or None when
+        the item has left."""
+        while self.status is None and self._retry is None:
+            await self._changed()
+        return None if self.status is not None else self._retry
+
+    async def _changed(self) -> None:
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            await waiter
+        finally:
+            self._waiters.remove(waiter)
+
+    def _wake(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+
 class ItemScope:
-    """Children, timers, delays and open tasks of one item. For the loop alone."""
+    """Tasks, children and coroutines of one item. For the loop alone.
+
+    ``outcome`` is how the item ends, as soon as that is decided. Then its coroutines are
+    cancelled, and let go of what they hold (turns, slots) in the reverse order; then its
+    children's groups end; then the item has its state.
+    """
 
     def __init__(self, item: Item) -> None:
         self.item = item
-        self.ending = False
+        self.outcome: str | None = None
         #: The last error of its code.
         self.failure: BaseException | None = None
         #: The number of the pipeline's task that the item is in.
         self.position = 0
+        #: How often its project's code has asked for something from its worker.
+        self.asked_for = 0
+        #: Whether its request for work is on its way: a stop may end it after a moment.
+        self.is_asking_for_work = False
         self.kill_after = KILL_AFTER
-        self.backoffs: dict[Task, Backoff] = {}
-        #: What it may ask now, or has asked last, by the task that asks; see governor.
-        self.turns: dict[object, Turn] = {}
-        self._open: dict[Task, bool] = {}
-        self._children: set[Child] = set()
-        self._timers: set[asyncio.TimerHandle] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._releases: list[Callable[[], Any]] = []
+        #: What tasks of ours keep for the item, by task: delays and turns of the tracker.
+        self.kept_by: dict[object, Any] = {}
+        self.closed: asyncio.Future[None] | None = None
+        self._visits: dict[Task, Visit] = {}
+        self._children: dict[Child, None] = {}
+        self._main: asyncio.Task[None] | None = None
+        self._has_begun = False
+        self._spawned: set[asyncio.Task[None]] = set()
         self._project_calls = 0
         self._project_backlog = 0
-        self._outcome = ""
-        self.stoppable_request: asyncio.Task[None] | None = None
-
-    # -- tasks: each is left once --------------------------------------------
-    def enter(self, task: Task) -> None:
-        """The item enters a task (again)."""
-        self._open[task] = True
-
-    def leave(self, task: Task) -> bool:
-        """Whether the item may leave the task now; False when it has left already."""
-        if self.ending or not self._open.get(task, True):
-            return False
-        self._open[task] = False
-        return True
-
-    def is_open(self, task: Task) -> bool:
-        """Whether the item is in the task."""
-        return not self.ending and self._open.get(task, False)
-
-    # -- things that end with the item ---------------------------------------
-    def at_end(self, release: Callable[[], Any]) -> None:
-        """Call ``release()`` when the item ends (a slot, a request)."""
-        self._releases.append(release)
-
-    def not_at_end(self, release: Callable[[], Any]) -> None:
-        if release in self._releases:
-            self._releases.remove(release)
-
-    def add_child(self, child: Child) -> None:
-        self._children.add(child)
-        if self.ending:
-            child.stop(self.kill_after)
-
-    def child_gone(self, child: Child) -> None:
-        """Nothing is left of the child's group."""
-        self._children.discard(child)
-        if self.ending and not self._children:
-            self._finish()
 
     @property
-    def children(self) -> list[Child]:
-        return list(self._children)
+    def ending(self) -> bool:
+        """Whether the item is ending, or has ended."""
+        return self.outcome is not None
 
-    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any) -> None:
-        """Call back on the loop after ``delay`` seconds, unless the item has ended."""
-        handle: asyncio.TimerHandle
+    def check(self) -> None:
+        """Raise CancelledError when the item is ending: what works for it has to stop."""
+        if self.outcome is not None:
+            raise asyncio.CancelledError
 
-        def fire() -> None:
-            self._timers.discard(handle)
-            self.guard(callback, *args)
+    # -- tasks: each is left once --------------------------------------------
+    def enter(self, task: Task) -> Visit:
+        """The item enters a task (again); it stays in one that it has not left."""
+        visit = self._visits.get(task)
+        if visit is None or visit.status is not None:
+            # The innermost one that it is in is the last one.
+            self._visits.pop(task, None)
+            visit = self._visits[task] = Visit()
+        return visit
 
-        handle = self._loop().call_later(delay, fire)
-        self._timers.add(handle)
+    def visit(self, task: Task) -> Visit | None:
+        """The item's last stay in a task."""
+        return self._visits.get(task)
 
-    def wait(self, why: Waiting, delay: float, resume: Callable[..., Any], *args: Any) -> None:
-        """Show why the item waits, and go on with ``resume(*args)`` after the delay."""
-        self.item.set_waiting(why)
-        self.call_later(delay, self._resume, resume, *args)
+    def is_in(self, task: Task) -> bool:
+        """Whether the item is in the task."""
+        visit = self._visits.get(task)
+        return self.outcome is None and visit is not None and visit.status is None
 
-    def _resume(self, resume: Callable[..., Any], *args: Any) -> None:
-        self.item.set_waiting(None)
-        resume(*args)
+    def open_tasks(self) -> list[Task]:
+        """The tasks that it is in, the innermost first."""
+        return [task for task, visit in reversed(self._visits.items()) if visit.status is None]
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
-        """Run a coroutine until it returns or the item ends; an error in it fails the item.
-        None where the item is at its end already."""
+    # -- its coroutines ---------------------------------------------------------
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run the coroutine that takes the item through its pipeline; it ends by :meth:`close`."""
+        loop = self._loop()
+        self.closed = loop.create_future()
+        self._main = loop.create_task(self._as_item(work))
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run a coroutine until it returns or the item ends; an error in it fails the item."""
         if self.ending:
             work.close()
-            return None
-
-        async def run() -> None:
-            try:
-                await work
-            except Exception as error:
-                if not self.ending:
-                    self.item.crash(error)
-
-        task = self._loop().create_task(run())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+            return
+        task = self._loop().create_task(self._guarded(work))
+        self._spawned.add(task)
+        task.add_done_callback(self._spawned.discard)
         # One that is cancelled before its first step has not begun to await the work.
         task.add_done_callback(lambda _: work.close())
-        return task
+
+    async def _as_item(self, work: Coroutine[Any, Any, None]) -> None:
+        current_item.set(self.item)
+        self._has_begun = True
+        await work
+
+    async def _guarded(self, work: Coroutine[Any, Any, Any]) -> None:
+        current_item.set(self.item)
+        try:
+            await work
+        except Exception as error:
+            self.item.crash(error)
+
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        worker = self.item.worker
+        return worker.loop if worker is not None else asyncio.get_running_loop()
+
+    async def wait(self, why: Waiting, delay: float) -> None:
+        """Wait ``delay`` seconds, and show why."""
+        self.item.set_waiting(why)
+        await asyncio.sleep(delay)
+        self.item.set_waiting(None)
 
     def show_waiting(self, why: Waiting) -> None:
         """For the governor: why the item waits for its turn."""
         if not self.ending:
             self.item.set_waiting(why)
 
-    def cancel_request_after_stop(self, request: asyncio.Task[None]) -> None:
-        """Let a stop end the item although the request is on its way (see Pipeline)."""
-        self.stoppable_request = request
-
-    def stop_request(self) -> None:
-        """A stop has waited long enough for the answer: cancel the item."""
-        if self._asks_to_begin() and not self.ending:
-            self.item.log_output("Stopping: the tracker has not answered in time.")
-            self.item.cancel()
-
-    def _asks_to_begin(self) -> bool:
-        """Whether its request for something to do has not been answered."""
-        return self.stoppable_request is not None and not self.stoppable_request.done()
-
-    def _loop(self) -> asyncio.AbstractEventLoop:
-        worker = self.item.worker
-        return worker.loop if worker is not None else asyncio.get_running_loop()
-
-    # -- calls ----------------------------------------------------------------
-    def guard(self, function: Callable[..., Any], *args: Any) -> None:
-        """Call ``function`` unless the item has ended; an error fails the item."""
+    # -- children -----------------------------------------------------------------
+    def add_child(self, child: Child) -> None:
+        self._children[child] = None
         if self.ending:
-            return
-        try:
-            function(*args)
-        except Exception as error:
-            self.item.crash(error)
+            child.stop(self.kill_after)
 
+    def child_gone(self, child: Child) -> None:
+        """Nothing is left of the child's group."""
+        self._children.pop(child, None)
+
+    @property
+    def children(self) -> list[Child]:
+        return list(self._children)
+
+    # -- handlers of the project ----------------------------------------------------
     def project_call(
         self, worker: ProjectWorker, function: Callable[..., Any], args: tuple[Any, ...]
     ) -> None:
@@ -190,78 +233,81 @@ class ItemScope:
         if error is not None:
             self.item.crash(error)
 
-    def after_handlers(self, then: Callable[..., Any], *args: Any) -> None:
-        """Go on when all handlers of the project that were called have returned."""
+    async def handlers_returned(self) -> None:
+        """Wait for the handlers of the project that have been called."""
         worker = self.item.worker
-        if not self._project_calls or worker is None:
-            self.guard(then, *args)
-        else:
-            worker.call_for(
-                self.item, "a handler", _nothing,
-                then=lambda result, error: self.guard(then, *args))
+        if self._project_calls and worker is not None:
+            # The worker is done with them when it comes to this.
+            await worker.run_for(self.item, "a handler", _nothing)
 
     # -- the end ---------------------------------------------------------------
     def end(self, outcome: str) -> None:
-        """End the item: first its children's groups, then the rest. Only once."""
-        if self.ending:
-            if self._outcome == "canceled":
-                return  # what was on its way when it was cancelled may still arrive
-            self.item.log_output(
-                f"Warning: {self.item.description()} ended twice: it is {self._outcome} "
-                f"already, now it should be {outcome}. It counts once.")
+        """End the item. Only the first call counts."""
+        item = self.item
+        if self.outcome is not None:
+            # What was on its way when the item was cancelled may still arrive.
+            if self.outcome != "canceled":
+                item.log_output(
+                    f"Warning: {item.description()} ended twice: it is {self.outcome} "
+                    f"already, now it should be {outcome}. It counts once.")
             return
-        self.ending = True
-        self._outcome = outcome
+        self.outcome = outcome
         if outcome == "canceled":
-            self.item.only_waited = self.item.idle is not None and (
-                self.item.may_be_canceled or self._asks_to_begin())
-        for timer in self._timers:
-            timer.cancel()
-        self._timers.clear()
-        for task in self._tasks:
-            task.cancel()
-        self.item.set_waiting(None)
-        if not self._children:
+            item.only_waited = item.idle is not None and (
+                item.may_be_canceled or self.is_asking_for_work)
+        if self._main is not None:
+            if self._has_begun:
+                self._main.cancel()
+        elif self._children:
+            self._main = self._loop().create_task(self.close())
+        else:
             self._finish()
-            return
-        for child in self.children:
+
+    async def close(self) -> None:
+        """Let go of everything, then give the item its state. The outcome is known."""
+        self.item.set_waiting(None)
+        for task in self._spawned:
+            task.cancel()
+        if self._spawned:
+            await asyncio.wait(self._spawned)
+        for child in reversed(self.children):
             child.stop(self.kill_after)
+        while self._children:
+            await next(iter(self._children)).gone()
+        self._finish()
+
+    async def has_closed(self) -> None:
+        """Wait until the item that was started has its state."""
+        if self.closed is not None:
+            await self.closed
 
     def hurry(self, kill_after: float) -> None:
         """End what is still being ended within ``kill_after`` seconds."""
         self.kill_after = kill_after
-        for child in self.children:
-            child.stop(kill_after)
+        if self.ending:
+            for child in self.children:
+                child.stop(kill_after)
 
     def _finish(self) -> None:
-        item = self.item
-        if item.finished:
-            return
+        item, outcome = self.item, self.outcome
+        assert outcome is not None
         item.end_time = time.time()
-        item.item_state = self._outcome
+        item.item_state = outcome
         for task, status in list(item.task_status.items()):
             if status == item.TaskStatus.running:
-                item.set_task_status(task, self._outcome)
-        for turn in self.turns.values():
-            if turn.in_use and self._outcome == "failed":
-                # Else each item that follows would ask at once, and fail as this one did.
-                turn.refused("The project's code failed on an answer of "
-                             f"{turn.endpoint.name}.", Fault.PROJECT, "tracker-trouble")
-            turn.abandoned()
-        if self._outcome == "failed":
+                item.set_task_status(task, outcome)
+        if outcome == "failed":
             self._tell_failed()
-        releases, self._releases = self._releases, []
-        for release in releases:
-            release()
-        item.deliver(item.on_item_state, item, item.item_state)
-        named = {"completed": item.on_complete, "failed": item.on_fail,
-                 "canceled": item.on_cancel}
-        item.deliver(named[self._outcome], item)
+        item.deliver(item.on_item_state, item, outcome)
+        item.deliver({"completed": item.on_complete, "failed": item.on_fail,
+                      "canceled": item.on_cancel}[outcome], item)
         item.deliver(item.on_finish, item)
+        if self.closed is not None:
+            self.closed.set_result(None)
 
     def _tell_failed(self) -> None:
         """A line for each task that the item was in, the innermost first."""
-        entered = [task for task, is_open in reversed(self._open.items()) if is_open]
+        entered = self.open_tasks()
         # A container leaves it to the task inside, unless that has not been entered.
         for task in [task for task in entered if not task.is_container] or entered[:1]:
             self.item.log_output(f"Failed {task.name} for {self.item.description()}")

@@ -10,7 +10,6 @@ import os
 import re
 import traceback
 import types
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,7 +17,9 @@ from pipeline_core.compat.project_imports import ImportSpace
 from pipeline_core.compat.python2 import PYTHON_2_ATTRIBUTES, PYTHON_2_NAMES, missed_attribute
 from pipeline_core.config import ConfigValue, collect_config_values
 from pipeline_core.engine.project_worker import ProjectWorker
+from pipeline_core.engine.quiet import warnings_ignored
 from pipeline_core.engine.tracebacks import format_failure
+from pipeline_core.engine.worker_thread import original
 from pipeline_core.pipeline import Pipeline
 from pipeline_core.project import Project
 from pipeline_core.requirements.collect import gather, missed_module
@@ -85,26 +86,21 @@ async def load_pipeline(
     directory = os.path.dirname(path)
     worker = ProjectWorker(f"worker of {os.path.basename(directory)}", directory, loop,
                     own_directory=own_directory)
-    loaded: asyncio.Future[LoadedPipeline] = loop.create_future()
-
-    def ended(result: Any, error: BaseException | None) -> None:
-        if loaded.done():
-            return
-        if error is None:
-            loaded.set_result(result)
-        else:
-            worker.close()
-            loaded.set_exception(
-                error if isinstance(error, LoadError) else _explain(error, path, Needs()))
 
     def print_on_loop(text: str) -> None:
-        worker.post(on_output or _ignore, text)
+        worker.post(on_output or _ignore, text, size=len(text))
 
-    worker.call_for(
-        None, f"loading {path}", _execute, path, directory,
-        {"downloader": downloader, **(context_values or {})}, dict(remembered or {}), worker,
-        then=ended, sink=print_on_loop)
-    return await loaded
+    try:
+        loaded: LoadedPipeline = await worker.run_for(
+            None, f"loading {path}", _execute, path, directory,
+            {"downloader": downloader, **(context_values or {})}, dict(remembered or {}), worker,
+            sink=print_on_loop)
+    except Exception as error:
+        worker.close()
+        if isinstance(error, LoadError):
+            raise
+        raise _explain(original(error), path, Needs()) from None
+    return loaded
 
 
 def _ignore(text: str) -> None:
@@ -157,11 +153,8 @@ def _run(
     source: bytes, path: str, space: ImportSpace, context: dict[str, Any]
 ) -> tuple[Pipeline, Project]:
     # From bytes: Python itself sees to BOM, coding line and line ends.
-    with warnings.catch_warnings():
-        # Old files are full of them ('\\d' in plain strings), and nobody here can
-        # do anything about it.
-        warnings.simplefilter("ignore", SyntaxWarning)
-        warnings.simplefilter("ignore", DeprecationWarning)
+    # Old files are full of them ('\\d' in plain strings), and nobody here can do anything about it.
+    with warnings_ignored(SyntaxWarning, DeprecationWarning):
         code = compile(source, path, "exec", dont_inherit=True)
     namespace = space.namespace
     namespace.update(context, __file__=path)

@@ -1,40 +1,32 @@
 """The thread in which one loaded pipeline's own code runs.
 
-The rule: code that a project's file defines runs in that project's worker; code
-of ours runs on the loop. A worker does one thing at a time, first come first
-served, so a project's code never runs twice at once, and may block for minutes.
+The rule: code that a project's file defines runs in that project's worker; code of ours runs
+on the loop. A worker does one thing at a time, first come, first served, so a project's code
+never runs twice at once, and may block for minutes.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import ctypes
 import dataclasses
 import functools
-import logging
 import os
 import sys
 import threading
 import time
-import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pipeline_core.engine.child import Children
 from pipeline_core.engine.printing import Sink, prints_to
-from pipeline_core.engine.worker_thread import Then, WorkerThread
+from pipeline_core.engine.project_code import current_item, report_failure
+from pipeline_core.engine.worker_loop import WorkerLoop
+from pipeline_core.engine.worker_thread import Then, WorkerThread, settle
 
 if TYPE_CHECKING:
-    from pipeline_core.engine.child import Children
     from pipeline_core.item import Item
 
-logger = logging.getLogger(__name__)
-
-#: The item for which the running code works; a callback remembers it by this.
-current_item: contextvars.ContextVar[Item | None] = contextvars.ContextVar(
-    "current_item", default=None)
-
-_OURS = frozenset({"pipeline_core", "warrior", "tornado", "asyncio", "functools", "concurrent"})
 _CLONE_FS = 0x200
 
 #: Where a thread cannot have a working directory of its own, one project's code at
@@ -49,29 +41,6 @@ def this_worker() -> ProjectWorker | None:
     return getattr(_this_thread, "worker", None)
 
 
-def is_project_code(function: Any) -> bool:
-    """Whether project code defined this function: told by where it was defined.
-
-    Partials and bound methods are looked through; what is written in C is ours.
-    """
-    while True:
-        if isinstance(function, functools.partial):
-            function = function.func
-        elif isinstance(function, types.MethodType):
-            function = function.__func__
-        elif isinstance(function, types.FunctionType):
-            name = function.__globals__.get("__name__") or ""
-            return name.partition(".")[0] not in _OURS
-        elif isinstance(function, type):
-            return function.__module__.partition(".")[0] not in (*_OURS, "builtins")
-        elif isinstance(function, (types.BuiltinFunctionType, types.MethodDescriptorType)):
-            return False
-        else:
-            function = getattr(type(function), "__call__", None)  # noqa: B004  (its code is wanted)
-            if not isinstance(function, types.FunctionType):
-                return False
-
-
 @dataclasses.dataclass(frozen=True)
 class Busy:
     """What a worker does now: for which item, under what name, since when (monotonic)."""
@@ -84,9 +53,8 @@ class Busy:
 class ProjectWorker(WorkerThread):
     """The thread of one loaded pipeline, with the project's folder as its own.
 
-    ``own_directory=False`` does as if the system refused that (as Docker's default
-    seccomp profile does, and macOS): then one lock over all workers, and chdir on
-    entry.
+    ``own_directory=False`` does as if the system refused that (as Docker's default seccomp
+    profile does, and macOS): then one lock over all workers, and chdir on entry.
     """
 
     def __init__(
@@ -98,8 +66,6 @@ class ProjectWorker(WorkerThread):
         children: Children | None = None,
         own_directory: bool = True,
     ) -> None:
-        from pipeline_core.engine.child import Children
-
         super().__init__(name, loop)
         self.directory = os.path.abspath(directory)
         self.children = children or Children(self.loop)
@@ -109,6 +75,26 @@ class ProjectWorker(WorkerThread):
         self._has_own_directory = False
 
     # -- on the loop ---------------------------------------------------------
+    def run_for(
+        self,
+        item: Item | None,
+        label: str,
+        function: Callable[..., Any],
+        *args: Any,
+        cwd: str | None = None,
+        sink: Sink | None = None,
+    ) -> asyncio.Future[Any]:
+        """Run ``function(*args)`` for ``item``: await what it returns or raises.
+
+        What it prints goes to the item's log; without an item to ``sink``, or nowhere special.
+        NotAnException stands for a SystemExit: a project must not end the process. When the
+        future is cancelled before the function has begun, it does not begin.
+        """
+        ready: asyncio.Future[Any] = self.loop.create_future()
+        self._put((item, label, function, args, functools.partial(settle, ready), cwd,
+                   sink or _log_of(item), ready))
+        return ready
+
     def call_for(
         self,
         item: Item | None,
@@ -116,18 +102,14 @@ class ProjectWorker(WorkerThread):
         function: Callable[..., Any],
         *args: Any,
         then: Then | None = None,
-        cwd: str | None = None,
-        sink: Sink | None = None,
         prints_to_item: bool = True,
     ) -> None:
-        """Queue ``function(*args)`` for ``item``; what it prints goes to the item's log.
-
-        Without an item it goes to ``sink``, or nowhere special. SystemExit, too, is
-        handed to ``then`` as an error: a project must not end the process.
-        """
-        if sink is None and item is not None and prints_to_item:
-            sink = functools.partial(item.log_output, full_line=False)
-        self._put((item, label, function, args, then, cwd, sink))
+        """Run ``function(*args)`` for ``item`` without waiting for it, then
+        ``then(result, error)`` on the loop. Without ``then`` an error fails the item."""
+        if then is None:
+            then = functools.partial(_report, item, label)
+        sink = _log_of(item) if prints_to_item else None
+        self._put((item, label, function, args, then, None, sink, None))
 
     def call(self, function: Callable[..., Any], *args: Any, then: Then | None = None) -> None:
         self.call_for(None, self.name, function, *args, then=then)
@@ -136,14 +118,12 @@ class ProjectWorker(WorkerThread):
         self.closed = True
         super().close()
 
-    def on_loop(self) -> bool:
-        """Whether the caller runs on the thread of the loop."""
-        return threading.get_ident() == self.loop_thread
-
     # -- on the thread -------------------------------------------------------
-    def _main(self) -> None:
-        from pipeline_core.compat.worker_loop import WorkerLoop
+    def does(self, item: Item, label: str) -> None:
+        """Note that the running job has come to another part of its work."""
+        self.busy = Busy(item, label, time.monotonic())
 
+    def _main(self) -> None:
         _this_thread.worker = self
         self._has_own_directory = self._want_own_directory and _unshare_directory()
         worker_loop = WorkerLoop(self)  # type: ignore[abstract]  # as much of it as is meant
@@ -162,7 +142,9 @@ class ProjectWorker(WorkerThread):
                     self._run(job)
 
     def _run(self, job: tuple[Any, ...]) -> None:
-        item, label, function, args, then, cwd, sink = job
+        item, label, function, args, then, cwd, sink, ready = job
+        if ready is not None and ready.cancelled():
+            return
         self.busy = Busy(item, label, time.monotonic())
         token = current_item.set(item)
         result, failure = None, None
@@ -179,24 +161,16 @@ class ProjectWorker(WorkerThread):
         finally:
             current_item.reset(token)
             self.busy = None
-        self.post(_finish, item, label, then, result, failure)
+        self.post(then, result, failure)
 
 
-def _finish(
-    item: Item | None, label: str, then: Then | None, result: Any, failure: BaseException | None
-) -> None:
-    if then is not None:
-        then(result, failure)
-    elif failure is not None:
+def _log_of(item: Item | None) -> Sink | None:
+    return None if item is None else functools.partial(item.log_output, full_line=False)
+
+
+def _report(item: Item | None, label: str, result: Any, failure: BaseException | None) -> None:
+    if failure is not None:
         report_failure(item, label, failure)
-
-
-def report_failure(item: Item | None, label: str, failure: BaseException) -> None:
-    """Fail the item that the failing code worked for; without one, tell the log."""
-    if item is not None:
-        item.crash(failure)
-    else:
-        logger.error("%s failed", label, exc_info=failure)
 
 
 def _unshare_directory() -> bool:

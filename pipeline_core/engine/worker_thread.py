@@ -1,8 +1,7 @@
-"""A thread that does one job after the other, and a way back to the loop.
+"""A thread that runs one job after the other, and the way back to the loop.
 
-Everything of ours runs on the loop. What has to run elsewhere (a project's own
-code, work on slow disks) is a job of a mailbox; what comes of it is posted back
-and runs on the loop in the order in which it was posted.
+Everything of ours runs on the loop. What has to run elsewhere (a project's own code, work on
+slow disks) is a job of a worker thread; ``await thread.run(function, ...)`` waits for it.
 """
 
 from __future__ import annotations
@@ -11,19 +10,39 @@ import asyncio
 import collections
 import contextlib
 import contextvars
+import functools
 import logging
 import queue
 import threading
-import warnings
 from collections.abc import Callable
 from typing import Any
+
+from pipeline_core.engine.quiet import warnings_ignored
 
 logger = logging.getLogger(__name__)
 
 #: Posted calls that run in one turn of the loop; others get their turn in between.
 POSTS_A_TURN = 256
 
+#: Characters or bytes that threads may have posted before the loop has taken them; whoever posts
+#: more has to wait.
+MOST_POSTED = 4 << 20
+
 Then = Callable[[Any, "BaseException | None"], None]
+
+
+class NotAnException(Exception):
+    """Stands for a SystemExit or the like, which must not reach the loop; ``error`` is the
+    original."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(repr(error))
+        self.error = error
+
+
+def original(error: BaseException) -> BaseException:
+    """The error itself, where NotAnException stands for it."""
+    return error.error if isinstance(error, NotAnException) else error
 
 
 def this_loop() -> asyncio.AbstractEventLoop:
@@ -34,18 +53,29 @@ def this_loop() -> asyncio.AbstractEventLoop:
         pass
     from tornado.ioloop import IOLoop
 
-    with warnings.catch_warnings():
-        # Some Pythons warn where the loop is made now; that is what is meant here.
-        warnings.simplefilter("ignore", DeprecationWarning)
+    # Some Pythons warn where the loop is made now; that is what is meant here.
+    with warnings_ignored(DeprecationWarning):
         loop: asyncio.AbstractEventLoop = IOLoop.current().asyncio_loop  # type: ignore[attr-defined]
     return loop
+
+
+def settle(ready: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+    """Give a future its result or its error, unless nobody waits for it any more."""
+    if ready.done():
+        return
+    if error is None:
+        ready.set_result(result)
+    elif isinstance(error, Exception) and not isinstance(error, StopIteration):
+        ready.set_exception(error)
+    else:
+        ready.set_exception(NotAnException(error))
 
 
 class WorkerThread:
     """One daemon thread with a queue of jobs; made on the thread of the loop.
 
-    The thread starts with the first job. It is never joined: code that does not
-    return must not keep the process from ending.
+    The thread starts with the first job. It is never joined: code that does not return must
+    not keep the process from ending.
     """
 
     def __init__(self, name: str, loop: asyncio.AbstractEventLoop | None = None) -> None:
@@ -53,14 +83,22 @@ class WorkerThread:
         self.loop = loop or this_loop()
         self.loop_thread = threading.get_ident()
         self._jobs: queue.SimpleQueue[tuple[Any, ...] | None] = queue.SimpleQueue()
-        self._posts: collections.deque[tuple[Callable[..., Any], tuple[Any, ...]]] = (
+        self._posts: collections.deque[tuple[int, Callable[..., Any], tuple[Any, ...]]] = (
             collections.deque())
         self._woken = False
+        self._room = threading.Condition()
+        self._posted = 0
         # What is posted must not run with the context variables of who posted it.
         self._context = contextvars.Context()
         self._thread: threading.Thread | None = None
 
     # -- on the loop ---------------------------------------------------------
+    def run(self, function: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+        """Run ``function(*args)`` on the thread: await what it returns or raises."""
+        ready: asyncio.Future[Any] = self.loop.create_future()
+        self.call(function, *args, then=functools.partial(settle, ready))
+        return ready
+
     def call(self, function: Callable[..., Any], *args: Any, then: Then | None = None) -> None:
         """Run ``function(*args)`` on the thread, then ``then(result, error)`` on the loop."""
         self._put((function, args, then))
@@ -81,10 +119,20 @@ class WorkerThread:
         """Whether the thread runs (it has begun and not ended)."""
         return self._thread is not None and self._thread.is_alive()
 
+    def on_loop(self) -> bool:
+        """Whether the caller runs on the thread of the loop."""
+        return threading.get_ident() == self.loop_thread
+
     # -- from any thread -----------------------------------------------------
-    def post(self, function: Callable[..., Any], *args: Any) -> None:
-        """Run ``function(*args)`` on the loop, after all that was posted before."""
-        self._posts.append((function, args))
+    def post(self, function: Callable[..., Any], *args: Any, size: int = 0) -> None:
+        """Run ``function(*args)`` on the loop, after all that was posted before.
+
+        ``size`` is that of the text in it. Where the loop has not kept up with what was posted,
+        this waits until it has.
+        """
+        if size:
+            self._wait_for_room(size)
+        self._posts.append((size, function, args))
         # The loop clears the flag before it looks: a post can be late, never lost.
         if not self._woken:
             self._woken = True
@@ -92,17 +140,28 @@ class WorkerThread:
             with contextlib.suppress(RuntimeError):
                 self.loop.call_soon_threadsafe(self._deliver, context=self._context)
 
+    def _wait_for_room(self, size: int) -> None:
+        with self._room:
+            # Looked at from time to time: a loop that is closed takes nothing any more.
+            while self._posted > MOST_POSTED and not self.on_loop() and not self.loop.is_closed():
+                self._room.wait(0.5)
+            self._posted += size
+
     def _deliver(self) -> None:
         self._woken = False
         posts = self._posts
         for _ in range(POSTS_A_TURN):
             if not posts:
                 return
-            function, args = posts.popleft()
+            size, function, args = posts.popleft()
             try:
                 function(*args)
             except Exception:
                 logger.exception("A call from %s failed", self.name)
+            if size:
+                with self._room:
+                    self._posted -= size
+                    self._room.notify_all()
         if not self._woken:
             self._woken = True
             self.loop.call_soon(self._deliver, context=self._context)

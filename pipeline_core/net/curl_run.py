@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import fcntl
 import glob
 import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TextIO
 from urllib.parse import quote, urlsplit
 
 from tornado.netutil import Resolver
@@ -32,11 +33,6 @@ from pipeline_core.net.http import (
     redirected,
 )
 
-if TYPE_CHECKING:
-    from pipeline_core.engine.child import Child
-    from pipeline_core.externalprocess import ExternalProcess
-    from pipeline_core.item import Item
-
 #: A folder with a ``.curlrc`` for uploads that cannot have one of their own.
 CURL_HOME = os.path.join(os.path.dirname(os.path.abspath(__file__)), "curl")
 #: What curl returns for a redirect that it does not follow, and for an HTTP error (``--fail``).
@@ -50,7 +46,18 @@ _PORTS = {"http": 80, "https": 443}
 #: What may stand in a Location as it is; curl quotes the rest as well.
 _PRINTABLE = "".join(map(chr, range(33, 127)))
 
-Settled = tuple[list[str | bytes], dict[str, str], bytes]
+#: Arguments, environment, and standard input of a program.
+Command = tuple[list["str | bytes"], dict[str, str], bytes]
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """What came of a program: ``unread`` bytes of its input are left, and the server of an
+    upload wants to be left alone for ``silence`` seconds."""
+
+    returncode: int
+    unread: int = 0
+    silence: float | None = None
 
 
 class CurlRun:
@@ -58,41 +65,30 @@ class CurlRun:
 
     Each redirect repeats the PUT. (curl itself follows a 303 with a GET, and would report as
     uploaded what nobody took.) An address that ends with a slash gets the name of the file.
+    ``start(args, env, data)`` runs curl: what came of it, or None when it did not start.
     """
 
-    def __init__(self, task: ExternalProcess, item: Item, settled: Settled) -> None:
-        self._task = task
-        self._item = item
-        self._args, self._env, self._data = settled
+    def __init__(
+        self, command: Command, start: Callable[[Command], Awaitable[Ended | None]],
+        log: Callable[[str], object],
+    ) -> None:
+        self._args, self._env, self._data = command
+        self._start = start
+        self._log = log
         # A project that sends curl to a folder of its own has its own rules.
         self._ours = self._env.setdefault("CURL_HOME", CURL_HOME) == CURL_HOME
         self._place = _place_of_target(self._args)
 
-    def start(self) -> None:
-        """Begin it, on the loop; the task hears of curl's end as of that of any program."""
-        life = self._item.scope
-
-        async def run() -> None:
-            try:
-                await self._run()
-            except Exception as error:
-                if not life.ending:
-                    self._item.crash(error)
-            finally:
-                life.not_at_end(running.cancel)
-
-        running = asyncio.ensure_future(run())
-        life.at_end(running.cancel)
-
-    async def _run(self) -> None:
+    async def run(self) -> Ended | None:
+        """What came of it all; None when curl did not start."""
         target = os.fsdecode(self._args[self._place]) if self._place else ""
         led_by: set[AddressScope] = set()
         addresses = await _look_up(target, led_by) if self._ours else []
         for hop in range(MOST_REDIRECTS + 1):
-            ended = await self._curl(target, addresses)
-            if ended is None or self._item.scope.ending:
-                return
-            child, code, head = ended
+            ended, head = await self._curl(target, addresses)
+            if ended is None:
+                return None
+            code = ended.returncode
             status, location, retry_after = _last_answer(head)
             try:
                 if code == REDIRECTED and location and self._place:
@@ -101,7 +97,7 @@ class CurlRun:
                     led_by = {nearness_of(one) for one in addresses} or {AddressScope.PUBLIC}
                     target = redirected(target, location, TRACKER_LIMITS)
                     addresses = await _look_up(target, led_by)
-                    self._item.log_output(f"The target sends the upload on to {target}")
+                    self._log(f"The target sends the upload on to {target}")
                     continue
                 if code == 0 and status and not 200 <= status < 300:
                     # Such as a redirect that leads nowhere; --fail does not count it.
@@ -111,17 +107,14 @@ class CurlRun:
                 self._refused(f"it redirects to {error}")
             except (ValueError, OSError) as error:
                 self._refused(str(error))
-            self._task._ended(child, self._item, code, parse_retry_after(retry_after))
-            return
+            return Ended(code, ended.unread, parse_retry_after(retry_after))
+        raise AssertionError("the last redirect is refused")
 
     def _refused(self, why: str) -> None:
-        self._item.log_output(f"The target did not take the upload: {why[:LONGEST_REASON]}.")
+        self._log(f"The target did not take the upload: {why[:LONGEST_REASON]}.")
 
-    async def _curl(
-        self, target: str, addresses: Sequence[str]
-    ) -> tuple[Child, int, bytes] | None:
-        """Run curl once: the child, what it returned, and the head of the answer. None when
-        it did not start, which the task has been told."""
+    async def _curl(self, target: str, addresses: Sequence[str]) -> tuple[Ended | None, bytes]:
+        """Run curl once: what came of it, and the head of the answer."""
         loop = asyncio.get_running_loop()
         home, args, env = _Home(), list(self._args), dict(self._env)
         if self._place:
@@ -130,19 +123,11 @@ class CurlRun:
             if self._ours:
                 pin = "" if self._has_proxy() else _pin(target, addresses)
                 env["CURL_HOME"] = await loop.run_in_executor(None, home.make, pin) or CURL_HOME
-            ended: asyncio.Future[int] = loop.create_future()
-            child = None if self._item.scope.ending else self._task._launch(
-                self._item, args, env, self._data,
-                lambda child, code: None if ended.done() else ended.set_result(code))
-            if child is None:
-                return None
-            code = await ended
-            self._item.flush_output()
-            return child, code, await loop.run_in_executor(None, home.head)
+            ended = await self._start((args, env, self._data))
+            return ended, await loop.run_in_executor(None, home.head)
         finally:
             # Nobody waits for that: this may be the end of the item.
             loop.run_in_executor(None, home.remove)
-
 
     def _has_proxy(self) -> bool:
         """Whether a project sends curl to a proxy, which the addresses of targets must not hide."""

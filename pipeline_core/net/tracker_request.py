@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import random
 import time
@@ -11,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from tornado import httpclient
 
-from pipeline_core.engine.project_worker import current_item
-from pipeline_core.engine.realizing import is_project_value
+from pipeline_core.engine.base_task import Task
+from pipeline_core.engine.calls import call, hook, on_loop, realized
+from pipeline_core.engine.project_code import current_item, is_project_value
 from pipeline_core.engine.waiting import Fault, Waiting
 from pipeline_core.net import http
 from pipeline_core.net.backoff import LONGEST_RETRY_AFTER, Backoff, parse_retry_after
-from pipeline_core.task import Task
 
 if TYPE_CHECKING:
     from pipeline_core.item import Item
@@ -61,39 +60,33 @@ class TrackerRequest(Task):
         """What is sent, as JSON."""
         return {}
 
+    @on_loop
     def send_request(self, item: Item) -> None:
         """Ask the tracker."""
-        if item.carried_over(TrackerRequest.send_request, self, item):
-            return
-        self._hook(item, self.data, item, then=functools.partial(self._data_known, item),
-                   runs_project_code=any(is_project_value(value) for value in vars(self).values()))
+        item.scope.spawn(self._send_request(item))
 
+    @on_loop
     def handle_response(self, item: Item, response: httpclient.HTTPResponse) -> None:
         """The tracker has answered, or not (``response.code`` 599)."""
-        if response.code == 200:
-            if not item.carried_over(TrackerRequest._process, self, item, response):
-                self._process(item, response)
-            return
-        reason, fault, code, asked_for = _trouble_of(response)
-        self._wait_and_retry(item, reason, fault, code, asked_for,
-                             answered=http.has_answered(response))
+        item.scope.spawn(self._handle_response(item, response))
 
+    @on_loop
     def process_body(self, body: str, item: Item) -> None:
         """The tracker has answered 200 with this text."""
-        raise NotImplementedError(f"{type(self).__name__} does not say how to process an answer")
+        item.scope.spawn(self._process_body(body, item))
 
     def schedule_retry(self, item: Item, message: str = "") -> None:
         """Ask again after a while; ``message`` is shown as the reason."""
-        self._wait_and_retry(item, message or "The tracker has to be asked again.",
-                             Fault.TRACKER, "tracker-trouble")
+        self._ask_again(item, message or "The tracker has to be asked again.",
+                        Fault.TRACKER, "tracker-trouble")
 
     # -- delays ------------------------------------------------------------------
     @property
     def retry_delay(self) -> float:
         """Seconds before the next try (without jitter) of the item being handled."""
         item = current_item.get()
-        if item is not None and self in item.scope.backoffs:
-            return item.scope.backoffs[self].delay
+        if item is not None and self in item.scope.kept_by:
+            return self._asking(item).backoff.delay
         return float(self.__dict__.get("_initial_delay", self.DEFAULT_RETRY_DELAY))
 
     @retry_delay.setter
@@ -102,231 +95,286 @@ class TrackerRequest(Task):
         if item is None:
             self.__dict__["_initial_delay"] = float(seconds)
         else:
-            self._backoff(item).delay = float(seconds)
+            self._asking(item).backoff.delay = float(seconds)
 
     def increment_retry_delay(self, max_delay: float | None = None) -> None:
         """Make the next delay longer, up to ``max_delay`` seconds."""
         item = current_item.get()
         if item is not None:
-            self._backoff(item).grow(
+            self._asking(item).backoff.grow(
                 self.MAX_RETRY_DELAY if max_delay is None else max_delay)
 
     def reset_retry_delay(self) -> None:
         """Begin with the first delay again."""
         item = current_item.get()
         if item is not None:
-            self._backoff(item).reset()
-
-    def _backoff(self, item: Item) -> Backoff:
-        if self not in item.scope.backoffs:
-            item.scope.backoffs[self] = Backoff(
-                float(self.__dict__.get("_initial_delay", self.DEFAULT_RETRY_DELAY)),
-                increment=float(self.RETRY_DELAY_INCREMENT), maximum=float(self.MAX_RETRY_DELAY))
-        return item.scope.backoffs[self]
+            self._asking(item).backoff.reset()
 
     # -- on the loop -------------------------------------------------------------
-    def enqueue(self, item: Item) -> None:
-        if item.carried_over(TrackerRequest.enqueue, self, item):
-            return
-        item.scope.backoffs.pop(self, None)
-        self._backoff(item)
-        self._start(item, self._send)
+    async def _work_on(self, item: Item) -> None:
+        asking = item.scope.kept_by[self] = _Asking(self._new_backoff())
+        visit = item.scope.enter(self)
+        own_reason: Waiting | None = None
+        try:
+            while True:
+                visit.begin_try()
+                await self._line_up(item, asking, own_reason)
+                await hook(item, self, self.send_request, self._send_request, item)
+                retry = await visit.tried()
+                if retry is None:
+                    break
+                own_reason = await self._wait_for_retry(item, asking, retry)
+        except BaseException as error:
+            asking.break_off(failed=item.scope.outcome == "failed" or isinstance(error, Exception))
+            raise
+        finally:
+            item.idle = None
+        asking.answer_used()
 
-    def _send(self, item: Item, own: Waiting | None = None) -> None:
-        """Ask as soon as the governor lets this item; it may wait for that a long time."""
+    async def _line_up(self, item: Item, asking: _Asking, own_reason: Waiting | None) -> None:
+        """Take a turn as soon as the governor has one for this item; that may be a long time."""
         item.may_be_canceled = self.may_be_canceled
-        self._realize(item, self.tracker_url, lambda base: self._line_up(
-            item, item.governor.tracker(self._url(base)), own))
-
-    def _url(self, base: Any) -> str:
-        return f"{str(base).rstrip('/')}/{self.tracker_command}"
-
-    def _line_up(self, item: Item, endpoint: Endpoint, own: Waiting | None) -> None:
-        turn = None if own is not None else endpoint.try_turn()
-        if turn is not None:
-            self._ask(item, turn)
-            return
-        # Who waits for the tracker keeps nobody back from trying a target.
-        self._give_back(item)
-        held = endpoint.held
-        if held is not None and item.waiting is None:
-            item.log_output(f"{held.reason} Asking again after {_seconds_left(held)} seconds...")
-
-        async def wait_and_ask() -> None:
+        endpoint = item.governor.tracker(self._url(await realized(item, self, self.tracker_url)))
+        turn = None if own_reason is not None else endpoint.try_turn()
+        if turn is None:
+            # Who waits for the tracker keeps nobody back from trying a target.
+            asking.give_back_target()
+            held = endpoint.held
+            if held is not None and item.waiting is None:
+                item.log_output(
+                    f"{held.reason} Asking again after {_seconds_left(held)} seconds...")
             turn = await endpoint.turn(
-                item.scope.show_waiting, own=own, concern=self._concern(item))
-            self._ask(item, turn)
-
-        item.scope.spawn(wait_and_ask())
-
-    def _concern(self, item: Item) -> object:
-        """What a tracker calls out of date: the version of the project, or all of this load."""
-        version = getattr(self, "version", None)
-        return version if isinstance(version, str) else item.pipeline
-
-    def _ask(self, item: Item, turn: Turn) -> None:
-        item.scope.turns[self] = turn
-        backoff = self._backoff(item)
-        backoff.delay = max(backoff.delay, turn.inherited_delay(item.item_id))
+                item.scope.show_waiting, own=own_reason, concern=self._concern(item))
+        asking.turn = turn
+        asking.backoff.delay = max(asking.backoff.delay, turn.inherited_delay(item.item_id))
         # What was claimed with an answer on its way would be lost to the tracker.
         item.may_be_canceled = False
         item.set_waiting(None)
         if self.may_be_canceled:
-            item.idle = _while_asking(turn.endpoint)
-        self._hook(item, self.send_request, item)
+            item.idle = _while_asking(endpoint)
 
-    def _data_known(self, item: Item, data: Any) -> None:
-        self._realize(item, [self.tracker_url, data], functools.partial(self._post, item))
+    async def _send_request(self, item: Item) -> None:
+        data = await call(item, self, self.data, item, in_worker=any(
+            is_project_value(value) for value in vars(self).values()))
+        base, data = await realized(item, self, [self.tracker_url, data])
+        response = await self._exchange(item, self._url(base), json.dumps(data))
+        await hook(item, self, self.handle_response, self._handle_response, item, response)
 
-    def _post(self, item: Item, settled: list[Any]) -> None:
-        request = item.scope.spawn(self._exchange(item, self._url(settled[0]), settled[1]))
-        if self.may_be_canceled and request is not None:
-            item.scope.cancel_request_after_stop(request)
-
-    async def _exchange(self, item: Item, url: str, data: Any) -> None:
-        body = json.dumps(data)
-        endpoint = item.governor.tracker(url)
-        turn = item.scope.turns.get(self)
+    async def _exchange(self, item: Item, url: str, body: str) -> httpclient.HTTPResponse:
+        asking, endpoint = self._asking(item), item.governor.tracker(url)
+        turn = asking.turn
         if turn is None or not turn.is_for(endpoint):
             # A project has called send_request by itself, or the tracker's URL has changed.
             if turn is not None:
                 turn.abandoned()
-            turn = item.scope.turns[self] = await endpoint.turn(item.scope.show_waiting)
-        response = await http.post(turn, url, body)
+            turn = asking.turn = await endpoint.turn(item.scope.show_waiting)
+        item.scope.is_asking_for_work = self.may_be_canceled
+        try:
+            response = await http.post(turn, url, body)
+        finally:
+            item.scope.is_asking_for_work = False
         if response.code != 200:
-            self._tell_provisionally(item, turn, response)
-        self._hook(item, self.handle_response, item, response)
+            self._tell_provisionally(item, asking, turn, response)
+        return response
 
     def _tell_provisionally(
-        self, item: Item, turn: Turn, response: httpclient.HTTPResponse
+        self, item: Item, asking: _Asking, turn: Turn, response: httpclient.HTTPResponse
     ) -> None:
         """An answer of no use counts whatever a project's hooks make of it."""
         reason, fault, code, asked_for = _trouble_of(response)
-        backoff = self._backoff(item)
+        backoff = asking.backoff
         next_delay = min(backoff.delay + backoff.increment, max(backoff.maximum, backoff.delay))
         turn.provisional(
             Waiting(reason, fault, None, code), max(backoff.delay, asked_for or 0.0),
             silence=asked_for, next_delay=next_delay, answered=http.has_answered(response),
             asker=item.item_id)
 
-    def _process(self, item: Item, response: httpclient.HTTPResponse) -> None:
-        item.may_be_canceled = self.may_be_canceled
+    async def _handle_response(self, item: Item, response: httpclient.HTTPResponse) -> None:
+        if response.code != 200:
+            reason, fault, code, asked_for = _trouble_of(response)
+            self._ask_again(item, reason, fault, code, asked_for,
+                            answered=http.has_answered(response))
+            return
         try:
             body = (response.body or b"").decode()
         except UnicodeDecodeError:
             self._unexpected(item, repr(response.body), "it is not UTF-8")
             return
-        self._hook(item, self.process_body, body, item,
-                   then=lambda result: self._answer_used(item))
+        await hook(item, self, self.process_body, self._process_body, body, item)
+        visit = item.scope.visit(self)
+        if visit is None or not visit.is_retrying:
+            self._asking(item).answer_used()
 
-    def _answer_used(self, item: Item) -> None:
-        """The answer was what was asked for: the next one may ask at once. Where a retry has
-        been scheduled, this says nothing any more."""
-        if self in item.scope.turns:
-            item.scope.turns[self].succeeded()
-        self._give_back(item)
+    async def _process_body(self, body: str, item: Item) -> None:
+        raise NotImplementedError(f"{type(self).__name__} does not say how to process an answer")
 
-    def _give_back(self, item: Item) -> None:
-        """A turn that was waited for and is not used after all."""
-        unused = item.scope.turns.pop(("next", self), None)
-        if unused is not None:
-            unused.abandoned()
-
-    def _leave(self, item: Item, status: str, word: str, event: Any) -> None:
-        self._answer_used(item)
-        item.idle = None
-        super()._leave(item, status, word, event)
-
-    def _wait_and_retry(
+    # -- trying again ------------------------------------------------------------
+    def _ask_again(
         self, item: Item, reason: str, fault: Fault, code: str, asked_for: float | None = None,
         *, answered: bool = True, at: Endpoint | None = None, alone: bool = False,
     ) -> None:
-        """Settle the delay here and now, as a hook that called us sees it; wait on the loop.
+        """Settle the delay here and now, as a hook that called us sees it.
 
         ``asked_for`` is the server's Retry-After in seconds. ``at`` is what has failed, if it is
         not what was asked; ``alone``: the others need not wait as long as this item.
         """
-        delay = self._backoff(item).next_delay(
+        delay = self._asking(item).backoff.next_delay(
             asked_for, BLOCKED_DELAY * random.uniform(1.0, 1.02) if code == "blocked"
             else LONGEST_RETRY_AFTER)
-        trouble = _Trouble(
-            Waiting(reason, fault, None, code), delay, asked_for, answered, at, alone)
+        retry = _Retry(Waiting(reason, fault, None, code), delay, asked_for, answered, at, alone)
         worker = item.worker
-        if worker is None or worker.on_loop():
-            if self in item.scope.turns:
-                # From here on it is not a success, however long the next hook takes.
-                item.scope.turns[trouble] = item.scope.turns.pop(self)
-            self._hook(item, self.increment_retry_delay,
-                       then=lambda result: self._wait(item, trouble))
-            return
-        token = current_item.set(item)
-        try:
-            self.increment_retry_delay()
-        finally:
-            current_item.reset(token)
-        worker.post(item.scope.guard, self._wait, item, trouble)
+        if worker is not None and not worker.on_loop():
+            token = current_item.set(item)
+            try:
+                self.increment_retry_delay()
+            finally:
+                current_item.reset(token)
+            retry = dataclasses.replace(retry, has_grown=True)
+        self._retry(item, retry)
 
-    def _wait(self, item: Item, trouble: _Trouble) -> None:
-        """Hold back all who would ask the same, and line up again."""
-        self._give_back(item)
-        asked = trouble in item.scope.turns or self in item.scope.turns
-        why = self._hold(item, trouble)
+    @on_loop
+    def _retry(self, item: Item, retry: _Retry | _WaitForTarget) -> None:
+        item.scope.enter(self).ask_again(retry)
+
+    def _wait_for_target(self, item: Item, endpoint: Endpoint) -> None:
+        """Ask again as soon as this upload target may be tried."""
+        self._retry(item, _WaitForTarget(endpoint))
+
+    async def _wait_for_retry(
+        self, item: Item, asking: _Asking, retry: _Retry | _WaitForTarget
+    ) -> Waiting | None:
+        """Hold back all who would ask the same. The reason and the time that hold back this item
+        alone, if there are."""
+        if isinstance(retry, _WaitForTarget):
+            asking.answer_used()
+            asking.target_turn = await retry.endpoint.turn(item.scope.show_waiting)
+            return None
+        if not retry.has_grown:
+            await call(item, self, self.increment_retry_delay)
+        asking.give_back_target()
+        # Others need not wait for what is about this item, or has asked nobody.
+        alone = retry.alone or asking.turn is None
+        why = self._hold(item, asking, retry)
         item.may_be_canceled = self.may_be_canceled
         if self.may_be_canceled and item.pipeline.stop_requested:
             item.log_output(f"{why.reason} Stopping, so it is not asked again.")
             item.cancel()
-            return
+            item.scope.check()
         item.log_output(f"{why.reason} Retrying after {_seconds_left(why)} seconds...")
         item.set_waiting(why)
-        # Others need not wait for what is about this item, or has asked nobody.
-        alone = trouble.alone or not asked
-        if trouble.at is not None:
-            self._line_up_at(item, trouble.at, why)
-        else:
-            self._send(item, why if alone else None)
+        if retry.at is None:
+            return why if alone else None
+        asking.target_turn = await retry.at.turn(item.scope.show_waiting, own=why)
+        return None
 
-    def _hold(self, item: Item, trouble: _Trouble) -> Waiting:
-        turn = item.scope.turns.pop(trouble, None) or item.scope.turns.pop(self, None)
-        own = dataclasses.replace(trouble.why, next_try=time.monotonic() + trouble.delay)
-        if trouble.at is not None:
-            # The target itself has been told by the upload.
-            if turn is not None:
-                turn.succeeded()
-            return own
+    def _hold(self, item: Item, asking: _Asking, retry: _Retry) -> Waiting:
+        """Tell the governor what came of the turn: why to wait, and until when."""
+        turn, asking.turn = asking.turn, None
+        own = dataclasses.replace(retry.why, next_try=time.monotonic() + retry.delay)
         if turn is None:
             return own
-        if trouble.alone:
-            turn.failed(trouble.why, 0.0, silence=trouble.asked_for)
+        if retry.at is not None:
+            # The target itself has been told by the upload.
+            turn.succeeded()
+            return own
+        if retry.alone:
+            turn.failed(retry.why, 0.0, silence=retry.asked_for)
             return own
         why = turn.failed(
-            trouble.why, trouble.delay, silence=trouble.asked_for, answered=trouble.answered,
-            next_delay=self._backoff(item).delay, asker=item.item_id)
-        if trouble.why.code == "outdated":
+            retry.why, retry.delay, silence=retry.asked_for, answered=retry.answered,
+            next_delay=asking.backoff.delay, asker=item.item_id)
+        if retry.why.code == "outdated":
             turn.endpoint.only_for(self._concern(item))
         return why
 
-    def _line_up_at(self, item: Item, endpoint: Endpoint, own: Waiting | None = None) -> None:
-        """Wait until this item may try what has failed, then ask the tracker what to try."""
-        async def wait_and_send() -> None:
-            item.scope.turns["next", self] = await endpoint.turn(
-                item.scope.show_waiting, own=own)
-            self._send(item)
-
-        item.scope.spawn(wait_and_send())
-
-    def _turn_at(self, item: Item, endpoint: Endpoint) -> Turn | None:
-        """The turn that the item has waited for, or one that is to be had now."""
-        turn = item.scope.turns.get(("next", self))
-        if turn is not None and turn.is_for(endpoint) and endpoint.held is None:
-            return item.scope.turns.pop(("next", self))
-        self._give_back(item)
-        return endpoint.try_turn()
-
     def _unexpected(self, item: Item, body: str, why: str, *, alone: bool = False) -> None:
         text = " ".join(body[:200].split())
-        self._wait_and_retry(
+        self._ask_again(
             item, f"Unexpected answer from the tracker: {why} (it was: {text!r}).",
             Fault.TRACKER, "tracker-trouble", alone=alone)
+
+    # -- what belongs to one item ----------------------------------------------------
+    def _asking(self, item: Item) -> _Asking:
+        if self not in item.scope.kept_by:
+            item.scope.kept_by[self] = _Asking(self._new_backoff())
+        asking: _Asking = item.scope.kept_by[self]
+        return asking
+
+    def _new_backoff(self) -> Backoff:
+        return Backoff(
+            float(self.__dict__.get("_initial_delay", self.DEFAULT_RETRY_DELAY)),
+            increment=float(self.RETRY_DELAY_INCREMENT), maximum=float(self.MAX_RETRY_DELAY))
+
+    def _url(self, base: Any) -> str:
+        return f"{str(base).rstrip('/')}/{self.tracker_command}"
+
+    def _concern(self, item: Item) -> object:
+        """What a tracker calls out of date: the version of the project, or all of this load."""
+        version = getattr(self, "version", None)
+        return version if isinstance(version, str) else item.pipeline
+
+
+class _Asking:
+    """Delays and turns of one item that asks a tracker."""
+
+    def __init__(self, backoff: Backoff) -> None:
+        self.backoff = backoff
+        #: What it may ask now, or has asked last; see governor.
+        self.turn: Turn | None = None
+        #: An upload target that may be tried, once the tracker has named it again.
+        self.target_turn: Turn | None = None
+
+    def answer_used(self) -> None:
+        """The answer was what was asked for: the next one may ask at once."""
+        if self.turn is not None:
+            self.turn.succeeded()
+        self.give_back_target()
+
+    def take_target_turn(self, endpoint: Endpoint) -> Turn | None:
+        """The turn that was waited for, or one that is to be had now."""
+        turn, self.target_turn = self.target_turn, None
+        if turn is not None and turn.is_for(endpoint) and endpoint.held is None:
+            return turn
+        if turn is not None:
+            turn.abandoned()
+        return endpoint.try_turn()
+
+    def give_back_target(self) -> None:
+        """Let another try the target."""
+        turn, self.target_turn = self.target_turn, None
+        if turn is not None:
+            turn.abandoned()
+
+    def break_off(self, *, failed: bool) -> None:
+        """The item has ended while it was asking."""
+        if self.turn is not None:
+            if self.turn.in_use and failed:
+                # Else each item that follows would ask at once, and fail as this one did.
+                self.turn.refused("The project's code failed on an answer of "
+                                  f"{self.turn.endpoint.name}.", Fault.PROJECT, "tracker-trouble")
+            self.turn.abandoned()
+        self.give_back_target()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Retry:
+    """Why a request has to be repeated, and when: see TrackerRequest._ask_again."""
+
+    why: Waiting
+    delay: float
+    asked_for: float | None
+    answered: bool
+    at: Endpoint | None
+    alone: bool
+    #: Whether the next delay has been made longer already.
+    has_grown: bool = False
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _WaitForTarget:
+    """The tracker named an upload target that must not be tried now: ask when it may be."""
+
+    endpoint: Endpoint
 
 
 def _trouble_of(response: httpclient.HTTPResponse) -> tuple[str, Fault, str, float | None]:
@@ -349,15 +397,3 @@ def _while_asking(endpoint: Endpoint) -> Waiting:
 
 def _seconds_left(why: Waiting) -> str:
     return f"{max(0.0, (why.next_try or 0.0) - time.monotonic()):.0f}"
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Trouble:
-    """Why a request has to be repeated, and when: see TrackerRequest._wait_and_retry."""
-
-    why: Waiting
-    delay: float
-    asked_for: float | None
-    answered: bool
-    at: Endpoint | None
-    alone: bool

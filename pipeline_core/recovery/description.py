@@ -14,8 +14,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pipeline_core.config import ConfigValue, realize
-from pipeline_core.engine.project_worker import is_project_code
-from pipeline_core.engine.realizing import is_project_value
+from pipeline_core.engine.project_code import is_project_code, is_project_value
 from pipeline_core.event import Event
 from pipeline_core.externalprocess import UPLOAD_ENV, CurlUpload, ExternalProcess, RsyncUpload
 from pipeline_core.item import Item

@@ -1,8 +1,8 @@
 """The items that survive the process: sealed, uploaded, acknowledged.
 
-SQLite, on a thread of its own; what comes while a commit is written goes into the next
-one together. ``then(error)`` follows on the loop when a change is on the disk (error None),
-or could not be brought there: then nothing of it happened, and it may be tried again.
+SQLite, on a thread of its own; what comes while a commit is written goes into the next one
+together. Awaiting a change waits until it is on the disk. Where it could not be brought there, that
+raises: then nothing of it happened, and it may be tried again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pipeline_core.engine.worker_thread import WorkerThread
+from pipeline_core.engine.worker_thread import WorkerThread, settle
 from pipeline_core.recovery.sealed_item import (
     NotARecord,
     Sealed,
@@ -43,7 +43,6 @@ _SCHEMA = """CREATE TABLE IF NOT EXISTS items (
     id TEXT PRIMARY KEY, state TEXT NOT NULL, next INTEGER NOT NULL,
     trouble TEXT NOT NULL, record TEXT NOT NULL)"""
 
-Done = Callable[["Exception | None"], Any]
 Work = Callable[[sqlite3.Connection], Any]
 
 
@@ -90,23 +89,17 @@ class Journal(WorkerThread):
         A corrupt journal is moved aside; it and one that is missing are made anew from
         what lies in the items' folders, and so is a record that could not be written.
         """
-        opened: asyncio.Future[dict[str, Sealed]] = self.loop.create_future()
         found: dict[str, Sealed] = {}
-
-        def ended(error: Exception | None) -> None:
-            if opened.cancelled():
-                return
-            if error is None:
-                opened.set_result(found)
-            elif isinstance(error, (JournalTooNew, JournalUnusable)):
-                opened.set_exception(error)
-            else:
-                opened.set_exception(JournalUnusable(
-                    f"The journal {self.path} cannot be read: {error}. Finished downloads are "
-                    "noted in it: let this user read and write it, or make room on the disk."))
-
-        self._put((lambda: self._open(found), ended))
-        self.records.update(await opened)
+        try:
+            await self._ask((functools.partial(self._open, found),))
+        except (JournalTooNew, JournalUnusable):
+            raise
+        except Exception as error:
+            raise JournalUnusable(
+                f"The journal {self.path} cannot be read: {error}. Finished downloads are "
+                "noted in it: let this user read and write it, or make room on the disk."
+            ) from error
+        self.records.update(found)
 
     async def read(self) -> dict[str, Sealed]:
         """All that is in it now, also what other processes have sealed. Raises as open()."""
@@ -114,40 +107,52 @@ class Journal(WorkerThread):
         await self.open()
         return dict(self.records)
 
-    def seal(self, sealed: Sealed, then: Done) -> None:
+    def seal(self, sealed: Sealed) -> asyncio.Future[None]:
         """Note an item as sealed; one that is noted is sealed anew."""
-        self._write(sealed.item_id, sealed, _insert(sealed), then)
+        return self._write(sealed.item_id, sealed, _insert(sealed))
 
-    def advance(self, item_id: str, state: State, next: int, then: Done) -> None:
+    def advance(self, item_id: str, state: State, next: int) -> asyncio.Future[None]:
         """Note how far an item is, and the task that it enters next."""
         sealed = dataclasses.replace(self.records[item_id], state=state, next=next, trouble="")
-        self._write(item_id, sealed, lambda database: database.execute(
+        return self._write(item_id, sealed, lambda database: database.execute(
             "UPDATE items SET state = ?, next = ?, trouble = '' WHERE id = ?",
-            (state.value, next, item_id)), then)
+            (state.value, next, item_id)))
 
     def note_trouble(self, item_id: str, trouble: str) -> None:
         """Note why an item has failed. A power cut may forget it."""
         sealed = dataclasses.replace(self.records[item_id], trouble=trouble)
         self._write(item_id, sealed, lambda database: database.execute(
-            "UPDATE items SET trouble = ? WHERE id = ?", (trouble, item_id)), None)
+            "UPDATE items SET trouble = ? WHERE id = ?", (trouble, item_id)), durable=False)
 
     def forget(self, item_id: str) -> None:
         """Nothing is left of the item. A power cut may bring it back; its folder is gone then."""
         self._write(item_id, None, lambda database: database.execute(
-            "DELETE FROM items WHERE id = ?", (item_id,)), None)
+            "DELETE FROM items WHERE id = ?", (item_id,)), durable=False)
 
-    def _write(self, item_id: str, sealed: Sealed | None, work: Work, then: Done | None) -> None:
-        def ended(error: Exception | None) -> None:
-            if error is None and sealed is not None:
+    def _write(
+        self, item_id: str, sealed: Sealed | None, work: Work, *, durable: bool = True
+    ) -> asyncio.Future[None]:
+        """Write a change; ``records`` follow when it is written. Whoever does not wait for it is
+        not told of an error: the log is."""
+        written = self._ask((work, durable))
+
+        def note(written: asyncio.Future[None]) -> None:
+            error = None if written.cancelled() else written.exception()
+            if error is not None:
+                if not durable:
+                    logger.warning("The journal %s cannot be written: %s", self.path, error)
+            elif sealed is not None:
                 self.records[item_id] = sealed
-            elif error is None:
+            else:
                 self.records.pop(item_id, None)
-            if then is not None:
-                then(error)
-            elif error is not None:
-                logger.warning("The journal %s cannot be written: %s", self.path, error)
 
-        self._put((work, then is not None, ended))
+        written.add_done_callback(note)
+        return written
+
+    def _ask(self, job: tuple[Any, ...]) -> asyncio.Future[Any]:
+        ready: asyncio.Future[Any] = self.loop.create_future()
+        self._put((*job, functools.partial(settle, ready, None)))
+        return ready
 
     async def finish(self, patience: float) -> None:
         """Write what is under way, for so many seconds at most, and close."""

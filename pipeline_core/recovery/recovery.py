@@ -8,13 +8,12 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
-import functools
 import logging
 import os
 import re
 import shutil
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline_core.engine.loader import LoadedPipeline, LoadError
 from pipeline_core.engine.project_worker import ProjectWorker
@@ -70,11 +69,12 @@ class Recovery:
         self._runner_for = runner_for
         self._load = load
         self._unload = unload
-        self._turnstiles = limiters
+        self._limiters = limiters
         self._worker: ProjectWorker | None = None
         self._preparing: set[str] = set()
         self._loaded: dict[Pipeline, LoadedPipeline] = {}
         self._starting: set[Pipeline] = set()
+        self._closing: set[asyncio.Future[None]] = set()
 
     # -- what it tells -----------------------------------------------------------------
     def waiting(self) -> list[Waiting]:
@@ -108,7 +108,7 @@ class Recovery:
             if not await self._prepare(sealed):
                 self._preparing.discard(sealed.item_id)
             elif sealed.plain:
-                pipeline = plain_pipeline(sealed, self._plain_worker(), self._turnstiles)
+                pipeline = plain_pipeline(sealed, self._plain_worker(), self._limiters)
                 self._start(sealed, pipeline)
             else:
                 with_code[sealed.project, sealed.version, sealed.downloader].append(sealed)
@@ -119,7 +119,7 @@ class Recovery:
         """Whether the item can go on; else it is kept, or was over."""
         why: str | None
         try:
-            why = await self._in_thread(self._look_at, sealed)
+            why = await self._keeper.files.run(self._look_at, sealed)
         except OSError as error:
             why = f"Its files cannot be read: {error}."
         if why is None:
@@ -129,20 +129,6 @@ class Recovery:
         elif why:
             self._keep(sealed, why)
         return why == ""
-
-    async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
-        ready: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-
-        def ended(result: Any, error: BaseException | None) -> None:
-            if ready.cancelled():
-                return
-            if error is None:
-                ready.set_result(result)
-            else:
-                ready.set_exception(error)
-
-        self._keeper.files.call(function, *args, then=ended)
-        return await ready
 
     def _look_at(self, sealed: Sealed) -> str | None:
         """On the thread: an obstacle; '' without one; None when nothing is left to do."""
@@ -177,7 +163,7 @@ class Recovery:
             self._loaded[pipeline] = loaded
         self._starting.add(pipeline)
         for sealed in records:
-            why = await self._in_thread(misfit, sealed, pipeline)
+            why = await self._keeper.files.run(misfit, sealed, pipeline)
             if why:
                 self._keep(sealed, why)
             else:
@@ -213,8 +199,14 @@ class Recovery:
     def _let_go(self, pipeline: Pipeline) -> None:
         if pipeline in self._loaded and pipeline not in (*self._starting, *self.pipelines()):
             loaded = self._loaded.pop(pipeline)
-            assert self._unload is not None
-            pipeline.fire(pipeline.on_cleanup, functools.partial(self._unload, loaded))
+            closing = asyncio.ensure_future(self._clean_up(pipeline, loaded))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+
+    async def _clean_up(self, pipeline: Pipeline, loaded: LoadedPipeline) -> None:
+        assert self._unload is not None
+        await pipeline.clean_up()
+        self._unload(loaded)
 
     def _keep(self, sealed: Sealed, why: str) -> None:
         logger.warning("%s of %s is kept in %s. %s", sealed.describe(),

@@ -7,13 +7,14 @@ from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline_core.engine.concurrency_limiter import ConcurrencyLimiter
-from pipeline_core.externalprocess import UPLOAD_ENV, ExternalProcess
+from pipeline_core.engine.seal import Seal
+from pipeline_core.externalprocess import UPLOAD_ENV, ExternalProcess, run_curl
 from pipeline_core.item import Item
-from pipeline_core.net.curl_run import CurlRun, Settled
+from pipeline_core.net.curl_run import Command, Ended
 from pipeline_core.pipeline import Pipeline
 from pipeline_core.recovery.sealed_files import resolve, why_not
 from pipeline_core.recovery.sealed_item import Sealed, State
-from pipeline_core.recovery.sealer import Seal, Sealer
+from pipeline_core.recovery.sealer import Sealer
 from pipeline_core.task import LimitConcurrent, Task
 from pipeline_core.tracker import SendDoneToTracker, UploadWithTracker
 
@@ -67,6 +68,8 @@ class RecoveredItem(Item):
 class _Replay(ExternalProcess):
     """An upload with the command line that it had."""
 
+    _uploads = True
+
     def __init__(self, upload: dict[str, Any]) -> None:
         super().__init__(upload["name"], list(upload["args"]), max_tries=upload["max_tries"],
                          env=UPLOAD_ENV.get(upload["args"][0]))
@@ -75,11 +78,10 @@ class _Replay(ExternalProcess):
     def stdin_data(self, item: Item) -> bytes:
         return self._stdin
 
-    def _spawn(self, item: Item, settled: Settled) -> None:
-        if settled[0][0] == "curl":
-            CurlRun(self, item, settled).start()
-        else:
-            super()._spawn(item, settled)
+    async def _run_upload(self, item: Item, command: Command) -> Ended | None:
+        if command[0][0] == "curl":
+            return await run_curl(self, item, command)
+        return await self._run_program(item, command)
 
 
 def plain_pipeline(

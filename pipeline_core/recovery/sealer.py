@@ -6,6 +6,7 @@ are noted in the journal. From there on a crash loses nothing.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import functools
 import os
@@ -13,6 +14,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from pipeline_core.engine.calls import call
+from pipeline_core.engine.seal import Seal
 from pipeline_core.engine.waiting import Fault, Waiting
 from pipeline_core.net.backoff import Backoff
 from pipeline_core.recovery import description
@@ -23,18 +26,6 @@ from pipeline_core.recovery.sealed_item import Sealed, State, remove_manifest, w
 if TYPE_CHECKING:
     from pipeline_core.item import Item
     from pipeline_core.task import Task
-
-
-@dataclasses.dataclass
-class Seal:
-    """An item's record, and the number that its position has in the item's own pipeline."""
-
-    sealed: Sealed
-    position: int
-
-    def next_after(self, position: int) -> int:
-        """The position behind this one, as the journal counts."""
-        return self.sealed.position + position - self.position + 1
 
 
 class Sealer:
@@ -57,24 +48,22 @@ class Sealer:
         return (not (item.seal is not None and item.seal.position == position)
                 and description.upload_in(item.pipeline.tasks[position]) is not None)
 
-    def seal_before(self, position: int, item: Item, then: Callable[[], Any]) -> None:
-        """Seal the item, then go on."""
+    async def seal_before(self, position: int, item: Item) -> None:
+        """Seal the item: from here on a crash loses nothing of it."""
         top = item.pipeline.tasks[position]
         upload = description.upload_in(top)
         assert upload is not None
         plain, done = description.plain_tail(item.pipeline, position, upload)
-        self._seal(item, position, top, upload, done, plain, then)
+        await self._seal(item, position, top, upload, done, plain)
 
-    def seal_at_start(self, upload: Task, item: Item, then: Callable[[], Any]) -> None:
-        """An upload starts that could not be seen beforehand: seal now, if that is not done."""
+    async def seal_at_start(self, upload: Task, item: Item) -> None:
+        """Seal the item, where an upload starts that could not be seen beforehand."""
         position = item.scope.position
-        if item.seal is not None and item.seal.position == position:
-            then()
-        else:
-            self._seal(item, position, upload, upload, None, False, then)
+        if item.seal is None or item.seal.position != position:
+            await self._seal(item, position, upload, upload, None, False)
 
-    def left(self, position: int, item: Item, then: Callable[[], Any]) -> None:
-        """The item has left a task behind its seal: note what that means, then go on."""
+    async def left(self, position: int, item: Item) -> None:
+        """Note that the item has left a task behind its seal."""
         seal = item.seal
         assert seal is not None
         if position == seal.position:
@@ -82,11 +71,9 @@ class Sealer:
         elif description.done_in(item.pipeline.tasks[position]) is not None:
             state = State.ACKNOWLEDGED
         else:
-            then()
             return
-        write = functools.partial(
-            self.keeper.journal.advance, item.item_id, state, seal.next_after(position))
-        self._until_written(item, write, then)
+        await self._written(item, functools.partial(
+            self.keeper.journal.advance, item.item_id, state, seal.next_after(position)))
 
     def ended(self, item: Item) -> bool:
         """The item has ended: whether its folder is kept for a next try."""
@@ -119,33 +106,34 @@ class Sealer:
         self.keeper.journal.forget(item.item_id)
         self.keeper.unlock(item.item_id)
 
-    def look_for_files(
-        self, item: Item, there: Callable[[], Any], missing: Callable[[], Any]
-    ) -> None:
-        """After a failed upload: ``missing()`` where a file is gone, so that it is not tried for
-        ever; else ``there()``."""
-        def looked(gone: Any, error: BaseException | None) -> None:
-            if error is None and gone:
-                item.log_output(f"{gone} is missing: the upload is given up.")
-                item.scope.guard(missing)
-            else:
-                item.scope.guard(there)
-
+    async def missing_file(self, item: Item) -> str:
+        """A file that was there at the seal and is not there now; '' when all are, or when
+        nobody can tell."""
         assert item.seal is not None
-        self.keeper.files.call(first_missing, item.seal.sealed, then=looked)
+        try:
+            missing: str = await self.keeper.files.run(first_missing, item.seal.sealed)
+        except OSError:
+            return ""
+        return missing
 
     # -- sealing ---------------------------------------------------------------------
-    def _seal(self, item: Item, position: int, top: Task, upload: Task, done: Any, plain: bool,
-              then: Callable[[], Any]) -> None:
-        def described(description: description.Description | None) -> None:
-            if description is None:
-                then()
-            else:
-                self._take_files(item, self._record(item, position, description),
-                                 description.paths, position, then)
-
-        top._hook(item, description.describe, item, top, upload, done, plain, then=described,
-                  runs_project_code=description.runs_project_code(upload, done, top))
+    async def _seal(
+        self, item: Item, position: int, top: Task, upload: Task, done: Any, plain: bool
+    ) -> None:
+        found = await call(
+            item, top, description.describe, item, top, upload, done, plain,
+            in_worker=description.runs_project_code(upload, done, top))
+        if found is None:
+            return
+        sealed = await self._take_files(item, self._record(item, position, found), found.paths)
+        # From here on the record may be on the disk: an end in between keeps the files.
+        item.seal = Seal(sealed, position)
+        await self._written(item, functools.partial(self.keeper.journal.seal, sealed))
+        count = len(sealed.files)
+        self.keeper.queue.enter(sealed.item_id, sealed.size)
+        item.pipeline.on_seal_item(item)
+        item.log_output(f"Sealed: {count} file{'' if count == 1 else 's'}, {sealed.size:,} "
+                        "bytes, kept until they are uploaded and reported")
 
     def _record(
         self, item: Item, position: int, description: description.Description
@@ -159,65 +147,54 @@ class Sealer:
             properties=description.properties, lost=description.lost,
             lost_attributes=description.lost_attributes, sealed_at=time.time(), next=position)
 
-    def _take_files(self, item: Item, sealed: Sealed, paths: Iterable[str], position: int,
-                    then: Callable[[], Any], backoff: Backoff | None = None) -> None:
-        backoff = backoff or Backoff(2.0, factor=2.0, maximum=60.0)
-        folder = str(item["data_dir"])
+    async def _take_files(
+        self, item: Item, sealed: Sealed, paths: Iterable[str]
+    ) -> Sealed:
+        """The record with its files, when these are on the disk."""
+        backoff = _new_backoff()
+        while True:
+            taking = self.keeper.files.run(
+                _take_files, self.keeper, sealed, str(item["data_dir"]), paths)
+            try:
+                taken: Sealed = await asyncio.shield(taking)
+                return taken
+            except asyncio.CancelledError:
+                # The thread may lock the folder yet.
+                taking.add_done_callback(functools.partial(self._unlock, item.item_id))
+                raise
+            except Exception as error:
+                await self._wait(
+                    item, f"Its files cannot be brought to the disk: {error}.", backoff)
 
-        def taken(complete: Any, error: BaseException | None) -> None:
-            if item.scope.ending:
-                self.keeper.unlock(item.item_id)
+    def _unlock(self, item_id: str, taking: asyncio.Future[Sealed]) -> None:
+        if not taking.cancelled():
+            taking.exception()  # nobody is left to be told
+        self.keeper.unlock(item_id)
+
+    async def _written(
+        self, item: Item, write: Callable[[], asyncio.Future[None]]
+    ) -> None:
+        """Write to the journal until it is on the disk."""
+        backoff = _new_backoff()
+        while True:
+            try:
+                # Nothing takes it back when the item ends meanwhile.
+                await asyncio.shield(write())
                 return
-            if error is not None:
-                again = functools.partial(
-                    self._take_files, item, sealed, paths, position, then, backoff)
-                self._wait(item, f"Its files cannot be brought to the disk: {error}.", backoff,
-                           again)
-                return
-            self._commit(item, complete, position, then)
+            except Exception as error:
+                await self._wait(
+                    item, f"The journal of finished items cannot be written: {error}.", backoff)
 
-        self.keeper.files.call(_take_files, self.keeper, sealed, folder, paths, then=taken)
-
-    def _commit(
-        self, item: Item, sealed: Sealed, position: int, then: Callable[[], Any]
-    ) -> None:
-        # From here on the record may be on the disk: an end in between keeps the files.
-        item.seal = Seal(sealed, position)
-
-        def go_on() -> None:
-            count = len(sealed.files)
-            self.keeper.queue.enter(sealed.item_id, sealed.size)
-            item.pipeline.on_seal_item(item)
-            item.log_output(f"Sealed: {count} file{'' if count == 1 else 's'}, {sealed.size:,} "
-                            "bytes, kept until they are uploaded and reported")
-            then()
-
-        self._until_written(item, functools.partial(self.keeper.journal.seal, sealed), go_on)
-
-    def _until_written(
-        self, item: Item, write: Callable[[Any], Any], then: Callable[[], Any],
-        backoff: Backoff | None = None,
-    ) -> None:
-        backoff = backoff or Backoff(2.0, factor=2.0, maximum=60.0)
-
-        def written(error: Exception | None) -> None:
-            if error is None:
-                item.scope.guard(then)
-            elif not item.scope.ending:
-                self._wait(item, f"The journal of finished items cannot be written: {error}.",
-                           backoff,
-                           functools.partial(self._until_written, item, write, then, backoff))
-
-        write(written)
-
-    def _wait(
-        self, item: Item, reason: str, backoff: Backoff, again: Callable[[], Any]
-    ) -> None:
+    async def _wait(self, item: Item, reason: str, backoff: Backoff) -> None:
         delay = backoff.next_delay()
         backoff.grow()
         item.log_output(f"{reason} Trying again after {delay:.0f} seconds...")
-        item.scope.wait(Waiting(reason, Fault.MACHINE, time.monotonic() + delay, "resources"),
-                       delay, again)
+        await item.scope.wait(
+            Waiting(reason, Fault.MACHINE, time.monotonic() + delay, "resources"), delay)
+
+
+def _new_backoff() -> Backoff:
+    return Backoff(2.0, factor=2.0, maximum=60.0)
 
 
 def _last_task(item: Item) -> str:

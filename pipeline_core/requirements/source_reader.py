@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import warnings
 from collections.abc import Callable, Iterator
 
 from pipeline_core.compat.additions import Additions
 from pipeline_core.compat.deprecations import Deprecations
+from pipeline_core.engine.quiet import warnings_ignored
 from pipeline_core.requirements.needs import Deprecated, Newer
 
 
@@ -58,8 +58,7 @@ def read_source(source: bytes, file: str, is_own: Callable[[str], bool]) -> Read
     ``file`` is the name to tell, ``is_own`` says whether a module is one of the project.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings_ignored(Warning):
             tree = ast.parse(source)
         reader = _Reader(file, is_own)
         reader.visit(tree)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline_core.config import ConfigValue, NumberConfigValue, StringConfigValue, realize
 from pipeline_core.engine.loader import LoadedPipeline, LoadError
-from pipeline_core.engine.realizing import is_project_value
+from pipeline_core.engine.project_code import is_project_value
 from pipeline_core.externalprocess import ExternalProcess
 from pipeline_core.requirements.collect import programs_of
 from pipeline_core.requirements.needs import Needs

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -237,9 +236,11 @@ class ProjectRun:
             if not newest and not any(item.pipeline is pipeline
                                       for item in self.runner.active_items):
                 del self._versions[pipeline]
-                pipeline.fire(pipeline.on_cleanup, functools.partial(self._remove, version))
+                self._tools.background.start(
+                    self._remove(pipeline, version), f"Ending version {version.version.short}")
 
-    def _remove(self, old: LoadedVersion) -> None:
+    async def _remove(self, pipeline: Pipeline, old: LoadedVersion) -> None:
+        await pipeline.clean_up()
         self._tools.settings.detach(self.name, old.loaded.config_values)
         close_loaded(old.loaded)
         needed = [one.version for one in self._versions.values()]

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from tornado.platform.asyncio import BaseAsyncIOLoop
 
-from pipeline_core.engine.project_worker import current_item, report_failure
+from pipeline_core.engine.calls import contained
+from pipeline_core.engine.project_code import current_item, report_failure
 
 if TYPE_CHECKING:
     from pipeline_core.engine.project_worker import ProjectWorker
@@ -83,7 +84,7 @@ def run_coroutine(
     """Run project code of the new kind (``async def``) on the loop, for an item."""
     token = current_item.set(item)
     try:
-        task = worker.loop.create_task(coroutine)
+        task = worker.loop.create_task(contained(coroutine))
     finally:
         current_item.reset(token)
 
@@ -123,7 +124,7 @@ class WorkerLoop(asyncio.AbstractEventLoop):
 
     def create_task(self, coro: Any, **kwargs: Any) -> Any:
         item = current_item.get()
-        future = asyncio.run_coroutine_threadsafe(coro, self._worker.loop)
+        future = asyncio.run_coroutine_threadsafe(contained(coro), self._worker.loop)
 
         def ended(future: concurrent.futures.Future[Any]) -> None:
             error = None if future.cancelled() else future.exception()

@@ -40,7 +40,8 @@ def plain_steps(item: Item, position: int) -> list[SimpleTask]:
 
 
 def _is_plain(task: Task) -> bool:
-    return (_is_plain_class(type(task)) and not any(name in vars(task) for name in _METHODS)
+    kind: Any = type(task)
+    return (_is_plain_class(kind) and not any(name in vars(task) for name in _METHODS)
             and "process" not in vars(task)
             and all(_is_quiet(getattr(task, name)) for name in _EVENTS))
 
@@ -75,7 +76,9 @@ async def run_steps(item: Item, position: int, steps: list[SimpleTask]) -> bool:
             last.complete_item(item)
         else:
             last.fail_item(item)
-    status = await item.scope.enter(last).left()
+    visit = item.scope.visit(last)
+    assert visit is not None
+    status = await visit.left()
     await item.scope.handlers_returned()
     item.scope.check()
     return status == item.TaskStatus.completed

@@ -70,9 +70,10 @@ def realize(value: Any, item: Any = None) -> Any:
     as it is.
     """
     if isinstance(value, dict):
-        return {key: realize(member, item) for key, member in value.items()}
+        return {key: member if type(member) is str else realize(member, item)
+                for key, member in value.items()}
     if isinstance(value, list):
-        return [realize(member, item) for member in value]
+        return [member if type(member) is str else realize(member, item) for member in value]
     # A class, say one in a list of plugins, has the method but is no value.
     if hasattr(value, "realize") and not isinstance(value, type):
         return value.realize(item)

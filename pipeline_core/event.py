@@ -17,6 +17,8 @@ __all__ = [
     "Event", "datetime", "functools", "json", "os", "re", "subprocess", "time",
 ]
 
+from pipeline_core.engine.ownership import is_project_code
+
 logger = logging.getLogger(__name__)
 
 Handler = Callable[..., Any]
@@ -30,24 +32,30 @@ class Event:
     ones to the log.
     """
 
-    __slots__ = ("_handlers",)
+    __slots__ = ("_handlers", "owned")
 
     def __init__(self) -> None:
-        # A tuple, replaced as a whole: handlers may come and go while it is fired.
+        # Tuples, replaced as a whole: handlers may come and go while it is fired.
         self._handlers: tuple[Handler, ...] = ()
+        #: Each handler, and whether it is the project's own code.
+        self.owned: tuple[tuple[Handler, bool], ...] = ()
 
     def handle(self, handler: Handler) -> Event:
         """Add a handler; the event, so that calls can be chained. ``+=`` does the same."""
         if handler not in self._handlers:
-            self._handlers = (*self._handlers, handler)
+            self._set((*self._handlers, handler))
         return self
 
     def unhandle(self, handler: Handler) -> Event:
         """Remove a handler, as ``-=`` does; ValueError when it is not there."""
         handlers = list(self._handlers)
         handlers.remove(handler)
-        self._handlers = tuple(handlers)
+        self._set(tuple(handlers))
         return self
+
+    def _set(self, handlers: tuple[Handler, ...]) -> None:
+        self._handlers = handlers
+        self.owned = tuple((handler, is_project_code(handler)) for handler in handlers)
 
     def __iter__(self) -> Iterator[Handler]:
         return iter(self._handlers)

@@ -19,7 +19,8 @@ from pipeline_core.engine.async_popen import AsyncPopen, AsyncPopen2
 from pipeline_core.engine.base_task import leave_by
 from pipeline_core.engine.calls import call, hook, on_loop
 from pipeline_core.engine.child import RESOURCE_ERRORS, Child
-from pipeline_core.engine.project_code import is_project_code, is_project_value
+from pipeline_core.engine.ownership import is_project_code
+from pipeline_core.engine.project_code import is_project_value
 from pipeline_core.engine.waiting import Fault, Waiting
 from pipeline_core.net.backoff import Backoff
 from pipeline_core.net.curl_run import CURL_HOME, Command, CurlRun, Ended
@@ -239,6 +240,13 @@ class ExternalProcess(Task):
         if worker is None:
             raise RuntimeError(f"{self.name} can run a program only for an item in a runner")
         ended: asyncio.Future[int] = worker.loop.create_future()
+        to_project = is_project_code(self.on_subprocess_stdout)
+
+        def on_output(data: bytes) -> None:
+            if not to_project:
+                self.on_subprocess_stdout(child, item, data)
+            elif not item.finished:
+                item.scope.project_call(worker, self.on_subprocess_stdout, (child, item, data))
 
         def on_end(returncode: int) -> None:
             item.flush_output()
@@ -247,7 +255,7 @@ class ExternalProcess(Task):
 
         child = Child(
             worker.children, args, env=env, cwd=self.cwd, stdin_data=bytes(data),
-            on_output=lambda data: self._output(child, item, data), on_end=on_end,
+            on_output=on_output, on_end=on_end,
             on_gone=lambda: item.scope.child_gone(child))
         try:
             child.start()
@@ -282,15 +290,6 @@ class ExternalProcess(Task):
         item.log_output(f"{self.name}: {program!s} cannot be run: {reason}.")
         item.log_error(self, error)
         await leave_by(item, self, self.fail_item)
-
-    def _output(self, child: Child, item: Item, data: bytes) -> None:
-        if is_project_code(self.on_subprocess_stdout):
-            worker = item.worker
-            assert worker is not None
-            if not item.finished:
-                item.scope.project_call(worker, self.on_subprocess_stdout, (child, item, data))
-        else:
-            self.on_subprocess_stdout(child, item, data)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from pipeline_core.compat.python2 import what_python_2_had
 from pipeline_core.config import realize
 from pipeline_core.engine.calls import on_loop
 from pipeline_core.engine.item_scope import ItemScope
-from pipeline_core.engine.project_code import is_project_code
+from pipeline_core.engine.ownership import is_project_code
 from pipeline_core.engine.tracebacks import format_failure
 from pipeline_core.engine.worker_thread import original
 from pipeline_core.event import Event
@@ -96,6 +97,8 @@ class Item(MutableMapping[str, Any]):
         for event in ("output", "error", "item_state", "task_status", "property", "waiting",
                       "complete", "fail", "cancel", "finish"):
             setattr(self, f"on_{event}", Event())
+        #: The thread of this item's project; None for an item outside a runner.
+        self.worker: ProjectWorker | None = getattr(pipeline, "worker", None)
         self.scope = ItemScope(self)
         self._properties: dict[str, Any] = dict(properties or {})
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -122,12 +125,12 @@ class Item(MutableMapping[str, Any]):
     def __setitem__(self, key: str, value: Any) -> None:
         old = self._properties.get(key)
         self._properties[key] = value
-        if len(self.on_property):
+        if self.on_property.owned:
             self._property_changed(key, value, old)
 
     def __delitem__(self, key: str) -> None:
         old = self._properties.pop(key)
-        if len(self.on_property):
+        if self.on_property.owned:
             self._property_changed(key, None, old)
 
     def __iter__(self) -> Iterator[str]:
@@ -179,10 +182,11 @@ class Item(MutableMapping[str, Any]):
         Bytes are UTF-8; what cannot be decoded becomes U+FFFD, but a character may
         come in two pieces.
         """
-        size = len(data) if isinstance(data, (str, bytes)) else 1
-        self._on_loop(self._log, data, full_line, size=size)
-
-    def _log(self, data: str | bytes, full_line: bool) -> None:
+        worker = self.worker
+        if worker is not None and threading.get_ident() != worker.loop_thread:
+            size = len(data) if isinstance(data, (str, bytes)) else 1
+            worker.post(self.log_output, data, full_line, size=size)
+            return
         if isinstance(data, (bytes, bytearray, memoryview)):
             text = self._decoder.decode(bytes(data), final=full_line)
         else:
@@ -237,7 +241,7 @@ class Item(MutableMapping[str, Any]):
     def set_task_status(self, task: Task, status: str) -> None:
         old = self.task_status.get(task)
         self.task_status[task] = status
-        if status != old and len(self.on_task_status):
+        if status != old and self.on_task_status.owned:
             self.deliver(self.on_task_status, self, task, status, old)
 
     def set_waiting(self, waiting: Waiting | None) -> None:
@@ -270,12 +274,6 @@ class Item(MutableMapping[str, Any]):
 
     # -- events, and the thread of the project -----------------------------------
     @property
-    def worker(self) -> ProjectWorker | None:
-        """The thread of this item's project; None for an item outside a runner."""
-        worker: ProjectWorker | None = getattr(self.pipeline, "worker", None)
-        return worker
-
-    @property
     def governor(self) -> Governor:
         """What spaces the requests that are made for this item."""
         governor: Governor = self.pipeline.governor
@@ -284,7 +282,7 @@ class Item(MutableMapping[str, Any]):
     def _on_loop(self, function: Callable[..., Any], *args: Any, size: int = 0) -> None:
         """Call a function that tells of the item, on the loop; in a worker it is posted there."""
         worker = self.worker
-        if worker is None or worker.on_loop():
+        if worker is None or threading.get_ident() == worker.loop_thread:
             function(*args)
         else:
             worker.post(function, *args, size=size)
@@ -295,11 +293,11 @@ class Item(MutableMapping[str, Any]):
         Handlers of ours run now, the project's in its worker. One that raises
         fails this item.
         """
-        handlers = event if isinstance(event, Event) else (event,)
-        worker = self.worker
-        for handler in handlers:
-            if worker is not None and is_project_code(handler):
-                self.scope.project_call(worker, handler, args)
+        handlers = event.owned if isinstance(event, Event) else (
+            (event, is_project_code(event)),)
+        for handler, is_projects in handlers:
+            if is_projects and self.worker is not None:
+                self.scope.project_call(self.worker, handler, args)
                 continue
             try:
                 handler(*args)

@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from pipeline_core.engine.calls import on_loop
-from pipeline_core.engine.project_code import is_project_code
+from pipeline_core.engine.ownership import is_project_code
 from pipeline_core.engine.run_item import run_item
 from pipeline_core.event import Event
 from pipeline_core.net.governor import Governor
@@ -111,6 +111,7 @@ class Pipeline:
 
     def _start(self, item: Item, position: int) -> None:
         self.items_in_pipeline.add(item)
+        item.worker = self.worker
         item.on_finish += self._item_ended
         item.scope.start(run_item(item, position))
 

@@ -6,7 +6,8 @@ import functools
 from typing import Any
 
 from pipeline_core.engine.child import Child, Children
-from pipeline_core.engine.project_code import current_item, is_project_code, report_failure
+from pipeline_core.engine.ownership import is_project_code
+from pipeline_core.engine.project_code import current_item, report_failure
 from pipeline_core.engine.project_worker import ProjectWorker, this_worker
 from pipeline_core.engine.worker_thread import this_loop
 from pipeline_core.event import Event

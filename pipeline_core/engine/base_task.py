@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from pipeline_core.engine.calls import call, on_loop
-from pipeline_core.engine.project_code import is_project_code
+from pipeline_core.engine.ownership import is_project_code
 from pipeline_core.event import Event
 
 if TYPE_CHECKING:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import threading
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pipeline_core.config import realize
-from pipeline_core.engine.project_code import is_project_code, is_project_value
+from pipeline_core.engine.ownership import is_project_code
+from pipeline_core.engine.project_code import is_project_value
 from pipeline_core.engine.worker_thread import NotAnException
 
 if TYPE_CHECKING:
@@ -41,7 +43,8 @@ async def call(
             result.add_done_callback(functools.partial(_crash_if_failed, item))
     else:
         result = function(*args)
-    item.scope.check()
+    if item.scope.outcome is not None:
+        raise asyncio.CancelledError
     return result
 
 
@@ -91,7 +94,7 @@ def on_loop(method: Method) -> Method:
     def call_or_post(*args: Any, **kwargs: Any) -> Any:
         item: Item = args[place] if place < len(args) else kwargs["item"]
         worker = item.worker
-        if worker is None or worker.on_loop():
+        if worker is None or threading.get_ident() == worker.loop_thread:
             return method(*args, **kwargs)
         item.scope.asked_for += 1
         worker.post(carry_out, item, method, args, kwargs)

@@ -153,7 +153,7 @@ class ItemScope:
         """Run the coroutine that takes the item through its pipeline; it ends by :meth:`close`."""
         loop = self._loop()
         self.closed = loop.create_future()
-        self._main = loop.create_task(self._as_item(work))
+        self._main = loop.create_task(work)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run a coroutine until it returns or the item ends; an error in it fails the item."""
@@ -166,10 +166,11 @@ class ItemScope:
         # One that is cancelled before its first step has not begun to await the work.
         task.add_done_callback(lambda _: work.close())
 
-    async def _as_item(self, work: Coroutine[Any, Any, None]) -> None:
+    def begin(self) -> None:
+        """The coroutine that was started runs now; from here on it may be cancelled."""
         current_item.set(self.item)
         self._has_begun = True
-        await work
+        self.check()
 
     async def _guarded(self, work: Coroutine[Any, Any, Any]) -> None:
         current_item.set(self.item)

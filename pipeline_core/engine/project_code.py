@@ -1,14 +1,14 @@
-"""Which code is the project's own, and for which item the running code works."""
+"""For which item the running code works, and which values ask the project's code."""
 
 from __future__ import annotations
 
 import contextvars
-import functools
 import logging
-import types
 from typing import TYPE_CHECKING, Any
 
 from pipeline_core.config import ConfigInterpolation
+from pipeline_core.engine.ownership import is_project_code
+from pipeline_core.event import Event
 
 if TYPE_CHECKING:
     from pipeline_core.item import Item
@@ -19,44 +19,28 @@ logger = logging.getLogger(__name__)
 current_item: contextvars.ContextVar[Item | None] = contextvars.ContextVar(
     "current_item", default=None)
 
-_OURS = frozenset({"pipeline_core", "warrior", "tornado", "asyncio", "functools", "concurrent"})
+#: Types of values that realize to themselves.
+PLAIN_TYPES = frozenset({str, bytes, int, float, bool, type(None), Event})
 
 
-def is_project_code(function: Any) -> bool:
-    """Whether project code defined this function: told by where it was defined.
-
-    Partials and bound methods are looked through; what is written in C is ours.
-    """
-    while True:
-        if isinstance(function, types.MethodType):
-            function = function.__func__
-        if isinstance(function, types.FunctionType):
-            name = function.__globals__.get("__name__") or ""
-            return name.partition(".")[0] not in _OURS
-        if isinstance(function, functools.partial):
-            function = function.func
-        elif isinstance(function, type):
-            return function.__module__.partition(".")[0] not in (*_OURS, "builtins")
-        elif isinstance(function, (types.BuiltinFunctionType, types.MethodDescriptorType)):
-            return False
-        elif not isinstance(function, types.MethodType):
-            function = getattr(type(function), "__call__", None)  # noqa: B004  (its code is wanted)
-            if not isinstance(function, types.FunctionType):
-                return False
-
-
-def is_project_value(value: Any) -> bool:
-    """Whether a class that the project defined takes part in realizing ``value``."""
-    if isinstance(value, (str, int, float, type(None))):
-        return False
-    if isinstance(value, dict):
-        return any(is_project_value(member) for member in value.values())
-    if isinstance(value, list):
-        return any(is_project_value(member) for member in value)
-    if isinstance(value, ConfigInterpolation):
-        return is_project_value(value.s) or is_project_value(value.c)
-    realizer = None if isinstance(value, type) else getattr(value, "realize", None)
-    return realizer is not None and is_project_code(realizer)
+def is_project_value(*values: Any) -> bool:
+    """Whether a class that the project defined takes part in realizing one of these."""
+    rest = list(values)
+    while rest:
+        value = rest.pop()
+        if type(value) in PLAIN_TYPES:
+            continue
+        if isinstance(value, dict):
+            rest.extend(value.values())
+        elif isinstance(value, list):
+            rest.extend(value)
+        elif isinstance(value, ConfigInterpolation):
+            rest += (value.s, value.c)
+        else:
+            realizer = None if isinstance(value, type) else getattr(value, "realize", None)
+            if realizer is not None and is_project_code(realizer):
+                return True
+    return False
 
 
 def report_failure(item: Item | None, label: str, failure: BaseException) -> None:

@@ -17,7 +17,7 @@ async def run_item(item: Item, position: int = 0) -> None:
     """Take an item through its pipeline, from the task at ``position`` on, to its end."""
     scope = item.scope
     try:
-        scope.check()
+        scope.begin()
         completed = await _run_tasks(item, position)
         scope.outcome = scope.outcome or ("completed" if completed else "failed")
     except asyncio.CancelledError:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline_core.engine.base_task import Task
 from pipeline_core.engine.calls import carry_out
+from pipeline_core.engine.ownership import is_project_code
 from pipeline_core.engine.printing import current_sink
-from pipeline_core.engine.project_code import is_project_code
 from pipeline_core.engine.project_worker import ProjectWorker
 from pipeline_core.event import Event
 from pipeline_core.task import SimpleTask
@@ -54,8 +54,7 @@ def _is_plain_class(kind: Any) -> bool:
 
 
 def _is_quiet(event: Any) -> bool:
-    return isinstance(event, Event) and (
-        not len(event) or not any(is_project_code(handler) for handler in event))
+    return isinstance(event, Event) and not any(projects for _, projects in event.owned)
 
 
 async def run_steps(item: Item, position: int, steps: list[SimpleTask]) -> bool:

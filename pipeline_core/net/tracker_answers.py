@@ -94,7 +94,7 @@ def parse_target(answer: dict[str, Any]) -> str:
     told = repr(target if len(target) <= 100 else target[:100] + "…")
     if len(target) > LONGEST_TARGET:
         raise UnexpectedAnswer(f"the upload target {told} is too long")
-    if any(not character.isprintable() or character.isspace() for character in target):
+    if " " in target or not target.isprintable():
         raise UnexpectedAnswer(f"the upload target {told} holds blanks")
     try:
         parts = urlsplit(target)

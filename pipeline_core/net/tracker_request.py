@@ -65,10 +65,13 @@ class TrackerRequest(Task):
         """Ask the tracker."""
         item.scope.spawn(self._send_request(item))
 
-    @on_loop
     def handle_response(self, item: Item, response: httpclient.HTTPResponse) -> None:
         """The tracker has answered, or not (``response.code`` 599)."""
-        item.scope.spawn(self._handle_response(item, response))
+        if response.code == 200:
+            self._take_answer(item, response)
+        else:
+            # Here and now: an override sees the delay that this makes.
+            self._answered_with_trouble(item, response)
 
     @on_loop
     def process_body(self, body: str, item: Item) -> None:
@@ -154,8 +157,8 @@ class TrackerRequest(Task):
             item.idle = _while_asking(endpoint)
 
     async def _send_request(self, item: Item) -> None:
-        data = await call(item, self, self.data, item, in_worker=any(
-            is_project_value(value) for value in vars(self).values()))
+        data = await call(item, self, self.data, item,
+                          in_worker=is_project_value(*vars(self).values()))
         base, data = await realized(item, self, [self.tracker_url, data])
         response = await self._exchange(item, self._url(base), json.dumps(data))
         await hook(item, self, self.handle_response, self._handle_response, item, response)
@@ -189,11 +192,17 @@ class TrackerRequest(Task):
             silence=asked_for, next_delay=next_delay, answered=http.has_answered(response),
             asker=item.item_id)
 
+    def _answered_with_trouble(self, item: Item, response: httpclient.HTTPResponse) -> None:
+        reason, fault, code, asked_for = _trouble_of(response)
+        self._ask_again(item, reason, fault, code, asked_for, answered=http.has_answered(response))
+
+    @on_loop
+    def _take_answer(self, item: Item, response: httpclient.HTTPResponse) -> None:
+        item.scope.spawn(self._handle_response(item, response))
+
     async def _handle_response(self, item: Item, response: httpclient.HTTPResponse) -> None:
         if response.code != 200:
-            reason, fault, code, asked_for = _trouble_of(response)
-            self._ask_again(item, reason, fault, code, asked_for,
-                            answered=http.has_answered(response))
+            self._answered_with_trouble(item, response)
             return
         try:
             body = (response.body or b"").decode()

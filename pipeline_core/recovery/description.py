@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pipeline_core.config import ConfigValue, realize
-from pipeline_core.engine.project_code import is_project_code, is_project_value
+from pipeline_core.engine.ownership import is_project_code
+from pipeline_core.engine.project_code import is_project_value
 from pipeline_core.event import Event
 from pipeline_core.externalprocess import UPLOAD_ENV, CurlUpload, ExternalProcess, RsyncUpload
 from pipeline_core.item import Item
@@ -114,7 +115,7 @@ def is_unmodified(task: Task) -> bool:
 
 
 def _is_quiet(event: Any) -> bool:
-    return isinstance(event, Event) and not any(is_project_code(handler) for handler in event)
+    return isinstance(event, Event) and not any(projects for _, projects in event.owned)
 
 
 def plain_tail(pipeline: Pipeline, position: int, upload: Task) -> tuple[bool, Any]:
@@ -127,7 +128,7 @@ def plain_tail(pipeline: Pipeline, position: int, upload: Task) -> tuple[bool, A
         type(upload) in UPLOADS and len(rest) == (0 if done is None else 1)
         and all(type(task) is LimitConcurrent for task in chain(top) if task is not upload)
         and all(is_unmodified(task) for task in (*chain(top), *rest))
-        and not any(is_project_value(value) for task in rest for value in vars(task).values())
+        and not any(is_project_value(*vars(task).values()) for task in rest)
         and all(_is_quiet(getattr(pipeline, name)) for name in _PIPELINE_EVENTS))
     return plain, done
 
@@ -135,9 +136,7 @@ def plain_tail(pipeline: Pipeline, position: int, upload: Task) -> tuple[bool, A
 # -- taking it down. Where it asks project code, in the worker ------------------------------
 def runs_project_code(*tasks: Task | None) -> bool:
     """Whether :func:`describe` runs code of the project for one of these."""
-    return any(
-        is_project_value(value) for task in tasks if task is not None
-        for value in vars(task).values()) or any(
+    return any(is_project_value(*vars(task).values()) for task in tasks if task is not None) or any(
         isinstance(task, RsyncUpload) and is_project_code(task.stdin_data) for task in tasks)
 
 

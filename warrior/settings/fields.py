@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pipeline_core.config import ConfigValue, NumberConfigValue
-from pipeline_core.engine.project_code import is_project_code
+from pipeline_core.engine.ownership import is_project_code
 from pipeline_core.engine.project_worker import ProjectWorker
 from warrior.settings.data import SHARED
 

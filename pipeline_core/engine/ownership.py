@@ -1,0 +1,32 @@
+"""Which code is the project's own."""
+
+from __future__ import annotations
+
+import functools
+import types
+from typing import Any
+
+_OURS = frozenset({"pipeline_core", "warrior", "tornado", "asyncio", "functools", "concurrent"})
+
+
+def is_project_code(function: Any) -> bool:
+    """Whether project code defined this function: told by where it was defined.
+
+    Partials and bound methods are looked through; what is written in C is ours.
+    """
+    while True:
+        if isinstance(function, types.MethodType):
+            function = function.__func__
+        if isinstance(function, types.FunctionType):
+            name = function.__globals__.get("__name__") or ""
+            return name.partition(".")[0] not in _OURS
+        if isinstance(function, functools.partial):
+            function = function.func
+        elif isinstance(function, type):
+            return function.__module__.partition(".")[0] not in (*_OURS, "builtins")
+        elif isinstance(function, (types.BuiltinFunctionType, types.MethodDescriptorType)):
+            return False
+        elif not isinstance(function, types.MethodType):
+            function = getattr(type(function), "__call__", None)  # noqa: B004  (its code is wanted)
+            if not isinstance(function, types.FunctionType):
+                return False

@@ -264,7 +264,13 @@ class ExternalProcess(Task):
             return None
         item.scope.add_child(child)
         child.attach()
-        return Ended(await ended, child.unread_input)
+        try:
+            return Ended(await ended, child.unread_input)
+        except asyncio.CancelledError:
+            # The slot of a limit, which the item may hold, is free when the program has ended.
+            child.stop(item.scope.kill_after)
+            await child.gone()
+            raise
 
     async def _not_started(
         self, item: Item, args: list[str | bytes], env: dict[str, str], error: Exception

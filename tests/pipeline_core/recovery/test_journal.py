@@ -53,15 +53,6 @@ def run(folder: Path, script: Callable[[Journal], Awaitable[Any]]) -> Any:
     return asyncio.run(main())
 
 
-async def written(write: Callable[..., Any], *args: Any) -> None:
-    """Wait until a change is on the disk."""
-    done: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-    write(*args, done.set_result)
-    error = await done
-    if error is not None:
-        raise error
-
-
 def states(folder: Path) -> dict[str, tuple[State, int]]:
     async def look(journal: Journal) -> Any:
         return {key: (sealed.state, sealed.next) for key, sealed in journal.records.items()}
@@ -72,7 +63,7 @@ def states(folder: Path) -> dict[str, tuple[State, int]]:
 def seal(folder: Path, *records: Sealed) -> None:
     async def script(journal: Journal) -> None:
         for sealed in records:
-            await written(journal.seal, sealed)
+            await journal.seal(sealed)
 
     run(folder, script)
 
@@ -95,7 +86,7 @@ def test_states_go_on(tmp_path: Path) -> None:
     seal(tmp_path, record(tmp_path))
     for state, position in ((State.UPLOADED, 4), (State.ACKNOWLEDGED, 5)):
         async def advance(journal: Journal, state: State = state, position: int = position) -> None:
-            await written(journal.advance, "item-1", state, position)
+            await journal.advance("item-1", state, position)
 
         run(tmp_path, advance)
         assert states(tmp_path) == {"item-1": (state, position)}
@@ -116,7 +107,7 @@ def test_nothing_is_made_before_there_is_something_to_note(tmp_path: Path) -> No
 def test_many_go_into_few_commits(tmp_path: Path) -> None:
     """What comes while a commit is written goes into the next one together."""
     async def script(journal: Journal) -> int:
-        await written(journal.seal, record(tmp_path, 0))
+        await journal.seal(record(tmp_path, 0))
         commits = 0
         commit = journal._commit
 
@@ -126,7 +117,7 @@ def test_many_go_into_few_commits(tmp_path: Path) -> None:
             commit(*args)
 
         journal._commit = counted  # type: ignore[method-assign]
-        await asyncio.gather(*(written(journal.seal, record(tmp_path, n)) for n in range(1, 201)))
+        await asyncio.gather(*(journal.seal(record(tmp_path, n)) for n in range(1, 201)))
         return commits
 
     assert run(tmp_path, script) < 20
@@ -224,12 +215,12 @@ def test_a_journal_that_cannot_be_opened(tmp_path: Path) -> None:
 def test_what_could_not_be_written_did_not_happen(tmp_path: Path) -> None:
     """The error is told, and it may be tried again."""
     async def script(journal: Journal) -> None:
-        await written(journal.seal, record(tmp_path))
+        await journal.seal(record(tmp_path))
         database = sqlite3.connect(tmp_path / "journal.db")
         database.execute("DROP TABLE items")
         database.close()
         with pytest.raises(sqlite3.OperationalError):
-            await written(journal.advance, "item-1", State.UPLOADED, 4)
+            await journal.advance("item-1", State.UPLOADED, 4)
         assert journal.records["item-1"].state is State.SEALED
 
     run(tmp_path, script)

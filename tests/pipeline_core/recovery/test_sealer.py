@@ -53,13 +53,13 @@ class Watched:
         journal = Journal(os.path.join(folder, "j.db"), lambda: [])
         seal, advance = journal.seal, journal.advance
 
-        def noted_seal(sealed: Sealed, then: Any) -> None:
+        def noted_seal(sealed: Sealed) -> Any:
             self.noted.append(("sealed", sealed))
-            seal(sealed, then)
+            return seal(sealed)
 
-        def noted_advance(item_id: str, state: State, next: int, then: Any) -> None:
+        def noted_advance(item_id: str, state: State, next: int) -> Any:
             self.noted.append((state.value, next))
-            advance(item_id, state, next, then)
+            return advance(item_id, state, next)
 
         journal.seal, journal.advance = noted_seal, noted_advance  # type: ignore[method-assign]
         self.keeper = Keeper(journal)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.scripted_tracker import Answer, ScriptedTracker, item_answer
 from tests.warrior.parts import ASKS, WORKS, make_parts
+from warrior.projects import project_code
 
 
 def run(test: Callable[[], Awaitable[None]]) -> None:

@@ -130,8 +130,7 @@ class TrackerRequest(Task):
         except BaseException as error:
             asking.break_off(failed=item.scope.outcome == "failed" or isinstance(error, Exception))
             raise
-        finally:
-            item.idle = None
+        item.idle = None
         asking.answer_used()
 
     async def _line_up(self, item: Item, asking: _Asking, own_reason: Waiting | None) -> None:

@@ -142,8 +142,12 @@ def test_a_plain_script_as_first_process(
 ) -> None:
     """SimpleRunner, too, ends: orphans of its programs are no reason to wait."""
     path = write_pipeline(tmp_path, ORPHANS + """\
-    pipeline = Pipeline(ExternalProcess('bg', ['sh', '-c', '(sleep 0.05 &) ; exit 0']),
-                        Unreaped('Unreaped'))
+    class Ended(SimpleTask):
+        def process(self, item):
+            while not os.path.exists('ended'):
+                time.sleep(0.01)
+    pipeline = Pipeline(
+        ExternalProcess('bg', ['/bin/sh', '-c', '(sleep 0.05; touch ended) & exit 0']), Ended('Ended'))
     from seesaw.runner import SimpleRunner
     assert os.getpid() == 1
     SimpleRunner(pipeline, max_items=1).start()

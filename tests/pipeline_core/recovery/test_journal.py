@@ -117,7 +117,8 @@ def test_many_go_into_few_commits(tmp_path: Path) -> None:
             commit(*args)
 
         journal._commit = counted  # type: ignore[method-assign]
-        await asyncio.gather(*(journal.seal(record(tmp_path, n)) for n in range(1, 201)))
+        records = [record(tmp_path, n) for n in range(1, 201)]
+        await asyncio.gather(*map(journal.seal, records))
         return commits
 
     assert run(tmp_path, script) < 20

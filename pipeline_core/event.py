@@ -32,13 +32,15 @@ class Event:
     ones to the log.
     """
 
-    __slots__ = ("_handlers", "owned")
+    __slots__ = ("_handlers", "is_quiet", "owned")
 
     def __init__(self) -> None:
         # Tuples, replaced as a whole: handlers may come and go while it is fired.
         self._handlers: tuple[Handler, ...] = ()
         #: Each handler, and whether it is the project's own code.
         self.owned: tuple[tuple[Handler, bool], ...] = ()
+        #: Whether none of them is.
+        self.is_quiet = True
 
     def handle(self, handler: Handler) -> Event:
         """Add a handler; the event, so that calls can be chained. ``+=`` does the same."""
@@ -55,7 +57,8 @@ class Event:
 
     def _set(self, handlers: tuple[Handler, ...]) -> None:
         self._handlers = handlers
-        self.owned = tuple((handler, is_project_code(handler)) for handler in handlers)
+        self.owned = tuple([(handler, is_project_code(handler)) for handler in handlers])
+        self.is_quiet = not any([is_projects for _, is_projects in self.owned])
 
     def __iter__(self) -> Iterator[Handler]:
         return iter(self._handlers)

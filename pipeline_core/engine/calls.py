@@ -48,16 +48,15 @@ async def call(
     return result
 
 
-async def hook(
+def hook(
     item: Item, task: Task, method: Callable[..., Any],
     ours: Callable[..., Coroutine[Any, Any, None]], *args: Any,
-) -> None:
-    """Call a method of the contract where project code has overridden it; else await ``ours``,
-    which is what the method itself would start."""
+) -> Coroutine[Any, Any, None]:
+    """To await: call a method of the contract where project code has overridden it; else run
+    ``ours``, which is what the method itself would start."""
     if is_project_code(method):
-        await call(item, task, method, *args)
-    else:
-        await ours(*args)
+        return call(item, task, method, *args)
+    return ours(*args)
 
 
 async def realized(item: Item, task: Task, value: Any) -> Any:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pipeline_core.item import Item
 
 #: What a project may override, so that something else happens between two steps.
-_METHODS = ("enqueue", "start_item", "complete_item", "fail_item", "_begin", "_leave")
+_METHODS = (
+    "process", "enqueue", "start_item", "complete_item", "fail_item", "_begin", "_leave")
 _EVENTS = ("on_start_item", "on_complete_item", "on_finish_item")
 _ITEM_EVENTS = ("on_output", "on_task_status", "on_property", "on_waiting")
 
@@ -28,33 +29,37 @@ _ITEM_EVENTS = ("on_output", "on_task_status", "on_property", "on_waiting")
 def plain_steps(item: Item, position: int) -> list[SimpleTask]:
     """The tasks from this one on that are only a project's ``process``, and that nothing of the
     project watches."""
-    if item.worker is None or item.seal is not None or not all(
-            _is_quiet(getattr(item, name)) for name in _ITEM_EVENTS):
-        return []
     steps: list[SimpleTask] = []
+    if item.worker is None or item.seal is not None:
+        return steps
+    if not _are_quiet(item, _ITEM_EVENTS):
+        return steps
     for task in item.pipeline.tasks[position:]:
-        if not _is_plain(task):
+        kind: Any = type(task)
+        if not (_is_plain_class(kind) and _has_nothing_of_its_own(task)):
             break
         steps.append(task)
     return steps
 
 
-def _is_plain(task: Task) -> bool:
-    kind: Any = type(task)
-    return (_is_plain_class(kind) and not any(name in vars(task) for name in _METHODS)
-            and "process" not in vars(task)
-            and all(_is_quiet(getattr(task, name)) for name in _EVENTS))
+def _has_nothing_of_its_own(task: Task) -> bool:
+    return _are_quiet(task, _EVENTS) and vars(task).keys().isdisjoint(_METHODS)
+
+
+def _are_quiet(owner: Item | Task, names: tuple[str, ...]) -> bool:
+    for name in names:
+        event = getattr(owner, name)
+        if type(event) is not Event or not event.is_quiet:
+            return False
+    return True
 
 
 @functools.lru_cache(maxsize=256)
-def _is_plain_class(kind: Any) -> bool:
+def _is_plain_class(kind: type) -> bool:
     return (issubclass(kind, SimpleTask) and kind._work_on is SimpleTask._work_on
-            and all(getattr(kind, name) is getattr(Task, name) for name in _METHODS)
+            and all(getattr(kind, name) is getattr(Task, name)
+                    for name in _METHODS if name != "process")
             and is_project_code(kind.process) and not inspect.iscoroutinefunction(kind.process))
-
-
-def _is_quiet(event: Any) -> bool:
-    return isinstance(event, Event) and not any(projects for _, projects in event.owned)
 
 
 async def run_steps(item: Item, position: int, steps: list[SimpleTask]) -> bool:

@@ -105,17 +105,18 @@ def is_unmodified(task: Task) -> bool:
     kind = type(task)
     if kind.__module__.partition(".")[0] != "pipeline_core":
         return False
-    if any(callable(getattr(kind, name, None)) for name in own):
-        return False
+    for name in own:
+        if callable(getattr(kind, name, None)):
+            return False
     if isinstance(task, ExternalProcess) and (
             task.env not in (None, {}, *UPLOAD_ENV.values())
             or task.retry_on_exit_code is not None or task.accept_on_exit_code != [0]):
         return False
-    return all(_is_quiet(own[name]) for name in _TASK_EVENTS)
+    return _are_quiet([own[name] for name in _TASK_EVENTS])
 
 
-def _is_quiet(event: Any) -> bool:
-    return isinstance(event, Event) and not any(projects for _, projects in event.owned)
+def _are_quiet(events: list[Any]) -> bool:
+    return all([type(event) is Event and event.is_quiet for event in events])
 
 
 def plain_tail(pipeline: Pipeline, position: int, upload: Task) -> tuple[bool, Any]:
@@ -129,7 +130,7 @@ def plain_tail(pipeline: Pipeline, position: int, upload: Task) -> tuple[bool, A
         and all(type(task) is LimitConcurrent for task in chain(top) if task is not upload)
         and all(is_unmodified(task) for task in (*chain(top), *rest))
         and not any(is_project_value(*vars(task).values()) for task in rest)
-        and all(_is_quiet(getattr(pipeline, name)) for name in _PIPELINE_EVENTS))
+        and _are_quiet([getattr(pipeline, name) for name in _PIPELINE_EVENTS]))
     return plain, done
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
+import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,7 @@ class ItemOutput:
         self._on_fault = on_fault
         self._runner = runner
         self._loop = asyncio.get_running_loop()
+        self._pending: list[tuple[Item, str]] = []
         self.writer = StdoutWriter(
             on_closed=self._from_thread(self._closed),
             on_drained=self._from_thread(self._drained),
@@ -33,6 +36,7 @@ class ItemOutput:
 
     async def flush(self, patience: Callable[[], float]) -> None:
         """Wait for a slow reader, as long as it takes something, and ``patience()`` seconds."""
+        self._write_pending()
         while not self.writer.close(timeout=0.1):
             await asyncio.sleep(0)  # an interrupt has its turn
             if self.writer.stuck_for > patience():
@@ -43,10 +47,20 @@ class ItemOutput:
         item.on_output += self._item_output
 
     def _item_output(self, item: Item, data: str) -> None:
-        self.writer.write(shown_output(data, str(item.get("item_name", ""))))
+        if not self._pending:
+            # Once for all that is said in this turn of the loop.
+            self._loop.call_soon(self._write_pending)
+        self._pending.append((item, data))
+
+    def _write_pending(self) -> None:
+        pending, self._pending = self._pending, []
+        for item, pieces in itertools.groupby(pending, operator.itemgetter(0)):
+            text = "".join([data for _, data in pieces])
+            self.writer.write(shown_output(text, str(item.get("item_name", ""))))
         if self.writer.full:
-            for child in item.scope.children:
-                child.pause(self)
+            for item in {item for item, _ in pending}:
+                for child in item.scope.children:
+                    child.pause(self)
 
     def _drained(self) -> None:
         for item in self._runner.active_items:

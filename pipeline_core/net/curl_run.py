@@ -51,7 +51,7 @@ Command = tuple[list["str | bytes"], dict[str, str], bytes]
 
 
 @dataclasses.dataclass(frozen=True)
-class Ended:
+class ProgramResult:
     """What came of a program: ``unread`` bytes of its input are left, and the server of an
     upload wants to be left alone for ``silence`` seconds."""
 
@@ -69,7 +69,7 @@ class CurlRun:
     """
 
     def __init__(
-        self, command: Command, start: Callable[[Command], Awaitable[Ended | None]],
+        self, command: Command, start: Callable[[Command], Awaitable[ProgramResult | None]],
         log: Callable[[str], object],
     ) -> None:
         self._args, self._env, self._data = command
@@ -79,11 +79,11 @@ class CurlRun:
         self._ours = self._env.setdefault("CURL_HOME", CURL_HOME) == CURL_HOME
         self._place = _place_of_target(self._args)
 
-    async def run(self) -> Ended | None:
+    async def run(self) -> ProgramResult | None:
         """What came of it all; None when curl did not start."""
         target = os.fsdecode(self._args[self._place]) if self._place else ""
-        led_by: set[AddressScope] = set()
-        addresses = await _look_up(target, led_by) if self._ours else []
+        redirected_by: set[AddressScope] = set()
+        addresses = await _look_up(target, redirected_by) if self._ours else []
         for hop in range(MOST_REDIRECTS + 1):
             ended, head = await self._curl(target, addresses)
             if ended is None:
@@ -94,9 +94,9 @@ class CurlRun:
                 if code == REDIRECTED and location and self._place:
                     if hop == MOST_REDIRECTS:
                         raise ValueError(f"it redirects more than {MOST_REDIRECTS} times")
-                    led_by = {nearness_of(one) for one in addresses} or {AddressScope.PUBLIC}
+                    redirected_by = {nearness_of(one) for one in addresses} or {AddressScope.PUBLIC}
                     target = redirected(target, location, TRACKER_LIMITS)
-                    addresses = await _look_up(target, led_by)
+                    addresses = await _look_up(target, redirected_by)
                     self._log(f"The target sends the upload on to {target}")
                     continue
                 if code == 0 and status and not 200 <= status < 300:
@@ -107,13 +107,15 @@ class CurlRun:
                 self._refused(f"it redirects to {error}")
             except (ValueError, OSError) as error:
                 self._refused(str(error))
-            return Ended(code, ended.unread, parse_retry_after(retry_after))
+            return ProgramResult(code, ended.unread, parse_retry_after(retry_after))
         raise AssertionError("the last redirect is refused")
 
     def _refused(self, why: str) -> None:
         self._log(f"The target did not take the upload: {why[:LONGEST_REASON]}.")
 
-    async def _curl(self, target: str, addresses: Sequence[str]) -> tuple[Ended | None, bytes]:
+    async def _curl(
+        self, target: str, addresses: Sequence[str]
+    ) -> tuple[ProgramResult | None, bytes]:
         """Run curl once: what came of it, and the head of the answer."""
         loop = asyncio.get_running_loop()
         home, args, env = _Home(), list(self._args), dict(self._env)
@@ -218,14 +220,14 @@ def _place_of_target(args: Sequence[str | bytes]) -> int:
     return place if place < len(args) and args[place][:1] not in ("-", b"-") else 0
 
 
-async def _look_up(target: str, led_by: set[AddressScope]) -> list[str]:
-    """The addresses of the target that those who lie at ``led_by`` may send us on to.
+async def _look_up(target: str, redirected_by: set[AddressScope]) -> list[str]:
+    """The addresses of the target that those who lie at ``redirected_by`` may send us on to.
 
     ScopeRefused when there is none. For the first target (nobody led there) curl itself says
     what is wrong with it: none is known then.
     """
     resolver: Resolver = Resolver()
-    for near in led_by:
+    for near in redirected_by:
         resolver = ScopedResolver(resolver, near)
     try:
         parts = urlsplit(target)
@@ -237,7 +239,7 @@ async def _look_up(target: str, led_by: set[AddressScope]) -> list[str]:
     except ScopeRefused:
         raise
     except (OSError, ValueError) as error:
-        if led_by:
+        if redirected_by:
             raise ValueError(f"it redirects to {target}, which is not found: {error}") from None
         return []
 

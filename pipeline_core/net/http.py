@@ -169,11 +169,12 @@ class _Body:
 class _Connection(TCPClient):
     """Connects, and can be given up at any moment.
 
-    ``led_by`` says how near the one lies who sent us there; None when nobody did.
+    ``redirected_by`` says how near the one lies who sent us there; None when nobody did.
     """
 
-    def __init__(self, resolver: Resolver, led_by: AddressScope | None) -> None:
-        super().__init__(resolver if led_by is None else ScopedResolver(resolver, led_by))
+    def __init__(self, resolver: Resolver, redirected_by: AddressScope | None) -> None:
+        super().__init__(
+            resolver if redirected_by is None else ScopedResolver(resolver, redirected_by))
         self.stream: IOStream | None = None
         self.given_up = False
         #: The address of the host that was reached, and how near that is.
@@ -227,7 +228,7 @@ async def _follow(
     asked: dict[str, Any],
 ) -> Found:
     ends = time.monotonic() + limits.deadline
-    led_by: AddressScope | None = None
+    redirected_by: AddressScope | None = None
     for _ in range(limits.most_redirects + 1):
         left = max(ends - time.monotonic(), 0.001)
         received = _Body(limits.largest_body, head_only)
@@ -235,7 +236,7 @@ async def _follow(
             url, follow_redirects=False, decompress_response=False,
             streaming_callback=received.take, header_callback=received.look,
             connect_timeout=left, request_timeout=left, **asked)
-        connection = _Connection(client.resolver, led_by)
+        connection = _Connection(client.resolver, redirected_by)
         try:
             response = await _fetch(client, request, connection, received)
         except ScopeRefused as error:
@@ -254,7 +255,7 @@ async def _follow(
                 or not response.headers.get("Location")):
             return found
         target = redirected(url, response.headers.get("Location", ""), limits)
-        url, led_by = target, connection.reached
+        url, redirected_by = target, connection.reached
     raise RedirectRefused(f"more than {limits.most_redirects} redirects")
 
 

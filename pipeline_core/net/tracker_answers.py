@@ -130,7 +130,7 @@ def multi_base(url: str) -> str:
 MOST_OF_RESULT = 200
 
 
-def wrong_verdicts(verdicts: Any, wanted: int) -> str:
+def verdicts_error(verdicts: Any, wanted: int) -> str:
     """What is wrong with the result of an item_filter, for the log; '' when nothing is.
 
     Asks the result for its repr, which may be the project's code: call it on its thread.

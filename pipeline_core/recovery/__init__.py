@@ -1,4 +1,6 @@
-"""What survives the process: items are sealed (``sealer``), noted in a journal (SQLite), and
-after a restart found and taken to their end (``recovery``). It may import all other rooms of
-this package; only the programs that make the parts, ``warrior``, import it.
+"""Items that survive the process.
+
+Items are sealed (``sealer``), recorded in a journal (SQLite), and resumed after a restart
+(``recovery``). It may import all other packages of ``pipeline_core``; only ``warrior``, which
+constructs the parts, imports it.
 """

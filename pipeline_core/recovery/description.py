@@ -1,6 +1,6 @@
-"""What an upload and a report need, taken down as realized; and whether that is all there is.
+"""What the upload and the report need, recorded as realized, and whether that is all they need.
 
-Nothing here changes the item: project code is asked as the upload itself will ask it.
+Nothing here changes the item. Project code is called as the upload itself will call it.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 UPLOADS = (UploadWithTracker, RsyncUpload, CurlUpload)
 
-#: What names the item, and what was computed to be reported.
+#: Properties that are always kept: the item's names, and the computed statistics.
 _KEPT = ("item_name", "items", "queues", "stats")
-#: Made anew for an item that is carried on.
+#: Properties that are set anew for a resumed item.
 _MADE = frozenset({"data_dir", "tries"})
 
 _TASK_EVENTS = ("on_start_item", "on_complete_item", "on_fail_item", "on_finish_item")
@@ -39,7 +39,7 @@ _PIPELINE_EVENTS = ("on_complete_item", "on_fail_item", "on_finish_item")
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """``upload`` and ``done`` as JSON values; ``paths`` of all that is uploaded, absolute."""
+    """``upload`` and ``done`` are JSON values; ``paths`` are the absolute paths of all uploads."""
 
     upload: dict[str, Any]
     done: dict[str, Any] | None
@@ -51,7 +51,7 @@ class Description:
 
 
 class Reader:
-    """An item that notes which of its values are asked for."""
+    """Wraps an item, and records which of its values are read."""
 
     def __init__(self, item: Item) -> None:
         self.__dict__["_item"] = item
@@ -82,7 +82,7 @@ class Reader:
 
 # -- what the pipeline looks like ------------------------------------------------------
 def chain(task: Task) -> Iterator[Task]:
-    """The task and those inside it."""
+    """Yield the task and the tasks inside it."""
     inner: Task | None = task
     while inner is not None:
         yield inner
@@ -90,17 +90,18 @@ def chain(task: Task) -> Iterator[Task]:
 
 
 def upload_in(task: Task) -> Task | None:
-    """The upload task that the task is or holds."""
+    """Return the upload task that the task is or contains; None if there is none."""
     return next((one for one in chain(task) if isinstance(one, UPLOADS)), None)
 
 
 def done_in(task: Task) -> SendDoneToTracker | None:
-    """The report that the task is or holds."""
+    """Return the report task that the task is or contains; None if there is none."""
     return next((one for one in chain(task) if isinstance(one, SendDoneToTracker)), None)
 
 
 def is_unmodified(task: Task) -> bool:
-    """Whether nothing of a project's takes part in the task but the values it was given."""
+    """Return whether the project contributes only values to the task: no subclass, no override,
+    no handler."""
     own = vars(task)
     kind = type(task)
     if kind.__module__.partition(".")[0] != "pipeline_core":
@@ -120,8 +121,8 @@ def _are_quiet(events: list[Any]) -> bool:
 
 
 def plain_tail(pipeline: Pipeline, position: int, upload: Task) -> tuple[bool, Any]:
-    """Whether the upload at ``position`` and all that follows it, at most one report, are
-    unmodified; and the report."""
+    """Return whether the upload at ``position`` and what follows it (at most one report) are
+    unmodified, and the report."""
     top = pipeline.tasks[position]
     rest = pipeline.tasks[position + 1:]
     done = rest[0] if len(rest) == 1 and type(rest[0]) is SendDoneToTracker else None
@@ -134,22 +135,22 @@ def plain_tail(pipeline: Pipeline, position: int, upload: Task) -> tuple[bool, A
     return plain, done
 
 
-# -- taking it down. Where it asks project code, in the worker ------------------------------
+# -- recording. Where this calls project code, it runs in the worker ------------------------
 def runs_project_code(*tasks: Task | None) -> bool:
-    """Whether :func:`describe` runs code of the project for one of these."""
+    """Return whether :func:`describe` calls project code for one of these tasks."""
     return any(is_project_value(*vars(task).values()) for task in tasks if task is not None) or any(
         isinstance(task, RsyncUpload) and is_project_code(task.stdin_data) for task in tasks)
 
 
 def describe(item: Item, top: Task, upload: Task, done: Any, plain: bool) -> Description | None:
-    """All that is kept of the item; None when the upload cannot be realized (yet)."""
+    """Return all that is kept of the item; None when the upload cannot be realized (yet)."""
     reader = Reader(item)
     try:
         values, paths, usual = _describe_upload(upload, reader)
         plain = plain and usual
         json.dumps(values)
     except Exception:
-        # It may well be skipped: then nobody ever asks for these values.
+        # The upload may be skipped later, and its values never needed: not an error.
         return None
     report = None
     if plain:
@@ -167,7 +168,7 @@ def describe(item: Item, top: Task, upload: Task, done: Any, plain: bool) -> Des
 def _describe_upload(
     upload: Task, reader: Any
 ) -> tuple[dict[str, Any], tuple[str, ...], bool]:
-    """The values, the paths, and whether a command line is as ours are."""
+    """Return the values, the paths, and whether the command line has the usual form."""
     if isinstance(upload, UploadWithTracker):
         return (*_describe_with_tracker(upload, reader), True)
     assert isinstance(upload, ExternalProcess)
@@ -209,7 +210,7 @@ def _describe_with_tracker(
 
 
 def _limit(top: Task, reader: Any) -> list[Any] | None:
-    """``[name of the setting, number]`` of the limit around the upload."""
+    """Return ``[name of the setting, number]`` of the limit around the upload."""
     if not isinstance(top, LimitConcurrent):
         return None
     name = top.limit.name if isinstance(top.limit, ConfigValue) else ""
@@ -222,7 +223,8 @@ def _limit(top: Task, reader: Any) -> list[Any] | None:
 def _properties(
     item: Item, reader: Any
 ) -> tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]:
-    """What is kept of the item's values, and the names of what is not."""
+    """Return the properties that are kept, and the names of the properties and attributes that
+    are not."""
     kept: dict[str, Any] = {}
     have = dict(item.property_items())
     for key in (*_KEPT, *reader.read):
@@ -240,7 +242,7 @@ def _properties(
 
 @functools.lru_cache(maxsize=1)
 def _own_attributes() -> frozenset[str]:
-    """What every item has; all else was put there by a project."""
+    """Return the attributes that every item has; any other was set by a project."""
     nowhere = types.SimpleNamespace(data_dir="", worker=None)
     return frozenset(vars(Item(nowhere, "", 0, prepare_data_directory=False))) | {
         "lost", "lost_attributes"}

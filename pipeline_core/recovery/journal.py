@@ -1,8 +1,8 @@
-"""The items that survive the process: sealed, uploaded, acknowledged.
+"""The journal of the items that survive the process: sealed, uploaded, acknowledged.
 
-SQLite, on a thread of its own; what comes while a commit is written goes into the next one
-together. Awaiting a change waits until it is on the disk. Where it could not be brought there, that
-raises: then nothing of it happened, and it may be tried again.
+It is an SQLite database, used on its own thread. Changes that arrive during a commit go into the
+next commit together. Awaiting a change waits until it is on the disk. If that fails, the await
+raises, nothing was changed, and the change may be tried again.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from pipeline_core.recovery.shared_file import SharedFile, sync_folder
 
 logger = logging.getLogger(__name__)
 
-#: What this program writes; a higher number is of a newer program.
+#: The version of the journal that this program writes; newer programs write a higher one.
 VERSION = 1
-#: Seconds that a commit waits for another process that writes.
+#: Seconds that a commit waits while another process writes.
 BUSY_TIMEOUT = 20.0
-#: Changes in one commit at most.
+#: The most changes in one commit.
 MOST_TOGETHER = 256
 
 _SCHEMA = """CREATE TABLE IF NOT EXISTS items (
@@ -47,7 +47,7 @@ Work = Callable[[sqlite3.Connection], Any]
 
 
 class JournalTooNew(Exception):
-    """A newer program has written the journal; ``str()`` says what to do."""
+    """A newer version of this program has written the journal; ``str()`` says what to do."""
 
 
 class JournalUnusable(Exception):
@@ -55,16 +55,16 @@ class JournalUnusable(Exception):
 
 
 class _Corrupt(Exception):
-    """The file is there and cannot be read as a journal."""
+    """The file exists, but is not a readable journal."""
 
 
 class Journal(WorkerThread):
-    """The journal in the file ``path``, which is made with the first seal.
+    """The journal in the file ``path``, which is created with the first seal.
 
     ``records`` are the sealed items of this process and those that :meth:`open` found, as
-    they are on the disk. ``item_folders()`` names, on the thread, the folders in which
-    a journal that was lost is looked for. ``trouble`` is a sentence for people. With
-    ``shared`` several processes may use it; the last one removes it when it is empty.
+    stored on the disk. ``item_folders()`` returns, on the thread, the folders from whose
+    manifests a lost journal is rebuilt. ``trouble`` is a sentence for people. With ``shared``,
+    several processes may use the journal; the last one removes it when it is empty.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Journal(WorkerThread):
         self.path = path
         self.records: dict[str, Sealed] = {}
         self.trouble = ""
-        #: Item folders whose record nobody can read any more; they are kept.
+        #: Item folders whose record can no longer be read; they are kept.
         self.unreadable: tuple[str, ...] = ()
         self._item_folders = item_folders
         self._use = SharedFile(path) if shared else None
@@ -86,8 +86,8 @@ class Journal(WorkerThread):
     async def open(self) -> None:
         """Read what earlier processes have left. Raises JournalTooNew or JournalUnusable.
 
-        A corrupt journal is moved aside; it and one that is missing are made anew from
-        what lies in the items' folders, and so is a record that could not be written.
+        A corrupt journal is moved aside. A corrupt or missing journal, or a record that could
+        not be written, is rebuilt from the manifests in the items' folders.
         """
         found: dict[str, Sealed] = {}
         try:
@@ -96,44 +96,44 @@ class Journal(WorkerThread):
             raise
         except Exception as error:
             raise JournalUnusable(
-                f"The journal {self.path} cannot be read: {error}. Finished downloads are "
-                "noted in it: let this user read and write it, or make room on the disk."
+                f"The journal {self.path} cannot be read: {error}. It lists finished downloads: "
+                "let this user read and write it, or make room on the disk."
             ) from error
         self.records.update(found)
 
     async def read(self) -> dict[str, Sealed]:
-        """All that is in it now, also what other processes have sealed. Raises as open()."""
+        """Return all current records, also those of other processes. Raises like open()."""
         self.records.clear()
         await self.open()
         return dict(self.records)
 
     def seal(self, sealed: Sealed) -> asyncio.Future[None]:
-        """Note an item as sealed; one that is noted is sealed anew."""
+        """Record an item as sealed, replacing an earlier record of it."""
         return self._write(sealed.item_id, sealed, _insert(sealed))
 
     def advance(self, item_id: str, state: State, next: int) -> asyncio.Future[None]:
-        """Note how far an item is, and the task that it enters next."""
+        """Record an item's state, and the task that it enters next."""
         sealed = dataclasses.replace(self.records[item_id], state=state, next=next, trouble="")
         return self._write(item_id, sealed, lambda database: database.execute(
             "UPDATE items SET state = ?, next = ?, trouble = '' WHERE id = ?",
             (state.value, next, item_id)))
 
     def note_trouble(self, item_id: str, trouble: str) -> None:
-        """Note why an item has failed. A power cut may forget it."""
+        """Record why an item has failed. A power cut may lose this."""
         sealed = dataclasses.replace(self.records[item_id], trouble=trouble)
         self._write(item_id, sealed, lambda database: database.execute(
             "UPDATE items SET trouble = ? WHERE id = ?", (trouble, item_id)), durable=False)
 
     def forget(self, item_id: str) -> None:
-        """Nothing is left of the item. A power cut may bring it back; its folder is gone then."""
+        """Remove the record of an item whose folder is gone. A power cut may bring it back."""
         self._write(item_id, None, lambda database: database.execute(
             "DELETE FROM items WHERE id = ?", (item_id,)), durable=False)
 
     def _write(
         self, item_id: str, sealed: Sealed | None, work: Work, *, durable: bool = True
     ) -> asyncio.Future[None]:
-        """Write a change; ``records`` follow when it is written. Whoever does not wait for it is
-        not told of an error: the log is."""
+        """Write a change, and update ``records`` once it is written. Errors of changes that are
+        not ``durable``, which nobody awaits, are logged."""
         written = self._ask((work, durable))
 
         def note(written: asyncio.Future[None]) -> None:
@@ -155,7 +155,7 @@ class Journal(WorkerThread):
         return ready
 
     async def finish(self, patience: float) -> None:
-        """Write what is under way, for so many seconds at most, and close."""
+        """Finish pending writes, for at most ``patience`` seconds, and close."""
         if self.alive:
             self.close()
             with contextlib.suppress(asyncio.TimeoutError):
@@ -169,7 +169,7 @@ class Journal(WorkerThread):
                 while len(jobs) < MOST_TOGETHER:
                     jobs.append(self._jobs.get_nowait())
             writes = [job for job in jobs if job is not None and len(job) == 3]
-            # Nobody writes and reads at once: what was asked first need not come first.
+            # No caller reads and writes at the same time, so their order does not matter.
             for work, ended in (job for job in jobs if job is not None and len(job) == 2):
                 self.post(ended, _attempt(work))
             if writes:
@@ -187,7 +187,7 @@ class Journal(WorkerThread):
         if self._database is None:
             self._database = self._connect()
         database = self._database
-        # In WAL a commit that is not "full" survives the process, if not a power cut.
+        # In WAL mode, a commit with NORMAL survives the end of the process, but not a power cut.
         database.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         database.execute("BEGIN IMMEDIATE")
         try:
@@ -200,23 +200,24 @@ class Journal(WorkerThread):
             raise
 
     def _open(self, found: dict[str, Sealed]) -> None:
-        if was_there := self._database is not None or self._is_there():
+        if existed := self._database is not None or self._exists():
             try:
                 found.update(self._read_all())
             except _Corrupt as error:
-                was_there = False
+                existed = False
                 self._let_go()
                 aside = self._move_aside()
                 self.trouble = (
                     f"The journal of finished items could not be read ({error}). It was moved to "
-                    f"{aside}, and made anew from what lies in the items' folders.")
+                    f"{aside}, and rebuilt from the items' folders.")
                 logger.error("%s", self.trouble)
-        # Others may be about to note what lies there. Where there are none, it is of an item
-        # whose files were complete, and whose record could not be written any more.
-        if not was_there or self._use is None:
-            self._take_in(found)
+        # In a shared folder, a manifest without a record may belong to a process that is about
+        # to write the record. Otherwise it belongs to an item whose files were complete, and
+        # whose record could not be written.
+        if not existed or self._use is None:
+            self._add_manifests(found)
 
-    def _is_there(self) -> bool:
+    def _exists(self) -> bool:
         return os.path.exists(self.path) and os.path.getsize(self.path) > 0
 
     def _read_all(self) -> dict[str, Sealed]:
@@ -228,12 +229,12 @@ class Journal(WorkerThread):
             rows = self._database.execute("SELECT * FROM items").fetchall()
             return {row[0]: from_json(row[4], State(row[1]), row[2], row[3]) for row in rows}
         except sqlite3.OperationalError:
-            raise  # locked, or the disk is full: that may pass
+            raise  # locked, or the disk is full: this is temporary
         except (sqlite3.DatabaseError, NotARecord, ValueError) as error:
             raise _Corrupt(str(error)) from error
 
-    def _take_in(self, found: dict[str, Sealed]) -> None:
-        """Add what is sealed by its manifest alone."""
+    def _add_manifests(self, found: dict[str, Sealed]) -> None:
+        """Add the items that have a manifest, but no record."""
         new, unreadable = {}, []
         for folder, sealed in find_manifests(self._item_folders()):
             if os.path.basename(folder) in found:
@@ -244,12 +245,12 @@ class Journal(WorkerThread):
                 new[sealed.item_id] = sealed
         self.unreadable = tuple(unreadable)
         if new:
-            # Another process may just have made it, and know better.
+            # IGNORE: another process may just have written a newer record.
             self._commit([_insert(sealed, "IGNORE") for sealed in new.values()], True)
             found.update(new)
 
     def _connect(self) -> sqlite3.Connection:
-        new = not self._is_there()
+        new = not self._exists()
         if self._use is not None:
             self._use.begin()
         elif new:
@@ -260,8 +261,8 @@ class Journal(WorkerThread):
             if version > VERSION:
                 raise JournalTooNew(
                     f"The journal {self.path} was written by a newer version of this program "
-                    f"(its number is {version}, and {VERSION} is known here). Update this "
-                    "program: finished downloads are noted in it.")
+                    f"(the journal has version {version}; this program knows version {VERSION}). "
+                    "Update this program: the journal lists finished downloads.")
             database.execute("PRAGMA journal_mode = WAL")
             if version < VERSION:
                 database.execute("BEGIN IMMEDIATE")
@@ -291,7 +292,7 @@ class Journal(WorkerThread):
             self._use.end(self._is_empty)
 
     def _is_empty(self) -> bool:
-        """Whether nothing is noted in it; asked while nobody else can use it."""
+        """Return whether the journal has no records. Called while no other process can use it."""
         try:
             with contextlib.closing(sqlite3.connect(self.path, timeout=1.0)) as database:
                 return database.execute("SELECT 1 FROM items").fetchone() is None

@@ -1,4 +1,4 @@
-"""What all pipelines of a process seal with, and what came of it."""
+"""The parts that all pipelines of a process share for sealing, and the items that were kept."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ from pipeline_core.recovery.upload_queue import UploadQueue
 
 @dataclasses.dataclass(frozen=True)
 class Kept:
-    """A sealed item that is not at work: ``why`` is a sentence."""
+    """A sealed item that is not at work; ``why`` is a sentence."""
 
     sealed: Sealed
     why: str
 
 
 class Keeper:
-    """What all pipelines of a process seal with: the journal, and a thread for the files.
+    """What all pipelines of a process share for sealing: the journal, and a thread for files.
 
-    ``kept`` are the sealed items that ended without being done; ``on_kept()`` tells that
-    they have changed. ``next_try`` says when they are tried again. ``locks``: several
-    processes share the folders, so each sealed item's folder is locked (flock) by the one
-    that works on it.
+    ``kept`` holds the sealed items that ended without being done; ``on_kept()`` is fired when it
+    changes. ``next_try`` says when they are tried again. With ``locks``, several processes share
+    the folders, so the process that works on a sealed item locks its folder (flock).
     """
 
     def __init__(
@@ -42,17 +41,18 @@ class Keeper:
         self.on_kept = Event()
 
     def keep(self, sealed: Sealed, why: str) -> None:
-        """The item is not at work any more, and not done."""
+        """Keep an item that is no longer at work, and not done."""
         self.kept[sealed.item_id] = Kept(sealed, why)
         self.on_kept()
 
     def take_up(self, item_id: str) -> None:
-        """It is at work again."""
+        """Remove an item that is at work again from ``kept``."""
         if self.kept.pop(item_id, None) is not None:
             self.on_kept()
 
     def lock(self, item_id: str, folder: str) -> bool:
-        """Lock an item's folder; False when another process has it. Blocks; raises OSError."""
+        """Lock an item's folder. Return False when another process has locked it. Blocks; raises
+        OSError."""
         if self.locks is None or item_id in self.locks:
             return True
         descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
@@ -62,18 +62,18 @@ class Keeper:
             os.close(descriptor)
             return False
         except OSError:
-            # A file system without such locks: then several must not share it.
+            # The file system has no such locks: then processes must not share it.
             os.close(descriptor)
             return True
         self.locks[item_id] = descriptor
         return True
 
     def unlock(self, item_id: str) -> None:
-        """Let go of a folder; it may be gone already."""
+        """Unlock an item's folder, which may be gone already."""
         if self.locks is not None and item_id in self.locks:
             os.close(self.locks.pop(item_id))
 
     async def close(self, patience: float) -> None:
-        """Bring to the disk what is under way, for so many seconds at most."""
+        """Finish pending writes, for at most ``patience`` seconds."""
         self.files.close()
         await self.journal.finish(patience)

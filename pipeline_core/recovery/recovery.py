@@ -1,6 +1,6 @@
-"""Carries on what earlier processes have sealed: uploads it, reports it, lets it go.
+"""Resumes the items that earlier processes have sealed: uploads, reports and removes them.
 
-What cannot be carried on is kept, and shown with a sentence (:attr:`Keeper.kept`).
+Items that cannot be resumed are kept, and shown with the reason (:attr:`Keeper.kept`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ from typing import TYPE_CHECKING
 from pipeline_core.engine.loader import LoadedPipeline, LoadError
 from pipeline_core.engine.project_worker import ProjectWorker
 from pipeline_core.engine.waiting import Fault, Waiting
-from pipeline_core.recovery.resume import make_item, misfit, obstacle, plain_pipeline
+from pipeline_core.recovery.resume import (
+    make_item,
+    obstacle,
+    pipeline_mismatch,
+    plain_pipeline,
+)
 from pipeline_core.recovery.sealed_item import State, remove_manifest
 
 if TYPE_CHECKING:
@@ -31,27 +36,29 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Nothing is claimed for so many seconds at most while finished items are on their way;
-#: a long upload then goes on beside the new ones.
+#: Resumed items go first: no items are claimed for at most this many seconds. Longer uploads then
+#: continue beside new items.
 HEAD_START = 600.0
 
-#: Why nothing is claimed.
+#: Why no items are claimed meanwhile.
 FIRST = Waiting("Uploading the items that an earlier run finished, before new ones start.",
                 Fault.NOBODY, None, "queue")
 
-#: What our item folders are called: those of the warrior, and those of run-pipeline.
+#: The names of item folders: those of the warrior, and those of run-pipeline.
 _ITEM_ID = re.compile(r"[0-9a-f]{8}(w[0-9a-f]{8}-[0-9]+|[0-9a-f]{12})-[0-9]+")
 
-#: The code of a record's version, to go on with. Raises LoadError.
+#: Loads the code of a record's version. Raises LoadError.
 Load = Callable[["Sealed"], Awaitable[LoadedPipeline]]
 
 
 class Recovery:
-    """``runner_for(project)`` gives a started runner; ``unload(loaded)`` follows when the
-    last item of a code has ended (None: the code is in use for other items too).
+    """Resumes sealed items.
 
-    ``settled`` is set while nothing is under way that could end soon: each item has ended, is
-    kept, or waits for somebody else.
+    ``runner_for(project)`` returns a started runner. ``unload(loaded)`` is called when the last
+    item of a loaded pipeline has ended (None: other items use the pipeline too).
+
+    ``settled`` is set while no resumed item could end soon: each has ended, is kept, or waits
+    for a time or a server.
     """
 
     def __init__(
@@ -76,19 +83,19 @@ class Recovery:
         self._starting: set[Pipeline] = set()
         self._closing: set[asyncio.Future[None]] = set()
 
-    # -- what it tells -----------------------------------------------------------------
+    # -- state -------------------------------------------------------------------------
     def waiting(self) -> list[Waiting]:
-        """Why items wait that are carried on."""
+        """Return why resumed items wait."""
         return [item.waiting for item in self.items.values() if item.waiting is not None]
 
     def pipelines(self) -> dict[Pipeline, str]:
-        """The pipelines of the items that are carried on, and the project of each."""
+        """Return the pipelines of the resumed items, and the project of each."""
         return {item.pipeline: item.seal.sealed.project for item in self.items.values()
                 if item.seal is not None}
 
     # -- the work ----------------------------------------------------------------------
     async def go_first(self, records: Iterable[Sealed]) -> None:
-        """Carry these on; returns when nothing is under way that could end soon."""
+        """Resume these items. Returns when none of them could end soon, or after HEAD_START."""
         async def settle() -> None:
             await asyncio.shield(asyncio.ensure_future(self.begin(records)))
             await self.settled.wait()
@@ -97,11 +104,11 @@ class Recovery:
             await asyncio.wait_for(settle(), HEAD_START)
 
     async def begin(self, records: Iterable[Sealed]) -> None:
-        """Carry these on; returns when each is at work, or kept."""
+        """Resume these items. Returns when each is at work or kept."""
         records = [sealed for sealed in records if sealed.item_id not in self.items
                    and sealed.item_id not in self._preparing]
         self._preparing.update(sealed.item_id for sealed in records)
-        self._look()
+        self._update_settled()
         with_code: dict[tuple[str, str, str], list[Sealed]] = collections.defaultdict(list)
         for sealed in records:
             self._keeper.take_up(sealed.item_id)
@@ -113,13 +120,13 @@ class Recovery:
             else:
                 with_code[sealed.project, sealed.version, sealed.downloader].append(sealed)
         await asyncio.gather(*map(self._begin_with_code, with_code.values()))
-        self._look()
+        self._update_settled()
 
     async def _prepare(self, sealed: Sealed) -> bool:
-        """Whether the item can go on; else it is kept, or was over."""
+        """Return whether the item can be resumed. If not, it is kept, or forgotten when done."""
         why: str | None
         try:
-            why = await self._keeper.files.run(self._look_at, sealed)
+            why = await self._keeper.files.run(self._examine, sealed)
         except OSError as error:
             why = f"Its files cannot be read: {error}."
         if why is None:
@@ -130,17 +137,17 @@ class Recovery:
             self._keep(sealed, why)
         return why == ""
 
-    def _look_at(self, sealed: Sealed) -> str | None:
-        """On the thread: an obstacle; '' without one; None when nothing is left to do."""
+    def _examine(self, sealed: Sealed) -> str | None:
+        """On the thread: return an obstacle; '' without one; None when nothing is left to do."""
         place = os.path.dirname(sealed.folder)
         if not os.path.isdir(sealed.folder) and os.path.isdir(place) and (
                 sealed.state is State.SEALED or not sealed.plain):
-            logger.error("The files of %s have been removed from %s before they were uploaded: "
-                         "nothing can be done for it.", sealed.describe(), place)
+            logger.error("The files of %s were removed from %s before they were uploaded. The "
+                         "item cannot be resumed.", sealed.describe(), place)
             return None
         if sealed.over and sealed.state is not State.SEALED:
             inside = os.path.join(os.path.realpath(self._data_dir), "")
-            # Projects keep things of their own beside it.
+            # Only item folders are removed: projects keep files of their own beside them.
             if (os.path.realpath(sealed.folder).startswith(inside)
                     and _ITEM_ID.fullmatch(sealed.item_id)):
                 if self._keep_data:
@@ -151,19 +158,19 @@ class Recovery:
         return obstacle(sealed, self._data_dir)
 
     async def _begin_with_code(self, records: list[Sealed]) -> None:
-        """All of one version of a project's code."""
+        """Resume all items of one version of a project's code."""
         try:
             loaded = await self._load(records[0])
         except LoadError as error:
             for sealed in records:
-                self._keep(sealed, f"It needs its project's code, which cannot be had: {error}")
+                self._keep(sealed, f"It needs its project's code, which is not available: {error}")
             return
         pipeline = loaded.pipeline
         if self._unload is not None:
             self._loaded[pipeline] = loaded
         self._starting.add(pipeline)
         for sealed in records:
-            why = await self._keeper.files.run(misfit, sealed, pipeline)
+            why = await self._keeper.files.run(pipeline_mismatch, sealed, pipeline)
             if why:
                 self._keep(sealed, why)
             else:
@@ -179,22 +186,22 @@ class Recovery:
         item, position = make_item(pipeline, sealed, self._keeper, self._keep_data)
         self.items[item.item_id] = item
         self._preparing.discard(item.item_id)
-        item.on_waiting += lambda item, waiting: self._look()
+        item.on_waiting += lambda item, waiting: self._update_settled()
         runner.on_pipeline_finish_item += self._ended
-        logger.info("Going on with %s of %s.", sealed.describe(), sealed.project or "this folder")
+        logger.info("Resuming %s of %s.", sealed.describe(), sealed.project or "this folder")
         self._keeper.queue.enter(sealed.item_id, sealed.size)
         runner.resume_item(item, position)
 
     def _plain_worker(self) -> ProjectWorker:
         if self._worker is None:
-            self._worker = ProjectWorker("worker of carried items", self._data_dir)
+            self._worker = ProjectWorker("worker of resumed items", self._data_dir)
         return self._worker
 
     def _ended(self, runner: Runner, pipeline: Pipeline, item: Item) -> None:
         if self.items.pop(item.item_id, None) is None:
-            return  # one of the runner's own
+            return  # an item that the runner started itself
         self._let_go(pipeline)
-        self._look()
+        self._update_settled()
 
     def _let_go(self, pipeline: Pipeline) -> None:
         if pipeline in self._loaded and pipeline not in (*self._starting, *self.pipelines()):
@@ -213,10 +220,10 @@ class Recovery:
                        sealed.project or "this folder", sealed.folder, why)
         self._preparing.discard(sealed.item_id)
         self._keeper.keep(sealed, why)
-        self._look()
+        self._update_settled()
 
-    def _look(self) -> None:
-        """See whether all that could be done at once is done."""
+    def _update_settled(self) -> None:
+        """Set or clear ``settled``."""
         under_way = bool(self._preparing) or any(
             item.waiting is None or item.waiting.next_try is None
             for item in self.items.values())
@@ -226,7 +233,7 @@ class Recovery:
             self.settled.set()
 
     def close(self) -> None:
-        """End what the uploads have left running."""
+        """Kill the processes that uploads have left running."""
         if self._worker is not None:
             self._worker.children.kill_all()
             self._worker.children.close()

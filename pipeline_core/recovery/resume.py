@@ -1,4 +1,4 @@
-"""From a record in the journal to an item that goes on where it was sealed."""
+"""Make an item from a record in the journal, to be resumed where it was sealed."""
 
 from __future__ import annotations
 
@@ -22,18 +22,20 @@ if TYPE_CHECKING:
     from pipeline_core.engine.project_worker import ProjectWorker
     from pipeline_core.recovery.keeper import Keeper
 
-#: What a journaled upload may run.
+#: The programs that a journaled upload may run.
 _PROGRAMS = ("rsync", "curl")
 
 
 class LostProperty(RuntimeError):
-    """Project code asks for something that is not kept over a restart. Never a guess: who
-    got None instead might report what must not be reported."""
+    """Project code reads a value that was not kept over the restart.
+
+    This is an error, because project code that got None instead might send a wrong report.
+    """
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"{name!r} of this item was not kept over the restart, and its project asks for it. "
-            "So the item cannot go on; its files are kept.")
+            f"The project needs {name!r} of this item, which was not kept over the restart. "
+            "So the item cannot be resumed; its files are kept.")
 
 
 class RecoveredItem(Item):
@@ -66,7 +68,7 @@ class RecoveredItem(Item):
 
 
 class _Replay(ExternalProcess):
-    """An upload with the command line that it had."""
+    """An upload that repeats its journaled command line."""
 
     _uploads = True
 
@@ -87,7 +89,7 @@ class _Replay(ExternalProcess):
 def plain_pipeline(
     sealed: Sealed, worker: ProjectWorker, limiters: MutableMapping[str, ConcurrencyLimiter]
 ) -> Pipeline:
-    """The upload and the report of one item, without code of its project."""
+    """Return a pipeline with the upload and the report of one item, without project code."""
     upload = _upload(sealed)
     tasks: list[Task] = [upload]
     if sealed.upload.get("limit"):
@@ -118,38 +120,39 @@ def _upload(sealed: Sealed) -> Task:
 
 
 def places(sealed: Sealed) -> tuple[int, int]:
-    """Where the item's seal is in the pipeline that carries it on, and where it enters it."""
+    """Return the position of the seal in the pipeline that resumes the item, and the position
+    at which the item enters it."""
     if sealed.plain:
         return 0, sealed.next - sealed.position
     return sealed.position, sealed.next
 
 
 def obstacle(sealed: Sealed, data_dir: str) -> str:
-    """Why the item cannot be carried on, in a sentence; '' when it can. Blocks (it reads the
-    files)."""
+    """Return why the item cannot be resumed, in a sentence; '' when it can. Blocks: it reads the
+    files."""
     if sealed.state is not State.SEALED and sealed.plain:
-        # Only the report is left to be sent.
-        return "" if _lies_in(sealed.folder, data_dir) else \
-            f"Its folder {sealed.folder} does not lie in {data_dir}."
+        # Only the report has to be sent.
+        return "" if _is_inside(sealed.folder, data_dir) else \
+            f"Its folder {sealed.folder} is not in {data_dir}."
     if not os.path.isdir(sealed.folder):
-        return f"Its folder {sealed.folder} is gone."
+        return f"Its folder {sealed.folder} does not exist."
     if sealed.plain:
         try:
             paths = _uploaded(sealed)
         except (KeyError, ValueError, TypeError, IndexError) as error:
-            return f"Its record cannot be understood: {error!r}."
+            return f"Its record in the journal is invalid: {error!r}."
         for path in paths:
-            if not _lies_in(path, data_dir):
-                return f"Its file {path} does not lie in {data_dir}."
+            if not _is_inside(path, data_dir):
+                return f"Its file {path} is not in {data_dir}."
     return upload_problem(sealed, data_dir)
 
 
-def _lies_in(path: str, data_dir: str) -> bool:
+def _is_inside(path: str, data_dir: str) -> bool:
     return os.path.realpath(path).startswith(os.path.join(os.path.realpath(data_dir), ""))
 
 
 def _uploaded(sealed: Sealed) -> list[str]:
-    """The paths that the journaled upload names."""
+    """Return the paths of the files in the journaled upload."""
     upload = sealed.upload
     if upload["kind"] == "tracker":
         return [resolve(os.path.join(upload["source"], name)) for name in upload["names"]]
@@ -161,19 +164,19 @@ def _uploaded(sealed: Sealed) -> list[str]:
     return [resolve(os.path.join(args[-2], name)) for name in upload["stdin"].splitlines()]
 
 
-def misfit(sealed: Sealed, pipeline: Pipeline) -> str:
-    """Why the item cannot enter this pipeline, in a sentence; '' when it can. Blocks."""
+def pipeline_mismatch(sealed: Sealed, pipeline: Pipeline) -> str:
+    """Return why the item cannot enter this pipeline, in a sentence; '' when it can. Blocks."""
     if tuple(str(task) for task in pipeline.tasks) != sealed.steps:
-        return "Its project's code has other steps now."
+        return "The steps of its project's code have changed."
     if os.path.realpath(os.path.join(pipeline.data_dir, sealed.item_id)) != sealed.folder:
-        return f"Its project's code looks for it in {pipeline.data_dir}, where it is not."
+        return f"Its project's code expects it in {pipeline.data_dir}, but it is not there."
     return ""
 
 
 def make_item(
     pipeline: Pipeline, sealed: Sealed, keeper: Keeper, keep_data: bool
 ) -> tuple[RecoveredItem, int]:
-    """The item, and the position at which it enters its pipeline."""
+    """Return the item, and the position at which it enters its pipeline."""
     if pipeline.sealer is None:
         pipeline.sealer = Sealer(
             keeper, sealed.project, sealed.version, lambda: sealed.downloader)

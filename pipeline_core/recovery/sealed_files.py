@@ -1,5 +1,5 @@
-"""The files of a sealed item: brought to the disk, taken down, and looked at again. All of
-this blocks: for a thread."""
+"""The files of a sealed item: synced to disk, recorded, and checked before a resume. All of this
+blocks, so it runs on a thread."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ _CHUNK = 1 << 20
 
 
 def resolve(path: str) -> str:
-    """The path without symbolic links on the way; the last name stays as it is."""
+    """Return the path with symbolic links resolved, except in its last component."""
     path = os.path.normpath(path)
     return os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
 
 
 def take_files(paths: Iterable[str]) -> tuple[tuple[SealedFile, ...], list[str]]:
-    """Each file, on the disk now, those in folders too; and the folders. Raises OSError."""
+    """Sync the files to disk. Return all files, including those in folders, and the folders.
+    Raises OSError."""
     files: dict[str, SealedFile] = {}
     whole: list[str] = []
     for path in map(resolve, paths):
@@ -34,29 +35,29 @@ def take_files(paths: Iterable[str]) -> tuple[tuple[SealedFile, ...], list[str]]
 
 
 def sync_folders(folder: str, files: Iterable[SealedFile]) -> None:
-    """Bring the entries of the folders around the files to the disk: those up to the item's
-    ``folder``, and of the one that holds this. Raises OSError."""
-    for one in _folders(folder, files):
-        sync_folder(one)
+    """Sync the folders of the files, up to the item's ``folder`` and its parent. Raises
+    OSError."""
+    for path in _folders(folder, files):
+        sync_folder(path)
 
 
 def first_missing(sealed: Sealed) -> str:
-    """A file that was there at the seal and is there no more; '' when none is missing."""
+    """Return a file that was there at the seal and is missing now; '' when none is."""
     return next((file.path for file in sealed.files
                  if file.size is not None and not os.path.lexists(file.path)), "")
 
 
 def upload_problem(sealed: Sealed, data_dir: str) -> str:
-    """Why the files cannot be uploaded as they were sealed, in a sentence; '' when they can."""
+    """Return why the files cannot be uploaded as sealed, in a sentence; '' when they can."""
     root = os.path.realpath(data_dir) + os.sep
     if os.path.realpath(sealed.folder) != sealed.folder or not sealed.folder.startswith(root):
-        return f"Its folder {sealed.folder} does not lie in {data_dir}."
+        return f"Its folder {sealed.folder} is not in {data_dir}."
     for file in sealed.files:
         if not os.path.realpath(file.path).startswith(root):
-            return f"Its file {file.path} does not lie in {data_dir}."
+            return f"Its file {file.path} is not in {data_dir}."
         if file.size is None:
             if sealed.plain:
-                return f"Its file {file.path} was never there."
+                return f"Its file {file.path} did not exist when the item was sealed."
             continue
         try:
             now = take_file(file.path)
@@ -65,7 +66,7 @@ def upload_problem(sealed: Sealed, data_dir: str) -> str:
         if now.size is None:
             return f"Its file {file.path} is missing."
         if (now.size, now.digest) != (file.size, file.digest):
-            return f"Its file {file.path} has changed since it was finished."
+            return f"Its file {file.path} has changed since the item was sealed."
     return ""
 
 
@@ -77,8 +78,8 @@ def _walk(path: str) -> Iterable[str]:
 
 
 def _folders(folder: str, files: Iterable[SealedFile]) -> list[str]:
-    """The folders whose entries have to be on the disk, the inner ones first: those of the
-    files up to the item's own, and the one that holds this."""
+    """Return the folders to sync, the inner ones first: those of the files up to the item's own
+    folder, and its parent."""
     wanted = {folder, os.path.dirname(folder)}
     for file in files:
         if file.size is None:
@@ -93,11 +94,11 @@ def _folders(folder: str, files: Iterable[SealedFile]) -> list[str]:
 
 
 def take_file(path: str, *, sync: bool = False) -> SealedFile:
-    """The file as it is now; with ``sync`` it is on the disk afterwards. Raises OSError."""
+    """Return the file's current state; ``sync`` also syncs it to disk. Raises OSError."""
     nothing = SealedFile(path, None, 0, "")
     with contextlib.ExitStack() as stack:
         try:
-            # A pipe that somebody has put there must not keep us.
+            # O_NONBLOCK: opening a named pipe must not block.
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except (FileNotFoundError, NotADirectoryError):
             return nothing

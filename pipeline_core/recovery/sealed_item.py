@@ -1,5 +1,5 @@
-"""What is kept of an item from its seal on: a value, as JSON in the journal and in the item's
-own folder. Never the item's other properties, which can hold cookies."""
+"""The record of a sealed item, stored as JSON in the journal and in the item's own folder. The
+item's other properties are never stored: they can contain cookies."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from typing import Any
 
 from pipeline_core.engine.terminal import shown_name
 
-#: In the folder of a sealed item: the same record again, for the day on which the journal
-#: itself cannot be read. It is a copy at best, and so is not fsynced.
+#: A copy of the record in the folder of a sealed item, used when the journal cannot be read. It
+#: is only a copy, so it is not fsynced.
 MANIFEST = ".sealed.json"
 
-#: How a record is written; a manifest of another number is not understood.
+#: The version of the record's format; a manifest of another version is not read.
 FORMAT = 1
 
 
 class State(enum.Enum):
     """How far a sealed item is."""
 
-    #: Its files are complete; every step from here on may be repeated.
+    #: The files are complete; every step from here on may be repeated.
     SEALED = "sealed"
-    #: The task that uploads is behind it.
+    #: The upload task is done.
     UPLOADED = "uploaded"
-    #: The tracker has its ``done``.
+    #: The tracker has confirmed ``done``.
     ACKNOWLEDGED = "acknowledged"
 
 
 @dataclasses.dataclass(frozen=True)
 class SealedFile:
-    """One file as it was at the seal: ``path`` resolved, ``size`` in bytes (None: it was not
-    there), ``mtime`` in nanoseconds, ``digest`` of its content (BLAKE2b, 32 bytes, hex)."""
+    """The state of one file at the seal: ``path`` resolved, ``size`` in bytes (None: the file did
+    not exist), ``mtime`` in nanoseconds, ``digest`` of its content (BLAKE2b, 32 bytes, hex)."""
 
     path: str
     size: int | None
@@ -45,14 +45,15 @@ class SealedFile:
 
 @dataclasses.dataclass(frozen=True)
 class Sealed:
-    """A sealed item. ``position`` is the number of the task before which it was sealed, of
-    ``steps``, the names of all tasks; ``next`` the one that it enters when it is carried on.
+    """The record of a sealed item.
 
-    ``upload`` and ``done`` are what the upload and the report need, as realized (see
-    :mod:`pipeline_core.recovery.description`); with ``plain`` no code of the project is needed for
-    them. ``version`` names the project's code, ``folder`` is the item's, resolved.
-    ``lost`` are the names of properties, ``lost_attributes`` those of attributes, that the
-    item had and that are not kept. ``trouble`` says why it failed last.
+    ``steps`` are the names of all tasks. ``position`` is the number of the task before which the
+    item was sealed, ``next`` the number of the task at which it is resumed. ``upload`` and
+    ``done`` are what the upload and the report need, as realized (see
+    :mod:`pipeline_core.recovery.description`); with ``plain`` they need no project code.
+    ``version`` identifies the project's code. ``folder`` is the item's folder, resolved.
+    ``lost`` and ``lost_attributes`` name the properties and attributes that were not kept.
+    ``trouble`` says why the item last failed.
     """
 
     item_id: str
@@ -78,26 +79,26 @@ class Sealed:
 
     @property
     def size(self) -> int:
-        """Bytes of all its files."""
+        """The total size of its files in bytes."""
         return sum(file.size or 0 for file in self.files)
 
     @property
     def over(self) -> bool:
-        """Whether nothing is left to do but to remove its files."""
+        """Whether only the removal of its files is left to do."""
         return self.next >= len(self.steps)
 
     def describe(self) -> str:
-        """The item as people know it, on one line."""
+        """Return the item's name and id for people, on one line."""
         name = shown_name(self.name.encode("utf-8", "replace").decode())
         return f"{name[:80]}… ({self.item_id})" if len(name) > 80 else f"{name} ({self.item_id})"
 
 
 class NotARecord(ValueError):
-    """The text is no record; ``str()`` says what is wrong with it."""
+    """The text is not a valid record; ``str()`` says why."""
 
 
 def to_json(sealed: Sealed) -> str:
-    """The record without state, next and trouble, which change. ASCII only."""
+    """Return the record as JSON, without state, next and trouble, which change. ASCII only."""
     values = dataclasses.asdict(sealed)
     for name in ("state", "next", "trouble"):
         del values[name]
@@ -107,11 +108,11 @@ def to_json(sealed: Sealed) -> str:
 def from_json(
     text: str | bytes, state: State = State.SEALED, next: int | None = None, trouble: str = ""
 ) -> Sealed:
-    """The record in the text. Raises NotARecord."""
+    """Return the record in the text. Raises NotARecord."""
     try:
         values = json.loads(text)
         if values.pop("format") != FORMAT:
-            raise NotARecord("it is of another version")
+            raise NotARecord("its format has another version")
         values["files"] = tuple(SealedFile(**file) for file in values["files"])
         for name in ("steps", "lost", "lost_attributes"):
             values[name] = tuple(values[name])
@@ -120,7 +121,7 @@ def from_json(
         sealed = Sealed(**values)
         _check(sealed)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise NotARecord(f"it is no record of a sealed item: {error}") from error
+        raise NotARecord(f"it is not the record of a sealed item: {error}") from error
     return sealed
 
 
@@ -134,14 +135,15 @@ def _check(sealed: Sealed) -> None:
             and isinstance(sealed.done, (dict, type(None)))
             and os.path.basename(sealed.folder) == sealed.item_id
             and 0 <= sealed.position <= sealed.next):
-        raise NotARecord("its values are of the wrong kind")
+        raise NotARecord("its values have the wrong types")
 
 
 # -- manifests. All of this blocks -----------------------------------------------------
 def write_manifest(sealed: Sealed) -> None:
-    """Put a copy into the item's folder. Raises OSError.
+    """Write a copy of the record to the item's folder. Raises OSError.
 
-    None where a whole folder that holds it is uploaded: nothing of ours goes along.
+    Nothing is written when a whole folder that would contain it is uploaded: the manifest must
+    not be uploaded.
     """
     path = os.path.join(sealed.folder, MANIFEST)
     for folder in sealed.upload.get("folders", ()):
@@ -153,13 +155,14 @@ def write_manifest(sealed: Sealed) -> None:
 
 
 def remove_manifest(folder: str) -> None:
-    """The folder stays, but what lies in it is sealed no longer. Raises OSError."""
+    """Remove the manifest, so that the folder no longer counts as sealed. Raises OSError."""
     with contextlib.suppress(FileNotFoundError):
         os.remove(os.path.join(folder, MANIFEST))
 
 
 def find_manifests(folders: Iterable[str]) -> Iterator[tuple[str, Sealed | None]]:
-    """``(folder, record)`` of each item folder with a manifest; None where it is unreadable."""
+    """Yield ``(folder, record)`` for each item folder with a manifest; an unreadable record is
+    None."""
     for folder in folders:
         try:
             with open(os.path.join(folder, MANIFEST), "rb") as file:

@@ -1,5 +1,5 @@
-"""Seals items: before the task that uploads, their files are brought to the disk and they
-are noted in the journal. From there on a crash loses nothing.
+"""Seals items: before the upload task, an item's files are synced to disk and the item is
+recorded in the journal. From then on a crash loses nothing.
 
     claimed → working → sealed → uploading → uploaded → acknowledged → gone
 """
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 
 class Sealer:
-    """Seals the items of one loaded pipeline, and notes how far they are. All on the loop.
+    """Seals the items of one loaded pipeline and records their progress. For the loop only.
 
-    ``version`` names the pipeline's code, ``downloader()`` who works.
+    ``version`` identifies the pipeline's code; ``downloader()`` returns the volunteer's name.
     """
 
     def __init__(
@@ -42,14 +42,14 @@ class Sealer:
         self.version = version
         self._downloader = downloader
 
-    # -- what the pipeline asks ------------------------------------------------------
+    # -- called by the engine --------------------------------------------------------
     def wants(self, position: int, item: Item) -> bool:
-        """Whether the item is to be sealed before the task at this position."""
+        """Return whether the item must be sealed before the task at this position."""
         return (not (item.seal is not None and item.seal.position == position)
                 and description.upload_in(item.pipeline.tasks[position]) is not None)
 
     async def seal_before(self, position: int, item: Item) -> None:
-        """Seal the item: from here on a crash loses nothing of it."""
+        """Seal the item. From then on, a crash loses nothing of it."""
         top = item.pipeline.tasks[position]
         upload = description.upload_in(top)
         assert upload is not None
@@ -57,13 +57,13 @@ class Sealer:
         await self._seal(item, position, top, upload, done, plain)
 
     async def seal_at_start(self, upload: Task, item: Item) -> None:
-        """Seal the item, where an upload starts that could not be seen beforehand."""
+        """Seal the item when an upload starts that could not be foreseen."""
         position = item.scope.position
         if item.seal is None or item.seal.position != position:
             await self._seal(item, position, upload, upload, None, False)
 
     async def left(self, position: int, item: Item) -> None:
-        """Note that the item has left a task behind its seal."""
+        """Record that a sealed item has left a task."""
         seal = item.seal
         assert seal is not None
         if position == seal.position:
@@ -76,7 +76,7 @@ class Sealer:
             self.keeper.journal.advance, item.item_id, state, seal.next_after(position)))
 
     def ended(self, item: Item) -> bool:
-        """The item has ended: whether its folder is kept for a next try."""
+        """Handle the end of the item. Return whether its folder is kept for another try."""
         assert item.seal is not None
         self.keeper.queue.leave(item.item_id)
         if item.completed:
@@ -87,28 +87,28 @@ class Sealer:
         if sealed is not None and not item.canceled:
             journal.note_trouble(item.item_id, why)
         if item.scope.failure is not None and not item.canceled:
-            # Not into the journal: what an error says may hold anything.
+            # Not in the journal: the message of an error may contain anything.
             why = f"{why[:-1]}: {item.scope.failure or type(item.scope.failure).__name__}"
         self.keeper.keep(sealed or item.seal.sealed, why)
-        item.log_output(f"Its files are kept in {item.seal.sealed.folder}; it is carried on "
-                        f"{self.keeper.next_try}.")
+        item.log_output(f"Its files are kept in {item.seal.sealed.folder}; the item will be "
+                        f"resumed {self.keeper.next_try}.")
         return True
 
     def clear(self, item: Item) -> None:
         """Remove the folder of an item that is done. Blocks; raises OSError."""
         assert item.seal is not None
-        # First of all: a folder that cannot be removed must not look like a sealed item.
+        # The manifest goes first: a folder that cannot be removed must not look sealed.
         remove_manifest(item.seal.sealed.folder)
         item.clear_data_directory()
 
     def gone(self, item: Item) -> None:
-        """The item is over, and its folder has been removed (or stays, as was wished)."""
+        """Forget an item that is done, and whose folder was removed (or kept on request)."""
         self.keeper.journal.forget(item.item_id)
         self.keeper.unlock(item.item_id)
 
     async def missing_file(self, item: Item) -> str:
-        """A file that was there at the seal and is not there now; '' when all are, or when
-        nobody can tell."""
+        """Return a sealed file that is missing now; '' when all are there, or when the disk
+        cannot be read."""
         assert item.seal is not None
         try:
             missing: str = await self.keeper.files.run(first_missing, item.seal.sealed)
@@ -126,7 +126,7 @@ class Sealer:
         if found is None:
             return
         sealed = await self._take_files(item, self._record(item, position, found), found.paths)
-        # From here on the record may be on the disk: an end in between keeps the files.
+        # From here on the record may be on the disk, so the item's end must keep the files.
         item.seal = Seal(sealed, position)
         await self._written(item, functools.partial(self.keeper.journal.seal, sealed))
         count = len(sealed.files)
@@ -150,7 +150,7 @@ class Sealer:
     async def _take_files(
         self, item: Item, sealed: Sealed, paths: Iterable[str]
     ) -> Sealed:
-        """The record with its files, when these are on the disk."""
+        """Sync the files to disk, and return the record with the files in it."""
         backoff = _new_backoff()
         while True:
             taking = self.keeper.files.run(
@@ -159,16 +159,16 @@ class Sealer:
                 taken: Sealed = await asyncio.shield(taking)
                 return taken
             except asyncio.CancelledError:
-                # The thread may lock the folder yet.
+                # The thread may still lock the folder after this.
                 taking.add_done_callback(functools.partial(self._unlock, item.item_id))
                 raise
             except Exception as error:
                 await self._wait(
-                    item, f"Its files cannot be brought to the disk: {error}.", backoff)
+                    item, f"The item's files cannot be synced to disk: {error}.", backoff)
 
     def _unlock(self, item_id: str, taking: asyncio.Future[Sealed]) -> None:
         if not taking.cancelled():
-            taking.exception()  # nobody is left to be told
+            taking.exception()  # retrieved, so that asyncio does not log it; nobody waits for it
         self.keeper.unlock(item_id)
 
     async def _written(
@@ -178,7 +178,7 @@ class Sealer:
         backoff = _new_backoff()
         while True:
             try:
-                # Nothing takes it back when the item ends meanwhile.
+                # A write is not undone when the item ends meanwhile.
                 await asyncio.shield(write())
                 return
             except Exception as error:
@@ -204,7 +204,7 @@ def _last_task(item: Item) -> str:
 
 
 def _take_files(keeper: Keeper, sealed: Sealed, folder: str, paths: Iterable[str]) -> Sealed:
-    """Bring the files and their folders to the disk; the record with them in it. Blocks."""
+    """Sync the files and their folders to disk. Return the record with them. Blocks."""
     folder = os.path.realpath(folder)
     files, whole = take_files(paths)
     sealed = dataclasses.replace(

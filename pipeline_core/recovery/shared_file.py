@@ -1,4 +1,4 @@
-"""A file that several processes share, and folders that have to be on the disk. It blocks."""
+"""A file that several processes share, and syncing folders to disk. All of this blocks."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from collections.abc import Callable
 
 
 class SharedFile:
-    """Who uses a file that several processes share, so that the last one can remove it.
+    """A file that several processes share; the last process to use it can remove it.
 
-    A lock (flock) on the file itself; SQLite's own are of another kind. Its descriptor is
-    closed after the last connection: closing one earlier would end SQLite's locks. Blocks.
+    Each process holds a shared lock (flock) on the file; SQLite's locks are of another kind.
+    Close the descriptor only after the last SQLite connection: closing it earlier would release
+    SQLite's locks. Blocks.
     """
 
     def __init__(self, path: str) -> None:
@@ -21,11 +22,11 @@ class SharedFile:
         self._descriptor: int | None = None
 
     def begin(self) -> None:
-        """Make the file if need be, and use it. Raises OSError."""
+        """Create the file if necessary, and lock it. Raises OSError."""
         while self._descriptor is None:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                with contextlib.suppress(OSError):  # where there are no such locks: never removed
+                with contextlib.suppress(OSError):  # no such locks: the file is never removed
                     fcntl.flock(descriptor, fcntl.LOCK_SH)
                 mine = os.fstat(descriptor).st_ino == os.stat(self.path).st_ino
             except FileNotFoundError:
@@ -36,10 +37,10 @@ class SharedFile:
             if mine:
                 self._descriptor = descriptor
             else:
-                os.close(descriptor)  # it was removed in between
+                os.close(descriptor)  # another process removed the file meanwhile
 
     def end(self, may_go: Callable[[], bool]) -> None:
-        """Use it no longer; nobody else does and ``may_go()``: remove it."""
+        """Release the file. Remove it if no other process uses it and ``may_go()`` is true."""
         if self._descriptor is None:
             return
         with contextlib.suppress(OSError):
@@ -53,12 +54,12 @@ class SharedFile:
 
 
 def sync_folder(path: str) -> None:
-    """Bring the entries of a folder to the disk. Raises OSError."""
+    """Sync the entries of a folder to disk. Raises OSError."""
     descriptor = os.open(path or ".", os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        # Some file systems cannot do that for a folder, and say so: nothing more can be done.
+        # Some file systems cannot sync a folder: nothing more can be done.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
     finally:

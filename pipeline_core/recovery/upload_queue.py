@@ -1,18 +1,18 @@
-"""How much is sealed and not yet reported. Such items hold no slot, so they must not pile up."""
+"""Limits how much may wait to be uploaded: sealed items hold no slot, so they could pile up."""
 
 from __future__ import annotations
 
 from pipeline_core.engine.waiting import Fault, Waiting
 from pipeline_core.event import Event
 
-#: From so much on nothing more is claimed: bytes, items.
+#: Stop claiming at either limit: bytes, items.
 MOST_BYTES, MOST_ITEMS = 16 << 30, 24
-#: It must be so much less before claims go on: else they would start and stop by turns.
+#: Claim again below this share of both limits, so that claims do not start and stop in turns.
 HYSTERESIS = 0.75
 
 
 class UploadQueue:
-    """``on_full(why)`` when no item should be begun, ``on_full(None)`` when one may again."""
+    """Fires ``on_full(why)`` when no item may be started, ``on_full(None)`` when items may."""
 
     def __init__(self, most_bytes: int = MOST_BYTES, most_items: int = MOST_ITEMS) -> None:
         self.on_full = Event()
@@ -22,12 +22,12 @@ class UploadQueue:
         self._full = False
 
     def enter(self, item_id: str, size: int) -> None:
-        """The item is on its way to be uploaded: so many bytes."""
+        """Add a sealed item of ``size`` bytes."""
         self._sizes[item_id] = size
         self._measure()
 
     def leave(self, item_id: str) -> None:
-        """It has ended, however."""
+        """Remove an item that has ended."""
         self._sizes.pop(item_id, None)
         self._measure()
 
@@ -38,6 +38,6 @@ class UploadQueue:
         if full != self._full:
             self._full = full
             self.on_full(Waiting(
-                f"{count} finished items ({size / 2**30:.1f} GiB) wait to be uploaded: no new one "
-                "is begun before some of them are.", Fault.TARGET, None, "queue")
+                f"{count} finished items ({size / 2**30:.1f} GiB) wait to be uploaded. No new "
+                "items start until some of them are.", Fault.TARGET, None, "queue")
                 if full else None)

@@ -1,4 +1,4 @@
-"""run-pipeline: several in one folder; what one left behind is named, or carried on."""
+"""run-pipeline: several in one folder; what one left behind is named, or resumed."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_without_resume_it_is_named(
 def test_with_resume_it_goes_first(
     start: Start, tracker: ScriptedTracker, target: Any, tmp_path: Path, text: str
 ) -> None:
-    """Then the run goes on with new items; what was carried on does not count for their number."""
+    """Then the run goes on with new items; what was resumed does not count for their number."""
     left_behind(start, tracker, text)
     tracker.queue("request", item_answer("second"))
     command = start(text, "--resume", "--max-items", "1")
@@ -111,7 +111,7 @@ def test_with_resume_it_goes_first(
 def test_what_another_one_works_on_is_left_alone(
     start: Start, tracker: ScriptedTracker, tmp_path: Path
 ) -> None:
-    """It is neither named nor carried on."""
+    """It is neither named nor resumed."""
     tracker.queue("upload", HANG)
     start(PLAIN, "--max-items", "1")
     tracker.wait_requests("upload", 1, 40)

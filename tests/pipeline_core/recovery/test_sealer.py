@@ -279,7 +279,7 @@ def test_a_command_line_of_its_own(go: Callable[..., Any], change: str, plain: b
 def test_what_an_earlier_process_lost_stays_lost(
     go: Callable[..., Any], tracker: ScriptedTracker
 ) -> None:
-    """A record that is made of an item that was carried on names it again."""
+    """A record that is made of an item that was resumed names it again."""
     _, watched = go(UPLOAD)
     pipeline = types.SimpleNamespace(data_dir="/nowhere", worker=None)
     item = RecoveredItem(pipeline, watched.record, 1, keep_data=False)  # type: ignore[arg-type]
@@ -326,8 +326,8 @@ def test_files_are_what_they_were(tmp_path: Path, change: str) -> None:
         os.mkdir(data)
     why = sealed_files.upload_problem(sealed, data)
     assert re.search({"none": "^$", "gone": "is missing", "longer": "has changed",
-                      "other": "has changed", "link": "does not lie in",
-                      "elsewhere": "does not lie in"}[change], why)
+                      "other": "has changed", "link": "is not in",
+                      "elsewhere": "is not in"}[change], why)
 
 
 def test_a_pipe_is_no_file(tmp_path: Path) -> None:

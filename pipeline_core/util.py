@@ -15,8 +15,8 @@ from typing import Any
 
 from pipeline_core.requirements.needs import (
     NOT_EXECUTABLE,
-    looking_for,
-    note_tried,
+    lookup_of,
+    record_tried,
     version_in_words,
 )
 
@@ -51,7 +51,7 @@ def test_executable(name: str, version: Any, path: str, version_arg: str = "-V")
     must match, an object with ``.search(text)``, or None for any.
     """
     why = _problem_with(version, path, version_arg)
-    note_tried(name, version, path, why)
+    record_tried(name, version, path, why)
     if why:
         print(f"{name}: {path} {why}")
     return not why
@@ -97,7 +97,7 @@ def find_executable(
     A path without a slash is looked up on PATH. What is wrong with the others is printed; while
     a pipeline file loads, that goes to the load's log.
     """
-    with looking_for(name, version):
+    with lookup_of(name, version):
         for path in paths:
             if test_executable(name, version, path, version_arg):
                 print(f"Found {name}: {path}")

@@ -1,4 +1,6 @@
-"""What makes old files run on new Pythons: the names ``seesaw`` and ``distutils``, a project's
-own imports, what Python 2 had, and which ways of the contract are old or new. It imports
-nothing else of ours; ``engine``, ``requirements`` and the command lines may import it.
+"""Compatibility: what makes old pipeline files run on new Python versions.
+
+It holds the names ``seesaw`` and ``distutils``, a project's own imports, the names that only
+Python 2 had, and which features of the contract are deprecated or new. ``engine``,
+``requirements`` and the command lines may import it.
 """

@@ -1,4 +1,4 @@
-"""What of the contract old toolkits do not know: docs/from-seesaw.md names it."""
+"""Features of the contract that old toolkits do not have; docs/from-seesaw.md lists them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pipeline_core.requirements.needs import Newer
 
-#: What is seen -> what the file does.
+#: Feature -> what the file does.
 _WAYS = {
     "item_filter": "gives GetItemFromTracker an item_filter",
     "ReleaseItemsToTracker": "uses ReleaseItemsToTracker",
@@ -22,19 +22,19 @@ _FILTER_POSITION = 4
 
 
 class Additions:
-    """Looks at one node after the other of a file; :meth:`found` has what was seen."""
+    """Collects new features from the syntax nodes of a file; :meth:`found` returns them."""
 
     def __init__(self, file: str) -> None:
         self._file = file
         self._lines: dict[str, set[int]] = {}
 
     def found(self) -> tuple[Newer, ...]:
-        """One for each new way, in the order of the lines where it is met first."""
+        """Return one entry for each new feature, ordered by its first line."""
         return tuple(Newer(_WAYS[key], self._file, tuple(sorted(lines)))
                      for key, lines in sorted(self._lines.items(), key=lambda seen: min(seen[1])))
 
     def look(self, node: ast.AST) -> None:
-        """Note what is new in this node."""
+        """Record the new features in this node."""
         for key, line in _keys(node):
             self._lines.setdefault(key, set()).add(line)
 

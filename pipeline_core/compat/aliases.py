@@ -1,4 +1,4 @@
-"""Makes ``seesaw.X`` the module object ``pipeline_core.X``, and distutils.version ours."""
+"""Makes ``seesaw.X`` the module object ``pipeline_core.X``, and provides distutils.version."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ class _AliasLoader(Loader):
         return module
 
     def exec_module(self, module: types.ModuleType) -> None:
-        # The import system has just put the alias's spec there; the module keeps its own.
+        # The import system has just set the alias's spec; restore the module's own.
         module.__spec__ = self._spec
 
 
 class _EmptyPackage(Loader):
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType | None:
-        return None  # an ordinary one
+        return None  # the default module type
 
     def exec_module(self, module: types.ModuleType) -> None:
-        """Nothing stands in the package itself."""
+        """Do nothing: the package is empty."""
 
 
 def _rest_of_distutils() -> list[str]:
-    """The folder with the modules of distutils other than ``version``, if there is one.
+    """Return the folder with the other modules of distutils, if there is one.
 
-    It is that of Python (until 3.11), whose own ``__init__`` would only warn that it is
-    deprecated, or the one that setuptools brings.
+    It is Python's own (up to 3.11), whose ``__init__`` would only warn that it is deprecated, or
+    the copy that setuptools brings.
     """
     found = importlib.machinery.PathFinder.find_spec("distutils")
     if found is not None:
@@ -80,6 +80,6 @@ class _AliasFinder(MetaPathFinder):
 
 
 def install() -> None:
-    """Make the other names importable; called once, when pipeline_core is imported."""
+    """Make the aliases importable. Called once, when pipeline_core is imported."""
     sys.modules["seesaw"] = sys.modules["pipeline_core"]
     sys.meta_path.insert(0, _AliasFinder())

@@ -1,4 +1,4 @@
-"""What of the contract still works, and new pipelines should not use."""
+"""Deprecated features: they still work, but new pipelines should not use them."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from pipeline_core.compat.python2 import MODULES, PYTHON_2_ATTRIBUTES
 from pipeline_core.requirements.install_hints import GONE, PYTHON_2_MODULES
 from pipeline_core.requirements.needs import Deprecated
 
-#: What is seen -> what it is, and what to do instead.
+#: Feature -> what the file does, and what to do instead.
 _WAYS = {
     "distutils": (
-        "imports distutils, which Python 3.12 has dropped (here distutils.version lives on)",
-        "leave the comparison of versions out, or compare tuples of numbers"),
+        "imports distutils, which Python 3.12 removed (this toolkit provides distutils.version)",
+        "leave out the comparison of versions, or compare tuples of numbers"),
     "star": (
-        "takes all names of a module with `import *`, also modules such as os and json",
-        "import by name what is used"),
+        "imports all names of a module with `import *`, including modules such as os and json",
+        "import the names that are used"),
     "preexec_fn": (
-        "gives preexec_fn, which is ignored: a program has a group of its own, so a Ctrl-C of "
-        "the terminal does not reach it",
+        "passes preexec_fn, which is ignored: a program runs in its own process group, so a "
+        "Ctrl-C in the terminal does not reach it",
         "leave it out"),
     "instance": (
         "uses IOLoop.instance()",
         "write `async def process(self, item)`, or use IOLoop.current()"),
     "HTTPClient": (
-        "asks with the synchronous HTTPClient, during which no other code of the project runs",
+        "uses the synchronous HTTPClient, which blocks all other code of the project",
         "write `async def process(self, item)` and await AsyncHTTPClient().fetch(…)"),
     "AsyncPopen": (
         "starts programs with AsyncPopen",
         "use ExternalProcess, or asyncio.create_subprocess_exec in `async def process`"),
     "patched": (
-        "assigns to a name in seesaw's modules, which nothing of seesaw looks at",
+        "assigns to a name in seesaw's modules, which has no effect",
         "leave it out"),
     "replaced": (
-        "puts a function in the place of an event of a task",
-        "add it: task.on_… += function"),
+        "replaces an event of a task with a function",
+        "add the function: task.on_… += function"),
     "python2": (
         "has code for Python 2, which never runs",
         "leave it out"),
 }
 _EVENTS = frozenset(f"on_{what}_item" for what in ("start", "complete", "fail", "finish"))
-#: What Python 3 has no more by this name -> what it has instead.
+#: Built-in names that Python 3 no longer has -> what it has instead.
 _PYTHON_2_NAMES = {"unicode": "str", "xrange": "range", "basestring": "str", "raw_input": "input"}
 
 
 class Deprecations:
-    """Looks at one node after the other of a file; :meth:`found` has what was seen."""
+    """Collects deprecated features from the syntax nodes of a file; :meth:`found` returns them."""
 
     def __init__(self, file: str, is_own: Callable[[str], bool]) -> None:
         self._file = file
@@ -55,7 +55,7 @@ class Deprecations:
         self._own_names: set[str] = set()
 
     def found(self) -> tuple[Deprecated, ...]:
-        """One for each old way, in the order of the lines where it is met first."""
+        """Return one entry for each deprecated feature, ordered by its first line."""
         return tuple(
             Deprecated(*self._words(key), file=self._file, lines=tuple(sorted(set(lines))))
             for key, lines in sorted(self._lines.items(), key=lambda seen: min(seen[1]))
@@ -63,23 +63,23 @@ class Deprecations:
 
     def _words(self, key: str) -> tuple[str, str]:
         if key in GONE:
-            return (f"imports {key}, which Python {GONE[key]} has dropped",
+            return (f"imports {key}, which Python {GONE[key]} removed",
                     "use another module")
         if key in PYTHON_2_MODULES:
-            return (f"imports {key}, which only Python 2 has: Python 3 fails where it gets there",
+            return (f"imports {key}, which only Python 2 has: Python 3 fails at this line",
                     f"use {PYTHON_2_MODULES[key]}")
         if key in PYTHON_2_ATTRIBUTES:
-            return (f"uses {key}, which only Python 2 has: Python 3 fails where it gets there",
+            return (f"uses {key}, which only Python 2 has: Python 3 fails at this line",
                     f"use {PYTHON_2_ATTRIBUTES[key]}")
         if key in _PYTHON_2_NAMES:
-            return (f"uses {key}, which only Python 2 has: Python 3 fails where it gets there",
+            return (f"uses {key}, which only Python 2 has: Python 3 fails at this line",
                     f"use {_PYTHON_2_NAMES[key]}")
         return _WAYS[key]
 
     def look(self, node: ast.AST, *, guarded: bool) -> None:
-        """Note what is old in this node (not in those below it).
+        """Record the deprecated features in this node (not in the nodes below it).
 
-        ``guarded`` says that the code goes on without what only Python 2 has.
+        ``guarded``: the code also runs without the names that only Python 2 has.
         """
         self._own_names.update(_PYTHON_2_NAMES.keys() & _defined(node))
         self._own_names.update(MODULES & _defined(node, but_modules=True))
@@ -93,7 +93,7 @@ class Deprecations:
     def _key(self, node: ast.AST) -> str:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             key = _of_import(node)
-            # A file of the project may have such a name.
+            # A file of the project may have such a name: that is no Python 2 module.
             only_python_2 = key in PYTHON_2_MODULES or key in PYTHON_2_ATTRIBUTES
             return "" if only_python_2 and self._is_own(key.partition(".")[0]) else key
         if isinstance(node, ast.Attribute):
@@ -116,7 +116,7 @@ class Deprecations:
 
 
 def _defined(node: ast.AST, *, but_modules: bool = False) -> set[str]:
-    """Names that the node gives a meaning of the file's own.
+    """Return the names that the node defines in the file.
 
     ``but_modules`` leaves out what ``import urllib`` and ``import urllib.request`` define.
     """

@@ -1,8 +1,8 @@
 """``distutils.version``, which nearly every pipeline file imports.
 
-Python 3.12 has dropped it; on older Pythons this one spares project code the
-deprecation warning. The rules are those of PEP 386's predecessor: ``StrictVersion``
-takes ``1.2``, ``1.2.3`` and pre-releases (``1.2a1``, ``1.2b3``), nothing else.
+Python 3.12 removed it; on older versions this module avoids the deprecation warning. The rules
+are those of distutils: ``StrictVersion`` takes ``1.2``, ``1.2.3`` and pre-releases (``1.2a1``,
+``1.2b3``), nothing else.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Version:
             self.parse(vstring)
 
     def parse(self, vstring: str) -> None:
-        """Read the text; ValueError when it is no version."""
+        """Parse the text. Raises ValueError when it is not a version."""
         raise NotImplementedError
 
     def _key(self) -> Any:

@@ -1,10 +1,10 @@
-"""Imports of one loaded pipeline: its own path, its own helper modules.
+"""The imports of one loaded pipeline: its own path, and its own helper modules.
 
-Several projects, and two versions of one, live in one process, and each may have
-a ``utils.py`` beside its file or an older copy of a package. So the modules of a load
-live in ``sys.modules`` below a name of its own (``pipeline_3.utils``), and its code
-gets an ``__import__``, a ``sys`` and an ``importlib`` that know them by the names
-that the project uses. ``seesaw`` is always ours.
+Several projects, and two versions of one project, share one process. Each may have a
+``utils.py`` beside its file, or an older copy of a package. So the modules of a load are kept in
+``sys.modules`` under a prefix (``pipeline_3.utils``). The project's code gets an ``__import__``,
+a ``sys`` and an ``importlib`` that find them by their usual names. ``seesaw`` is always this
+toolkit.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _OURS = frozenset({"seesaw", "pipeline_core", "distutils"})
 
 
 class ImportSpace:
-    """What one load can import. ``namespace`` holds the globals for its file."""
+    """The modules that one load can import. ``namespace`` holds the globals of its file."""
 
     def __init__(self, directory: str) -> None:
         self.name = f"pipeline_{next(_numbers)}"
         self.directory = directory
-        # Last, so that a folder beside the file shadows nothing unless the file
-        # puts its folder in front itself.
+        # The project's folder comes last, so that its modules shadow no others unless the file
+        # itself puts the folder first.
         self.path: list[Any] = [*sys.path, directory]
         self._common = frozenset(sys.path)
         self.package = types.ModuleType(self.name)
@@ -50,7 +50,7 @@ class ImportSpace:
         return vars(self.package)
 
     def close(self) -> None:
-        """Forget the modules of this load."""
+        """Remove the modules of this load."""
         if self._finder in sys.meta_path:
             sys.meta_path.remove(self._finder)
         for name in [n for n in sys.modules if n == self.name or n.startswith(self.name + ".")]:
@@ -81,7 +81,7 @@ class ImportSpace:
         return builtins.__import__(name, globals, locals, fromlist or (), level)
 
     def find(self, top: str) -> importlib.machinery.ModuleSpec | None:
-        """The spec of a module of this load's own; None for what all share."""
+        """Return the spec of a module that belongs to this load; None for a shared module."""
         if top in _OURS or top in sys.builtin_module_names or top == "importlib":
             return None
         known = sys.modules.get(f"{self.name}.{top}")
@@ -152,7 +152,8 @@ class _SourceLoader(importlib.machinery.SourceFileLoader):
 
 
 class _Modules(MutableMapping[str, types.ModuleType]):
-    """``sys.modules`` as a project sees it: its own by their short names, then all."""
+    """``sys.modules`` as a project sees it: its own modules by their short names, then all
+    others."""
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
@@ -178,7 +179,7 @@ class _Modules(MutableMapping[str, types.ModuleType]):
 
 
 class _ProjectSys(types.ModuleType):
-    """``sys`` with a ``path`` and ``modules`` of the project's own."""
+    """``sys`` with the project's own ``path`` and ``modules``."""
 
     def __init__(self, space: ImportSpace) -> None:
         super().__init__("sys")

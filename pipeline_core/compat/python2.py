@@ -1,4 +1,4 @@
-"""What modules that Python 3 still has were able to do in Python 2 alone."""
+"""Names that only Python 2 had, in modules that Python 3 still has and among the built-ins."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PARSE = ("quote", "quote_plus", "unquote", "unquote_plus", "urlencode", "unwrap
 _REQUEST = ("urlopen", "urlretrieve", "urlcleanup", "URLopener", "FancyURLopener", "pathname2url",
             "url2pathname", "getproxies", "proxy_bypass")
 
-#: Names in modules, with the module -> what Python 3 has instead.
+#: ``module.name`` of Python 2 -> what Python 3 has instead.
 PYTHON_2_ATTRIBUTES = {
     **{f"urllib.{name}": f"urllib.parse.{name}" for name in _PARSE},
     **{f"urllib.{name}": f"urllib.request.{name}" for name in _REQUEST},
@@ -45,7 +45,8 @@ _CANNOT_IMPORT = re.compile(r"cannot import name '(\w+)' from '([\w.]+)'")
 
 
 def missing_python_2_attribute(error: BaseException) -> str:
-    """``urllib.unquote``, when that is what the error says is not there; else ''."""
+    """Return the Python 2 name, such as ``urllib.unquote``, that the error says is missing; else
+    ''."""
     name = ""
     if isinstance(error, AttributeError) and isinstance(error.obj, types.ModuleType):
         name = f"{error.obj.__name__}.{error.name}"
@@ -56,7 +57,7 @@ def missing_python_2_attribute(error: BaseException) -> str:
 
 
 def python_2_name_used(error: BaseException) -> str:
-    """What of Python 2 the code has tried to use when the error came of that; else ''."""
+    """Return the Python 2 module or name whose use caused the error; '' for other errors."""
     name = getattr(error, "name", None) or ""
     if isinstance(error, ModuleNotFoundError) and name in PYTHON_2_MODULES:
         return str(name)

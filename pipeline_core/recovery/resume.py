@@ -34,7 +34,7 @@ class LostProperty(RuntimeError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"The project needs {name!r} of this item, which was not kept over the restart. "
+            f"{name!r} of this item was not kept over the restart, but the project needs it. "
             "So the item cannot be resumed; its files are kept.")
 
 

@@ -1,4 +1,5 @@
-"""What a pipeline file needs of this machine (programs, modules of Python), which of it is
-missing, and how to install it. It reads sources without running them. ``engine.loader`` and
-the daemon may import it.
+"""Requirements: the programs and Python modules that a pipeline file needs on this machine,
+which of them are missing, and how to install them.
+
+Sources are read without being run. ``engine.loader`` and the daemon may import it.
 """

@@ -1,6 +1,6 @@
-"""Puts together what a file needs: what it looked for, what its tasks run, what its source says.
+"""Collects what a file needs, from its lookups, its tasks and its source.
 
-Reads files and asks the import system, so it is called on the worker's thread.
+This reads files and uses the import system, so it runs in the worker.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from pipeline_core.pipeline import Pipeline
     from pipeline_core.task import Task
 
-#: With one of these it was not a program that made the file fail.
+#: Errors that are not caused by a missing program.
 _OF_THE_CODE = (ImportError, NameError, KeyError, SyntaxError, ConnectionError, TimeoutError)
-#: What every installation of this program has.
+#: Modules that every installation of this program has.
 _PROVIDED = frozenset({"seesaw", "pipeline_core", "distutils", "tornado"})
 
 
@@ -53,8 +53,8 @@ def gather(
     pipeline: Pipeline | None,
     error: BaseException | None,
 ) -> Needs:
-    """What the file at ``path`` needs. ``error`` is what made it fail, ``pipeline`` what it
-    left behind when nothing did."""
+    """Return what the file at ``path`` needs. ``error`` is what made its load fail; ``pipeline``
+    is the pipeline of a successful load."""
     files = read_files(path, space)
     blamed = error is not None and not isinstance(error, _OF_THE_CODE)
     programs = _looked_up(lookups, blamed, _without(files, space.namespace))
@@ -81,7 +81,7 @@ def gather(
 def _looked_up(
     lookups: Iterable[Lookup], blamed: bool, without: frozenset[str]
 ) -> list[ProgramNeed]:
-    """What the file looked for itself; several lookups of one name are one."""
+    """Return the programs that the file looked for; several lookups of one name are one need."""
     by_name: dict[str, list[Lookup]] = {}
     for lookup in lookups:
         by_name.setdefault(lookup.name, []).append(lookup)
@@ -97,14 +97,14 @@ def _looked_up(
 
 
 def _without(files: list[FileRead], namespace: Mapping[str, Any]) -> frozenset[str]:
-    """Programs that were not found, and that a command line begins with all the same."""
+    """Return the programs that were not found, although a command line starts with them."""
     return frozenset(
         name for file in files for variable, name in file.reading.looked_up
         if variable in file.reading.heads and namespace.get(variable, "") is None)
 
 
 def _of_tasks(pipeline: Pipeline, known: list[ProgramNeed]) -> list[ProgramNeed]:
-    """``known``, and what the tasks run besides."""
+    """Return ``known`` and the other programs that the tasks run."""
     needs = list(known)
     for task in every_task(pipeline):
         for program, why in programs_of(task):
@@ -120,21 +120,21 @@ def _of_tasks(pipeline: Pipeline, known: list[ProgramNeed]) -> list[ProgramNeed]
 
 
 def every_task(pipeline: Pipeline) -> Iterator[Task]:
-    """The tasks in order, with those inside others."""
+    """Iterate over the tasks in order, including inner tasks."""
     return iter(pipeline.positions)
 
 
 def programs_of(task: Task) -> Iterator[tuple[str | None, str]]:
-    """``(program, who wants it)``; a program that only an item decides is left out.
+    """Yield ``(program, who wants it)``. Programs that depend on the item are left out.
 
-    None stands for a place where a program should be named and None is.
+    The program is None when the task's ``args`` start with None.
     """
     name = getattr(task, "name", type(task).__name__)
     if isinstance(task, UploadWithTracker):
-        yield "rsync", f"{name} runs it for targets that begin with rsync://"
-        yield "curl", f"{name} runs it for targets that begin with http"
+        yield "rsync", f"{name} runs it for targets that start with rsync://"
+        yield "curl", f"{name} runs it for targets that start with http"
         return
-    # A class of the project may have left out our constructor.
+    # A class of the project may not have called the base constructor.
     args = getattr(task, "args", None) if isinstance(task, ExternalProcess) else None
     if not isinstance(args, (list, tuple)) or not args:
         return
@@ -153,10 +153,10 @@ def _unseen(
     pipeline: Pipeline, files: list[FileRead], programs: list[ProgramNeed],
     namespace: Mapping[str, Any],
 ) -> Iterator[str]:
-    """Names of the tasks whose program is not known before there is an item.
+    """Yield the names of the tasks whose program is not known before there is an item.
 
-    It is known where the class that makes the command line begins a list with a variable that
-    holds a program which was found.
+    The program is known if the class that makes the command line starts a list with a variable
+    that holds a program that was found.
     """
     found = {one.found for one in programs if one.found}
     names = {one.name for one in programs if one.found}
@@ -179,7 +179,7 @@ def _search_path(task: Task) -> str:
 
 
 def _look(program: str, cwd: str, search: str, why: str) -> ProgramNeed:
-    """Whether a program is where a task of ours would look for it."""
+    """Look for a program where ExternalProcess would look for it."""
     if os.sep in program:
         path = os.path.join(cwd, program)
         if os.path.isfile(path) and os.access(path, os.X_OK):
@@ -193,7 +193,7 @@ def _look(program: str, cwd: str, search: str, why: str) -> ProgramNeed:
 
 
 def _of_source(files: list[FileRead], known: list[ProgramNeed]) -> list[ProgramNeed]:
-    """Programs that functions start with subprocess, by name."""
+    """Return the programs that functions start by name with subprocess."""
     names = {name for one in known for name in (one.name, one.found)}
     needs: dict[str, ProgramNeed] = {}
     for file in files:
@@ -216,7 +216,7 @@ def _missing_program(need: ProgramNeed) -> Missing:
 
 
 def _program_advice(need: ProgramNeed) -> Iterator[str]:
-    """chmod for what is there; how to get it unless that was all that was tried."""
+    """Yield chmod for files that are not executable, and how to get the program otherwise."""
     there = [one.path for one in need.tried if one.why == NOT_EXECUTABLE]
     yield from map(permission_advice, there)
     if not there or len(there) < len(need.tried):
@@ -227,7 +227,8 @@ def _program_advice(need: ProgramNeed) -> Iterator[str]:
 # -- modules -------------------------------------------------------------------------------
 
 def missing_module_name(error: BaseException | None) -> str:
-    """The module for want of which the code failed, also where it said so in words of its own."""
+    """Return the module whose absence made the code fail, also when the project raised another
+    error because of it."""
     while error is not None:
         if isinstance(error, ModuleNotFoundError) and error.name:
             return error.name
@@ -236,7 +237,8 @@ def missing_module_name(error: BaseException | None) -> str:
 
 
 def _modules(files: list[FileRead], space: ImportSpace, *, loaded: bool) -> list[ModuleNeed]:
-    """One for each top-level module that is neither ours, Python's nor the project's."""
+    """Return one need for each top-level module that is neither the toolkit's, Python's nor the
+    project's."""
     needs: dict[str, ModuleNeed] = {}
     for one in (one for file in files for one in file.imports):
         top = one.name.partition(".")[0]
@@ -244,8 +246,8 @@ def _modules(files: list[FileRead], space: ImportSpace, *, loaded: bool) -> list
             continue
         found = is_there(top, space)
         if top in sys.stdlib_module_names and (found or top not in GONE):
-            continue  # or it belongs to another kind of system
-        # What stands at the top of a file that loaded was not missed, whatever the branch.
+            continue  # if it is not found, it belongs to another operating system
+        # The file has loaded, so an import at module level that is not found was not required.
         optional = one.optional or (loaded and not one.later and not found)
         if optional and not found and top in PYTHON_2_MODULES:
             continue
@@ -257,7 +259,7 @@ def _modules(files: list[FileRead], space: ImportSpace, *, loaded: bool) -> list
 
 
 def is_there(top: str, space: ImportSpace) -> bool:
-    """Whether a module can be imported, without importing it."""
+    """Return whether a module can be imported, without importing it."""
     try:
         return space.find(top) is not None or importlib.util.find_spec(top) is not None
     except (ImportError, ValueError):

@@ -1,4 +1,4 @@
-"""How to get what a project needs: programs, and modules of Python."""
+"""How to install the programs and Python modules that a project needs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import shutil
 import sys
 from collections.abc import Iterable
 
-#: Modules that come in a package of another name.
+#: Modules whose package has another name.
 _PACKAGES = {
     "bs4": "beautifulsoup4", "Crypto": "pycryptodome", "cv2": "opencv-python", "dateutil":
     "python-dateutil", "dns": "dnspython", "git": "GitPython", "google.protobuf": "protobuf",
@@ -26,14 +26,14 @@ _COMMON = frozenset({
     "websockets", "zstandard",
 })
 
-#: Modules that Python has lost, and with which version.
+#: Modules that Python removed, and the version that removed them.
 GONE = {
     "asynchat": "3.12", "asyncore": "3.12", "imp": "3.12", "smtpd": "3.12",
     **dict.fromkeys(("aifc", "audioop", "cgi", "cgitb", "chunk", "crypt", "imghdr", "mailcap",
                      "nntplib", "pipes", "sndhdr", "sunau", "telnetlib", "uu", "xdrlib"), "3.13"),
 }
 
-#: Modules of Python 2 that Python 3 does not have -> what it has instead.
+#: Modules that only Python 2 has -> what Python 3 has instead.
 PYTHON_2_MODULES = {
     "urllib2": "urllib.request", "urlparse": "urllib.parse", "Queue": "queue",
     "ConfigParser": "configparser", "StringIO": "io", "cStringIO": "io", "cPickle": "pickle",
@@ -55,20 +55,20 @@ _DEBIAN = {
 }
 
 _WGET_AT = (
-    "Wget with Lua is in no Debian package: build it from "
-    "https://github.com/ArchiveTeam/wget-lua, or copy it out of an image that has it, and put it "
+    "No Debian package has Wget with Lua. Build it from "
+    "https://github.com/ArchiveTeam/wget-lua, or copy it from an image that has it, and put it "
     "at {place}.")
 _OTHER = {
     "wget-at": _WGET_AT, "wget-lua": _WGET_AT,
-    "wpull": "wpull is in no Debian package: see https://github.com/ArchiveTeam/wpull for the "
-             "Pythons that it runs on, and put it at {place}.",
+    "wpull": "No Debian package has wpull. See https://github.com/ArchiveTeam/wpull for the "
+             "Python versions that it runs on, and put it at {place}.",
 }
 
 
 def program_advice(name: str, tried: Iterable[str], *, other_version: bool = False) -> str:
-    """How to get a program; ``tried`` are the paths where it is looked for.
+    """Return how to get a program; ``tried`` are the paths where it is looked for.
 
-    ``other_version`` says that it is here and is not the wanted version.
+    ``other_version``: another version of the program is installed.
     """
     paths = list(tried)
     keys = [_plain(name), *(_plain(os.path.basename(path)) for path in paths)]
@@ -87,13 +87,13 @@ def program_advice(name: str, tried: Iterable[str], *, other_version: bool = Fal
 
 
 def permission_advice(path: str) -> str:
-    """What to do about a program that is there and not executable."""
+    """Return what to do about a program file that is not executable."""
     word = f"./{path}" if path.startswith("-") else path
     return f"It is there: make it executable with chmod +x {shlex.quote(word)}"
 
 
 def hint(message: str) -> str:
-    """How to get a program that an error names, of those that are hard to get; else ''."""
+    """Return how to get a program that is hard to get and that the message names; else ''."""
     plain = _plain(message)
     advice = next((text for name, text in _OTHER.items() if name in plain), "")
     return advice.format(place="a path where the file looks for it")
@@ -104,31 +104,31 @@ def _plain(name: str) -> str:
 
 
 def package_of(module: str) -> str:
-    """The package on PyPI that brings a module."""
+    """Return the PyPI package that contains a module."""
     return _PACKAGES.get(module) or _PACKAGES.get(module.partition(".")[0]) \
         or module.partition(".")[0]
 
 
 def module_advice(module: str) -> str:
-    """How to get a module, for the Python that runs this."""
+    """Return how to install a module for the Python that runs this program."""
     top = module.partition(".")[0]
     if top in PYTHON_2_MODULES:
         return "Only Python 2 has it: the project's author has to bring the file to Python 3."
     if top in GONE:
-        return (f"Python {GONE[top]} has dropped it: use an older Python, or the project's author "
-                "has to do without it.")
+        return (f"Python {GONE[top]} removed it. Use an older Python; otherwise the project's "
+                "author has to replace it.")
     install = f"{sys.executable} -m pip install"
     if module != top:
-        return (f"The {top} that is installed has no {module}. If a newer one has it: {install} "
+        return (f"The installed {top} has no {module}. If a newer version has it: {install} "
                 f"--upgrade {package_of(module)}")
     if top in _COMMON or top in _PACKAGES:
         return f"Install it for the Python that runs this: {install} {package_of(module)}"
-    return ("If it is a file of the project, that is not whole (git submodule update --init may "
-            f"bring it). If it is a package: {install} {package_of(module)}")
+    return ("If it is a file of the project, the project is incomplete (git submodule update "
+            f"--init may fetch the file). If it is a package: {install} {package_of(module)}")
 
 
 def installed_version(module: str) -> str:
-    """The version of the package that brings the module; '' where that is not known."""
+    """Return the version of the package that contains the module; '' if it is not known."""
     try:
         return importlib.metadata.version(package_of(module))
     except (importlib.metadata.PackageNotFoundError, ValueError):

@@ -1,8 +1,8 @@
-"""What a pipeline file needs of this machine, and what of it is not here.
+"""What a pipeline file needs on this machine, and what of that is missing.
 
-:func:`record_lookups` keeps what the file looks for while it is loaded;
-``whatitneeds.gather`` makes a :class:`Needs` of that, of its tasks and of its source.
-``run-pipeline --check`` prints it, the warrior shows it on the project's card.
+:func:`record_lookups` records the programs that the file looks for while it is loaded.
+``collect.gather`` makes a :class:`Needs` from that, from its tasks and from its source.
+``run-pipeline --check`` prints it, and the warrior shows it on the project's card.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True)
 class Tried:
-    """A path where a program was looked for, and why it is not the wanted one ('' if it is)."""
+    """A path that was tried for a program, and why it is not the wanted one ('' if it is)."""
 
     path: str
     why: str
@@ -24,9 +24,9 @@ class Tried:
 
 @dataclasses.dataclass(frozen=True)
 class ProgramNeed:
-    """A program. ``version`` is the wanted one in words ('' any), ``found`` its path or ''.
+    """A program. ``version`` is the wanted one in words ('' for any), ``found`` its path or ''.
 
-    ``wanted_by`` says who needs it; with ``optional`` the file goes on without it.
+    ``wanted_by`` says what needs it. ``optional``: the file also works without it.
     """
 
     name: str
@@ -39,10 +39,10 @@ class ProgramNeed:
 
 @dataclasses.dataclass(frozen=True)
 class ModuleNeed:
-    """A Python module that is neither of the standard library nor of the project.
+    """A Python module that belongs neither to the standard library nor to the project.
 
-    ``version`` is that of the installed package where it is known. ``later`` says where it
-    is imported when not at the beginning, such as ``in Fetch.process (pipeline.py:31)``.
+    ``version`` is that of the installed package, if known. ``later`` says where it is imported
+    if not at load time, such as ``in Fetch.process (pipeline.py:31)``.
     """
 
     name: str
@@ -54,8 +54,8 @@ class ModuleNeed:
 
 @dataclasses.dataclass(frozen=True)
 class Missing:
-    """What is not here: ``kind`` is program or module; ``reason`` a sentence, ``advice`` how
-    to get it."""
+    """A missing program or module: ``kind`` says which, ``reason`` is a sentence, ``advice`` says
+    how to get it."""
 
     kind: str
     name: str
@@ -65,7 +65,7 @@ class Missing:
 
 @dataclasses.dataclass(frozen=True)
 class Deprecated:
-    """Something that works and should not be used any more: what, what to do, and where."""
+    """A deprecated feature: what the file does, what to do instead, and where."""
 
     what: str
     instead: str
@@ -75,7 +75,7 @@ class Deprecated:
 
 @dataclasses.dataclass(frozen=True)
 class Newer:
-    """Something that old toolkits do not know: what the file does, and where."""
+    """A feature that old toolkits do not have: what the file does, and where."""
 
     what: str
     file: str
@@ -84,10 +84,10 @@ class Newer:
 
 @dataclasses.dataclass(frozen=True)
 class Needs:
-    """All that is known of a file's needs; empty where nothing is.
+    """All that is known of a file's needs; empty when nothing is known.
 
-    ``unseen`` names the tasks whose program only an item decides, ``newer`` is what old
-    toolkits lack.
+    ``unseen`` names the tasks whose program depends on the item; ``newer`` lists the features
+    that old toolkits do not have.
     """
 
     programs: tuple[ProgramNeed, ...] = ()
@@ -99,7 +99,7 @@ class Needs:
 
     @property
     def done_without(self) -> tuple[str, ...]:
-        """Programs and modules that are not here, and that the file goes on without."""
+        """Names of missing programs and modules that the file also works without."""
         names = [one.name for one in self.programs if one.optional and not one.found]
         names += [one.name for one in self.modules if one.optional and not one.found]
         return tuple(dict.fromkeys(names))
@@ -115,13 +115,13 @@ class Needs:
         return " ".join(dict.fromkeys(one.advice for one in self.missing))
 
 
-#: Why a path that was tried is not the wanted program, where chmod helps.
+#: The reason why a path is not the wanted program when chmod helps.
 NOT_EXECUTABLE = "is not executable"
 
-# -- what is looked for while a file is loaded --------------------------------------------
+# -- the programs that a file looks for while it is loaded ---------------------------------
 
 class Lookup:
-    """One program that the file looks for: what was tried so far, what was found."""
+    """One program that the file looks for: the paths tried so far, and the path found."""
 
     def __init__(self, name: str, version: str) -> None:
         self.name = name
@@ -131,7 +131,7 @@ class Lookup:
 
 
 class Lookups(list[Lookup]):
-    """All of one load, in order. ``current`` is the one in the midst of its paths."""
+    """The lookups of one load, in order. ``current`` is the one in progress."""
 
     current: Lookup | None = None
 
@@ -141,7 +141,7 @@ _lookups: contextvars.ContextVar[Lookups | None] = contextvars.ContextVar("looku
 
 @contextlib.contextmanager
 def record_lookups() -> Iterator[Lookups]:
-    """Keep what is looked for inside, in this context."""
+    """Record the lookups made inside the block, in this context."""
     lookups = Lookups()
     token = _lookups.set(lookups)
     try:
@@ -151,8 +151,8 @@ def record_lookups() -> Iterator[Lookups]:
 
 
 @contextlib.contextmanager
-def looking_for(name: str, version: Any) -> Iterator[None]:
-    """What is tried inside belongs to one lookup."""
+def lookup_of(name: str, version: Any) -> Iterator[None]:
+    """Record all paths tried inside the block as one lookup."""
     lookups = _lookups.get()
     if lookups is None or lookups.current is not None:
         yield
@@ -165,8 +165,8 @@ def looking_for(name: str, version: Any) -> Iterator[None]:
         lookups.current = None
 
 
-def note_tried(name: str, version: Any, path: str, why: str) -> None:
-    """A path was tried; ``why`` says why it is not the wanted program, '' that it is."""
+def record_tried(name: str, version: Any, path: str, why: str) -> None:
+    """Record a path that was tried; ``why`` says why it is not the wanted program ('' if it is)."""
     lookups = _lookups.get()
     if lookups is None:
         return
@@ -180,7 +180,7 @@ def note_tried(name: str, version: Any, path: str, why: str) -> None:
 
 
 def version_in_words(version: Any) -> str:
-    """What ``find_executable`` was given as version, for people; '' for any."""
+    """Return the version argument of ``find_executable`` in words; '' for any version."""
     if version is None:
         return ""
     if isinstance(version, str):

@@ -1,4 +1,4 @@
-"""The files of a project that its pipeline file imports, read without running them."""
+"""Reads the files of a project that its pipeline file imports, without running them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from pipeline_core.requirements.source_reader import Import, Reading, read_sourc
 if TYPE_CHECKING:
     from pipeline_core.compat.project_imports import ImportSpace
 
-#: Projects that carry whole packages with them are read only so far.
+#: The most files that are read; some projects contain whole packages.
 MOST_FILES = 200
-#: Bytes of a file that is read.
+#: The most bytes that are read of a file.
 MOST_BYTES = 2 << 20
 
 
 @dataclasses.dataclass(frozen=True)
 class FileImport:
-    """One import of a file. ``own`` says that a file of the project is imported; ``later`` says
-    where it happens when not at the beginning ('' when then)."""
+    """One import of a file. ``own``: a file of the project is imported. ``later`` says where the
+    import happens if not at load time ('' if it does)."""
 
     name: str
     later: str
@@ -32,7 +32,7 @@ class FileImport:
 
 @dataclasses.dataclass(frozen=True)
 class FileRead:
-    """One file: its path, its name as it is told, what is in it."""
+    """One file: its path, the name that is shown, what is in it."""
 
     path: str
     name: str
@@ -41,8 +41,8 @@ class FileRead:
 
 
 def read_files(path: str, space: ImportSpace) -> list[FileRead]:
-    """The file and those of the project that it imports, at once or in a function."""
-    # (path, where it is imported if that is later, whether the project goes on without it)
+    """Read the file and the project's files that it imports, at load time or in a function."""
+    # (path, where it is imported if later, whether the project works without it)
     waiting: list[tuple[str, str, bool]] = [(path, "", False)]
     seen = {path}
     read: list[FileRead] = []
@@ -76,7 +76,7 @@ def _source(path: str) -> bytes | None:
 
 
 def _own_files(one: Import, path: str, space: ImportSpace) -> Iterator[str]:
-    """The files of the project that the import reads."""
+    """Yield the files of the project that the import reads."""
     if one.level:
         folder = os.path.dirname(path)
         for _ in range(one.level - 1):
@@ -107,7 +107,7 @@ def _own_spec(name: str, space: ImportSpace) -> ModuleSpec | None:
 
 
 def _in_package(places: list[str], parts: list[str]) -> Iterator[str]:
-    """The files of ``a``, ``a.b`` … below the folders of a package, as far as there are any."""
+    """Yield the existing files of ``a``, ``a.b`` … in the folders of a package."""
     for place in places:
         for number in range(1, len(parts) + 1):
             base = os.path.join(place, *parts[:number])

@@ -1,4 +1,4 @@
-"""Reads Python source without running it: what it imports and starts, and in what old ways."""
+"""Reads Python source without running it: imports, started programs, deprecated features."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pipeline_core.requirements.needs import Deprecated, Newer
 
 @dataclasses.dataclass(frozen=True)
 class Import:
-    """One import. ``level`` counts the dots before ``name``; ``function`` is '' at the top.
+    """One import. ``level`` counts the dots before ``name``; ``function`` is '' at module level.
 
-    ``optional`` says that the code goes on without it, or asks which Python runs it.
+    ``optional``: the code also runs without it, or the import depends on the Python version.
     ``names`` are those after ``from … import``.
     """
 
@@ -39,9 +39,9 @@ class Started:
 
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """What one file holds. ``heads`` are the variables that stand first in a list inside a
-    function (so perhaps a program), ``class_heads`` the same with the class around them,
-    ``looked_up`` those that hold what ``find_executable`` gave, with the name of the program."""
+    """What was found in one file. ``heads`` are variables that come first in a list inside a
+    function (so possibly a program); ``class_heads`` are the same with their class.
+    ``looked_up`` are variables set from ``find_executable``, with the name of the program."""
 
     imports: tuple[Import, ...] = ()
     started: tuple[Started, ...] = ()
@@ -53,9 +53,9 @@ class Reading:
 
 
 def read_source(source: bytes, file: str, is_own: Callable[[str], bool]) -> Reading:
-    """Read it; nothing of it when it is not valid Python.
+    """Read the source; the result is empty when it is not valid Python.
 
-    ``file`` is the name to tell, ``is_own`` says whether a module is one of the project.
+    ``file`` is the name to show; ``is_own`` tells whether a module belongs to the project.
     """
     try:
         with warnings_ignored(Warning):
@@ -70,7 +70,7 @@ def read_source(source: bytes, file: str, is_own: Callable[[str], bool]) -> Read
 
 
 class _Reader(ast.NodeVisitor):
-    """One walk over a file, that knows in which function it is and what is guarded."""
+    """Walks over one file, and tracks the current function and what is guarded."""
 
     def __init__(self, file: str, is_own: Callable[[str], bool]) -> None:
         self.imports: list[Import] = []
@@ -127,7 +127,7 @@ class _Reader(ast.NodeVisitor):
         for kind, caught in names.items():
             self._name_guards[kind] -= caught
         for handler in node.handlers:
-            # What is imported instead is not missed where the first was there.
+            # A fallback import is not required when the first import succeeds.
             self._guarded(handler.body, _catches(handler, *_NO_IMPORT))
         self._guarded([*node.orelse, *node.finalbody], False)
 
@@ -182,7 +182,7 @@ _STARTERS = frozenset(f"subprocess.{name}" for name in (
 
 
 def dotted(node: ast.AST) -> str:
-    """``a.b.c`` as text; '' for what is not names and dots."""
+    """Return ``a.b.c`` as text; '' for anything but names and dots."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):
@@ -209,7 +209,7 @@ def _catches(handler: ast.ExceptHandler, *errors: str) -> bool:
 
 
 def _goes_on_without_import(handler: ast.ExceptHandler) -> bool:
-    """Whether the handler catches a missing module, and does not itself give up."""
+    """Return whether the handler catches a missing module and continues."""
     gives_up = any(
         isinstance(node, ast.Raise)
         or (isinstance(node, ast.Call)

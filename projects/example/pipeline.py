@@ -2,9 +2,9 @@
 
     ./run-pipeline projects/example/pipeline.py YOURNAME --max-items 2
 
-A project is a *pipeline*: a row of *tasks*. An *item* of work goes through the tasks, first
-to last; several items may be on their way at once. This file is run once, at the start, and
-must leave two names behind: ``project`` and ``pipeline``.
+A project is a *pipeline*: a sequence of *tasks*. An *item* of work goes through the tasks, from
+first to last; several items may be at work at once. This file is run once, at the start, and
+must define two names: ``project`` and ``pipeline``.
 """
 
 import os
@@ -18,34 +18,34 @@ from seesaw.task import PrintItem, SimpleTask
 
 
 class ChooseItem(SimpleTask):
-    """A real project asks its tracker what to do (GetItemFromTracker). This one makes it up."""
+    """A real project asks its tracker for an item (GetItemFromTracker); this one invents it."""
 
     def __init__(self):
         SimpleTask.__init__(self, 'ChooseItem')
         self.number = 0
 
     def process(self, item):
-        # An item is a dictionary: what one task puts in, the later ones find. Tasks of one
-        # pipeline never run this method at the same time, so a counter needs no lock.
+        # An item is a dictionary: later tasks can read what one task puts in. Project code
+        # never runs twice at the same time, so a counter needs no lock.
         self.number += 1
         item['item_name'] = 'example-%d' % self.number
-        # Who runs this is in `downloader`, which was there before this file began. It may be
-        # a setting that can still change: realize() gives its value of now.
+        # `downloader` is the volunteer's nickname, defined before this file is run. It may be
+        # a setting that can still change: realize() returns its current value.
         item['greeting'] = 'Hello %s, this is item %d.' % (realize(downloader), self.number)
 
 
 class CountWords(SimpleTask):
-    """Looks at what the external program left, as a project would before it uploads."""
+    """Checks what the external program wrote, as a project would before it uploads."""
 
     def __init__(self):
         SimpleTask.__init__(self, 'CountWords')
 
     def process(self, item):
-        # Each item has a folder of its own, data_dir. It is removed when the item ends.
+        # Each item has its own folder, data_dir. It is removed when the item ends.
         with open(os.path.join(item['data_dir'], 'greeting.txt')) as text:
             words = len(text.read().split())
-        # What is printed appears in the item's log. Returning means: this task is done.
-        # Raising any exception would make the item fail, and the log would say why.
+        # What is printed appears in the item's log. When this method returns, the task is
+        # completed. Any exception would fail the item, and the log would say why.
         print('The program wrote %d words.' % words)
 
 
@@ -56,9 +56,9 @@ project = Project(
 
 pipeline = Pipeline(
     ChooseItem(),
-    # Any program can do the work; what it prints goes to the item's log as it comes. The
-    # values of %(…)s are put in when an item gets here. Note that they are arguments of the
-    # script ($1 and $2), never part of it: an item's name can be any text.
+    # Any program can do the work; its output goes to the item's log as it arrives. The values
+    # of %(…)s are filled in when an item reaches this task. They are arguments of the script
+    # ($1 and $2), never part of it, because an item's name can be any text.
     ExternalProcess(
         'WriteGreeting',
         [

@@ -1,8 +1,8 @@
 """Practice: archives the small website that ``run-tracker --practice`` serves.
 
-This is a whole project in the usual shape: an item from the tracker, a folder for it, a
-download into a WARC, statistics, an upload, and the report that it is done. Take it as the
-beginning of a project of your own.
+This is a complete project with the usual structure: get an item from the tracker, create a
+folder for it, download into a WARC, compute statistics, upload, and report the item done. Use
+it as a starting point for your own project.
 """
 
 import hashlib
@@ -38,20 +38,20 @@ VERSION = '20261124.01'
 USER_AGENT = 'Archive Team practice/' + VERSION
 TRACKER_ID = 'practice'
 
-# Where the tracker is: --context-value tracker_url=…, else the environment, else the
-# address that run-tracker has by default.
+# The tracker's address: --context-value tracker_url=…, else the environment, else the
+# default address of run-tracker.
 TRACKER_URL = (
     globals().get('tracker_url')
     or os.environ.get('PRACTICE_TRACKER_URL')
     or 'http://127.0.0.1:8900/' + TRACKER_ID
 ).rstrip('/')
 
-# The practice site is on the tracker's server. A real project has its site's address here.
+# The practice site is on the tracker's server. A real project sets its site's address here.
 SITE_URL = urljoin(TRACKER_URL, '/practice-site/')
 
 
 ###########################################################################
-# The program that downloads. Only a Wget that can write WARC files will do: 1.14 or later.
+# The program that downloads. It must be a Wget that can write WARC files: 1.14 or later.
 
 WGET = find_executable(
     'Wget',
@@ -68,19 +68,19 @@ if not WGET:
 
 
 ###########################################################################
-# The tasks that are particular to this project.
+# The tasks that are specific to this project.
 
 
 class PrepareDirectories(SimpleTask):
-    """Makes the item's folder and thinks of a name for its WARC file."""
+    """Creates the item's folder and chooses a name for its WARC file."""
 
     def __init__(self, warc_prefix):
         SimpleTask.__init__(self, 'PrepareDirectories')
         self.warc_prefix = warc_prefix
 
     def process(self, item):
-        # An item's name may be anything, a whole web address too. So no path is made from it
-        # as it is: only from what is harmless in it, and a hash that tells items apart.
+        # An item's name may be any text, even a whole web address, so it must not become a
+        # path unchanged. Use only its harmless characters, and a hash to tell items apart.
         item_name = item['item_name']
         item_hash = hashlib.sha1(item_name.encode('utf-8')).hexdigest()[:12]
         readable = re.sub(r'[^A-Za-z0-9]+', '-', item_name).strip('-')[:40]
@@ -92,12 +92,12 @@ class PrepareDirectories(SimpleTask):
         if os.path.isdir(item['item_dir']):
             shutil.rmtree(item['item_dir'])
         os.makedirs(item['item_dir'])
-        # Wget has room for a hundred characters here, so not the whole path.
+        # Wget takes at most a hundred characters here, so use a relative path.
         item['warc_tempdir'] = os.path.relpath(item['item_dir'])
 
 
 class MoveFiles(SimpleTask):
-    """Takes the finished WARC out of the item's folder, and throws the rest away."""
+    """Moves the finished WARC out of the item's folder, and deletes the rest."""
 
     def __init__(self):
         SimpleTask.__init__(self, 'MoveFiles')
@@ -111,7 +111,7 @@ class MoveFiles(SimpleTask):
 
 
 class WgetArgs:
-    """The command line of the download, made when an item gets there."""
+    """The command line of the download, made when an item reaches the task."""
 
     def realize(self, item):
         item_type, _, item_value = item['item_name'].partition(':')
@@ -126,7 +126,7 @@ class WgetArgs:
             '--execute', 'robots=off',
             '--no-check-certificate',
             '--no-cookies',
-            # What to follow: everything below the item's address, with what its pages show.
+            # What to follow: everything below the item's address, and what its pages embed.
             '--recursive', '--level', 'inf',
             '--no-parent',
             '--page-requisites',
@@ -134,7 +134,7 @@ class WgetArgs:
             '--timeout', '30',
             '--tries', '5',
             '--waitretry', '5',
-            # The WARC is what we want. The files themselves only serve to find the links.
+            # Only the WARC is kept. The files themselves are only used to find the links.
             '--directory-prefix', ItemInterpolation('%(item_dir)s/files'),
             '--no-directories',
             '--delete-after',
@@ -155,7 +155,7 @@ class WgetArgs:
 
 
 def get_hash(filename):
-    """The SHA-1 of a file, to tell which code sent an item."""
+    """Return the SHA-1 of a file, which tells which code sent an item."""
     with open(filename, 'rb') as in_file:
         return hashlib.sha1(in_file.read()).hexdigest()
 
@@ -164,12 +164,12 @@ PIPELINE_SHA1 = get_hash(os.path.join(os.getcwd(), 'pipeline.py'))
 
 
 def stats_id_function(item):
-    """What the tracker's operator wants to know of the code that an item came from."""
+    """Return what the tracker's operator wants to know about the code that sent an item."""
     return {'pipeline_hash': PIPELINE_SHA1, 'seesaw_version': seesaw.__version__}
 
 
 ###########################################################################
-# What is shown of the project, and its tasks in order.
+# How the project is shown, and its tasks in order.
 
 project = Project(
     title='Practice',
@@ -189,12 +189,12 @@ pipeline = Pipeline(
     WgetDownload(
         WgetArgs(),
         max_tries=2,
-        # 8: some page was answered with an error, such as the one that is missing.
+        # 8: the server answered a page with an error, such as the missing page.
         accept_on_exit_code=[0, 8],
         # 4: the network failed.
         retry_on_exit_code=[4],
     ),
-    # The statistics are taken when the file is where it will be uploaded from.
+    # The statistics are computed when the file is where it will be uploaded from.
     MoveFiles(),
     PrepareStatsForTracker(
         defaults={'downloader': downloader, 'version': VERSION},
@@ -203,7 +203,7 @@ pipeline = Pipeline(
         },
         id_function=stats_id_function,
     ),
-    # However many items are downloaded at once, only so many upload.
+    # Limits how many items upload at once, however many are downloaded.
     LimitConcurrent(
         NumberConfigValue(
             min=1,

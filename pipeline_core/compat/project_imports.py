@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 _numbers = itertools.count(1)
-_OURS = frozenset({"seesaw", "pipeline_core", "distutils"})
+_TOOLKIT = frozenset({"seesaw", "pipeline_core", "distutils"})
 
 
 class ImportSpace:
@@ -82,7 +82,7 @@ class ImportSpace:
 
     def find(self, top: str) -> importlib.machinery.ModuleSpec | None:
         """Return the spec of a module that belongs to this load; None for a shared module."""
-        if top in _OURS or top in sys.builtin_module_names or top == "importlib":
+        if top in _TOOLKIT or top in sys.builtin_module_names or top == "importlib":
             return None
         known = sys.modules.get(f"{self.name}.{top}")
         if known is not None:

@@ -51,13 +51,13 @@ async def call(
 
 def hook(
     item: Item, task: Task, method: Callable[..., Any],
-    ours: Callable[..., Coroutine[Any, Any, None]], *args: Any,
+    default: Callable[..., Coroutine[Any, Any, None]], *args: Any,
 ) -> Coroutine[Any, Any, None]:
     """Return a coroutine that calls a contract method if project code overrides it. Otherwise
-    the coroutine is ``ours``, which the method itself would start."""
+    the coroutine is ``default``, which the method itself would start."""
     if is_project_code(method):
         return call(item, task, method, *args)
-    return ours(*args)
+    return default(*args)
 
 
 async def realized(item: Item, task: Task, value: Any) -> Any:

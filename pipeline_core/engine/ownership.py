@@ -6,7 +6,7 @@ import functools
 import types
 from typing import Any
 
-_OURS = frozenset({"pipeline_core", "warrior", "tornado", "asyncio", "functools", "concurrent"})
+_TOOLKIT = frozenset({"pipeline_core", "warrior", "tornado", "asyncio", "functools", "concurrent"})
 
 
 def is_project_code(function: Any) -> bool:
@@ -19,11 +19,11 @@ def is_project_code(function: Any) -> bool:
             function = function.__func__
         if isinstance(function, types.FunctionType):
             name = function.__globals__.get("__name__") or ""
-            return name.partition(".")[0] not in _OURS
+            return name.partition(".")[0] not in _TOOLKIT
         if isinstance(function, functools.partial):
             function = function.func
         elif isinstance(function, type):
-            return function.__module__.partition(".")[0] not in (*_OURS, "builtins")
+            return function.__module__.partition(".")[0] not in (*_TOOLKIT, "builtins")
         elif isinstance(function, (types.BuiltinFunctionType, types.MethodDescriptorType)):
             return False
         elif not isinstance(function, types.MethodType):

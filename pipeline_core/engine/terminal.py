@@ -35,8 +35,8 @@ def shown_output(text: str, name: str) -> str:
 
     All other output is unchanged: programs and projects may use colours and move the cursor.
     """
-    if name not in text or (told := shown_name(name)) == name:
+    if name not in text or (escaped := shown_name(name)) == name:
         return text
-    text = text.replace(f"Item {name}", f"Item {told}")
+    text = text.replace(f"Item {name}", f"Item {escaped}")
     # A name such as a newline alone is found everywhere.
-    return text.replace(name, told) if _COMMANDS.search(name) else text
+    return text.replace(name, escaped) if _COMMANDS.search(name) else text

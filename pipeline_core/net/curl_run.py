@@ -76,14 +76,14 @@ class CurlRun:
         self._start = start
         self._log = log
         # A project that sets CURL_HOME itself has its own settings.
-        self._ours = self._env.setdefault("CURL_HOME", CURL_HOME) == CURL_HOME
+        self._has_default_home = self._env.setdefault("CURL_HOME", CURL_HOME) == CURL_HOME
         self._place = _place_of_target(self._args)
 
     async def run(self) -> ProgramResult | None:
         """Run curl over all redirects. Return the result; None when curl did not start."""
         target = os.fsdecode(self._args[self._place]) if self._place else ""
         redirected_by: set[AddressScope] = set()
-        addresses = await _look_up(target, redirected_by) if self._ours else []
+        addresses = await _look_up(target, redirected_by) if self._has_default_home else []
         for hop in range(MOST_REDIRECTS + 1):
             ended, head = await self._curl(target, addresses)
             if ended is None:
@@ -123,7 +123,7 @@ class CurlRun:
         if self._place:
             args[self._place] = target
         try:
-            if self._ours:
+            if self._has_default_home:
                 pin = "" if self._has_proxy() else _pin(target, addresses)
                 env["CURL_HOME"] = await loop.run_in_executor(None, home.make, pin) or CURL_HOME
             ended = await self._start((args, env, self._data))

@@ -299,6 +299,6 @@ def describe_trouble(response: httpclient.HTTPResponse) -> str:
         return f"Unexpected answer from the tracker: {response.error}."
     if response.code == 599:
         # The error can contain text that the tracker sent, such as an address of 64 KiB.
-        told = " ".join(shown(str(response.error)).split())
-        return f"The tracker cannot be reached: {told[:LONGEST_REASON].rstrip('.')}."
+        reason = " ".join(shown(str(response.error)).split())
+        return f"The tracker cannot be reached: {reason[:LONGEST_REASON].rstrip('.')}."
     return f"The tracker has trouble (it answered {response.code})."

@@ -92,34 +92,35 @@ def parse_target(answer: dict[str, Any]) -> str:
     target = answer.get("upload_target")
     if not isinstance(target, str) or not target:
         raise UnexpectedAnswer("it has no upload_target")
-    told = repr(target if len(target) <= 100 else target[:100] + "…")
+    quoted = repr(target if len(target) <= 100 else target[:100] + "…")
     if len(target) > LONGEST_TARGET:
-        raise UnexpectedAnswer(f"the upload target {told} is too long")
+        raise UnexpectedAnswer(f"the upload target {quoted} is too long")
     if " " in target or not target.isprintable():
         raise UnexpectedAnswer(
-            f"the upload target {told} contains spaces or unprintable characters")
+            f"the upload target {quoted} contains spaces or unprintable characters")
     try:
         parts = urlsplit(target)
         host = parts.hostname or ""
         parts.port  # noqa: B018  raises ValueError when it is not a number
     except ValueError:
-        raise UnexpectedAnswer(f"the upload target {told} is not a valid address") from None
+        raise UnexpectedAnswer(f"the upload target {quoted} is not a valid address") from None
     if not target.startswith(("rsync://", "http://", "https://")):
-        raise UnexpectedAnswer(f"the upload target {told} is neither rsync nor HTTP")
+        raise UnexpectedAnswer(f"the upload target {quoted} is neither rsync nor HTTP")
     if not host or host.startswith("-") or parts.netloc.startswith("-"):
-        raise UnexpectedAnswer(f"the upload target {told} names no host")
+        raise UnexpectedAnswer(f"the upload target {quoted} names no host")
     if not names_one_host(parts.netloc):
-        raise UnexpectedAnswer(f"the upload target {told} does not name one host")
+        raise UnexpectedAnswer(f"the upload target {quoted} does not name one host")
     user, _, place = parts.netloc.rpartition("@")
     if parts.scheme != "rsync" and re.search(r"[{}\[\]]", user + target.replace(place, "", 1)):
         # Some versions of curl read brackets and braces as a list of addresses.
-        raise UnexpectedAnswer(f"the upload target {told} contains brackets or braces")
+        raise UnexpectedAnswer(f"the upload target {quoted} contains brackets or braces")
     if parts.scheme != "rsync" and re.search(r"[?#]", target):
         raise UnexpectedAnswer(
-            f"the upload target {told} contains '?' or '#', so curl adds no file name to it")
+            f"the upload target {quoted} contains '?' or '#', so curl adds no file name to it")
     if parts.scheme != "rsync" and not target.endswith("/"):
         raise UnexpectedAnswer(
-            f"the upload target {told} does not end with a slash, so curl adds no file name to it")
+            f"the upload target {quoted} does not end with a slash, so curl adds no file name "
+            "to it")
     return target
 
 

@@ -113,12 +113,12 @@ class Turn:
         ``next_delay`` is the first delay of the next failure in a row. Returns the reason with
         the time of the next try.
         """
-        told, self._provisional = self._provisional, None
-        if told is not None:
-            told[0].take_back(*told[1:])
+        earlier, self._provisional = self._provisional, None
+        if earlier is not None:
+            earlier[0].take_back(*earlier[1:])
         late = self._close() and self._is_late(answered)
         return self.endpoint._failed(
-            why, delay, silence, next_delay, answered, asker, late, again=told is not None)
+            why, delay, silence, next_delay, answered, asker, late, again=earlier is not None)
 
     def provisional(
         self, why: Waiting, delay: float, *, silence: float | None, next_delay: float,

@@ -21,7 +21,7 @@ run: static
 
 test: lint suite
 
-# The tests alone, without ruff and mypy.
+# The tests alone, without lint.
 suite: setup-test static
 	$(BIN)/python -m pytest -n $(JOBS) -m "not long" $(TESTS)
 
@@ -41,6 +41,7 @@ test-debian:
 lint: setup-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/vulture
 
 static: setup
 	@$(BIN)/python tools/build_static.py

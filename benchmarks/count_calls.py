@@ -104,7 +104,7 @@ class Profile:
         complete.write_text(json.dumps(self._found))
         complete.rename(self._result)
 
-    def _look(self, frame: FrameType, event: str, argument: Any) -> None:
+    def _look(self, frame: FrameType, event: str, _argument: Any) -> None:
         if event != "call":
             return
         if not self._open:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline_core.net import curl_run
 from pipeline_core.net.address_scope import AddressScope
 from tests.support.kit import ROOT, Played, Seen, play, write_pipeline
 from tests.support.scripted_tracker import (
@@ -61,7 +62,7 @@ def homes(folder: Path) -> list[Path]:
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those folders are made where other tests make none."""
     (tmp_path / "homes").mkdir()
-    monkeypatch.setattr(curlrun, "PLACES", (str(tmp_path / "homes"),))
+    monkeypatch.setattr(curl_run, "PLACES", (str(tmp_path / "homes"),))
 
 
 def upload(folder: Path, address: str, more: str = "") -> Seen:
@@ -173,7 +174,7 @@ def test_nobody_far_leads_to_this_machine(
 ) -> None:
     """However it is written."""
     # All that can be reached here is this machine.
-    monkeypatch.setattr(curlrun, "nearness_of", lambda address: AddressScope.PUBLIC)
+    monkeypatch.setattr(curl_run, "nearness_of", lambda address: AddressScope.PUBLIC)
     target.queue("a.warc.gz", redirect(f"http://{host}:{target.port}/put/b.gz"))
     seen = upload(tmp_path, target.url + "/put/")
     assert seen.outcome == "failed" and "which is this machine" in seen.log

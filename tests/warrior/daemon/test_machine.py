@@ -177,12 +177,12 @@ def test_a_disk_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyP
         return 7, 8
 
     async def conversation(looked: System) -> None:
-        monkeypatch.setattr(system, "_disk", hang)
-        monkeypatch.setattr(system, "DISK_DEADLINE", 0.05)
+        monkeypatch.setattr(machine, "_disk", hang)
+        monkeypatch.setattr(machine, "DISK_DEADLINE", 0.05)
         for _ in range(2):
             with pytest.raises(OSError, match="The disk does not answer"):
                 await looked.free_disk()
-        monkeypatch.setattr(system, "DISK_DEADLINE", DEADLINE)
+        monkeypatch.setattr(machine, "DISK_DEADLINE", DEADLINE)
         answer.set()
         assert await looked.free_disk() == 7
 
@@ -197,7 +197,7 @@ def test_what_cannot_be_read_is_said_once(
         raise PermissionError(13, "Permission denied", "/proc/net/dev")
 
     async def conversation(looked: System) -> None:
-        monkeypatch.setattr(system, "_interfaces", refuse)
+        monkeypatch.setattr(machine, "_interfaces", refuse)
         looked.watch()
         await until(lambda: len(looked.samples) > 2)
 

@@ -23,7 +23,7 @@ test: lint suite
 
 # The tests alone, without lint.
 suite: setup-test static
-	$(BIN)/python -m pytest -n $(JOBS) -m "not long" $(TESTS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not long" $(TESTS)
 
 test-long: setup-test static
 	$(BIN)/python -m pytest -m long $(TESTS)

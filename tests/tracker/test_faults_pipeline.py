@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.contract.kit import start_pipeline, write_pipeline
+from tests.support.kit import start_pipeline, write_pipeline
 
 ITEMS = [f"item:{number}" for number in range(12)]
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.contract.kit import Command, run_pipeline_argv, wait_for
 from tests.support.git_remote import Repository
+from tests.support.kit import Command, run_pipeline_argv, wait_for
 
 #: Each item says which version of the code it runs on, and waits for a file `go-N`.
 SOURCE = """

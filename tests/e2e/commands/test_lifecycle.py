@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.contract.kit import ROOT, Command, wait_for, write_pipeline
+from tests.support.kit import ROOT, Command, wait_for, write_pipeline
 from tests.support.processes import lives
 
 WAITS_FOR_GO = """

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from pipeline_core.recovery.upload_queue import MOST_ITEMS
-from tests.e2e.contract.kit import ROOT, Command, wait_for
 from tests.e2e.journal.conftest import HEAD, PLAIN
+from tests.support.kit import ROOT, Command, wait_for
 from tests.support.scripted_tracker import HANG, Answer, Request, ScriptedTracker, item_answer
 
 Start = Callable[..., Command]

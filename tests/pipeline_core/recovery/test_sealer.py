@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from pipeline_core.recovery.keeper import Keeper
 from pipeline_core.recovery.resume import LostProperty, RecoveredItem
 from pipeline_core.recovery.sealed_item import Sealed, State
 from pipeline_core.recovery.sealer import Sealer
-from tests.e2e.contract.kit import ROOT, Played, play, write_pipeline
+from tests.support.kit import ROOT, Played, play, write_pipeline
 from tests.support.scripted_tracker import Answer, Request, ScriptedTracker, json_answer
 
 WORK = """\
@@ -75,12 +75,6 @@ class Watched:
     @property
     def states(self) -> list[str]:
         return [state for state, _ in self.noted]
-
-
-@pytest.fixture
-def tracker() -> Iterator[ScriptedTracker]:
-    with ScriptedTracker() as scripted:
-        yield scripted
 
 
 @pytest.fixture

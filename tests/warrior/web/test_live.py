@@ -13,7 +13,7 @@ import pytest
 
 from pipeline_core.externalprocess import ExternalProcess
 from pipeline_core.task import SimpleTask
-from tests.warrior.web.conftest import MakeConsole, RunningConsole
+from tests.warrior.web.conftest import MakeConsole, RunningConsole, WarriorRunning
 from tests.warrior.web.talking import Page
 from warrior.daemon.machine import Sample
 from warrior.web import sections

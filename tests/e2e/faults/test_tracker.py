@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.contract.kit import Played, Seen, play, start_pipeline, write_pipeline
+from tests.support.kit import Played, Seen, play, start_pipeline, write_pipeline
 from tests.support.scripted_tracker import (
     HANG,
     RESET,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.contract.kit import (
+from tests.support.kit import (
     ROOT,
     Command,
     long_time,

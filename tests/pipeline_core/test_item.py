@@ -18,7 +18,7 @@ import pytest
 
 from pipeline_core.item import Item
 from pipeline_core.pipeline import Pipeline
-from tests.e2e.contract.kit import play, run_pipeline, write_pipeline
+from tests.support.kit import play, run_pipeline, write_pipeline
 
 
 @pytest.fixture

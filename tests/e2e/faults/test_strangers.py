@@ -20,10 +20,10 @@ from pathlib import Path
 import pytest
 
 from pipeline_core.externalprocess import CurlUpload
-from tests.e2e.contract.kit import Played, play, run_pipeline_argv
-from tests.e2e.contract.rsyncd import RsyncDaemon
-from tests.e2e.faults.test_faults_tracker import tracked, waits
+from tests.e2e.faults.test_tracker import tracked, waits
 from tests.support.git_remote import silent_server
+from tests.support.kit import Played, play, run_pipeline_argv
+from tests.support.rsyncd import RsyncDaemon
 from tests.support.scripted_tracker import (
     Answer,
     Request,

@@ -34,8 +34,8 @@ from pipeline_core.net.governor import Governor
 from pipeline_core.runner import Runner
 from tests.support.processes import runs
 
-ROOT = Path(__file__).resolve().parents[3]
-PIPELINES = Path(__file__).resolve().parent / "pipelines"
+ROOT = Path(__file__).resolve().parents[2]
+PIPELINES = ROOT / "tests" / "e2e" / "contract" / "pipelines"
 
 #: What most small pipeline files begin with.
 HEAD = textwrap.dedent(f"""\

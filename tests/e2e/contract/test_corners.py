@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.contract.kit import Played, play, run_pipeline, write_pipeline
+from tests.support.kit import Played, play, run_pipeline, write_pipeline
 from tests.support.scripted_tracker import ScriptedTracker
 
 ASYNC = {

@@ -8,7 +8,7 @@ in order, remembered ones applied if valid; prints while loading and in tasks; r
 SystemExit; sys.argv, os.environ; distutils.version; seesaw's version, runner_type,
 warrior_build; same module objects; plain scripts; star imports and unimported
 modules; Python 2 files.
-Not here: helper modules and several projects (test_contract_isolation), a load that
+Not here: helper modules and several projects (compat/test_project_imports), a load that
 never returns (tests/e2e/faults).
 """
 
@@ -25,7 +25,7 @@ import pytest
 
 from pipeline_core.config import StringConfigValue
 from pipeline_core.engine.loader import LoadError
-from tests.e2e.contract.kit import HEAD, ROOT, load, play, run_pipeline, write_pipeline
+from tests.support.kit import HEAD, ROOT, load, play, run_pipeline, write_pipeline
 
 MODULES = ["config", "event", "item", "task", "pipeline", "project", "runner",
            "externalprocess", "tracker", "util"]

@@ -17,7 +17,7 @@ import pytest
 
 from pipeline_core.engine.loader import LoadedPipeline, LoadError, load_pipeline
 from pipeline_core.runner import Runner
-from tests.e2e.contract.kit import load, play, write_pipeline
+from tests.support.kit import load, play, write_pipeline
 
 
 def project(folder: Path, word: str, way: str = "sys.path.insert(0, os.getcwd())",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.contract.kit import (
+from tests.support.kit import (
     Played,
     long_time,
     no_process_left,

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.contract.kit import Played, play, run_pipeline, write_pipeline
+from tests.support.kit import Played, play, run_pipeline, write_pipeline
 
 PRINTING = "pipeline = Pipeline(SetItemKey('item_name', 'x'), PrintItem())\n"
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from pipeline_core.externalprocess import ExternalProcess, WgetDownload
-from tests.e2e.contract.kit import Played, Seen, play, run_pipeline, write_pipeline
+from tests.support.kit import Played, Seen, play, run_pipeline, write_pipeline
 
 
 def test_signatures() -> None:

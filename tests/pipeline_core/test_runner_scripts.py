@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.contract.kit import HEAD, run_pipeline, write_pipeline
+from tests.support.kit import HEAD, run_pipeline, write_pipeline
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 
 #: How a script gets to its loop.
 LOOPS = {

@@ -2,7 +2,7 @@
 
 Covered: --address, --port, the page's answer, a port that is taken (69), --concurrent and
 --max-items by the command, CONCURRENT_ITEMS left as the user set it, the alias.
-Options that need no page are in tests/e2e/faults/test_faults_command.py; the page itself is
+Options that need no page are in tests/e2e/faults/test_command.py; the page itself is
 tested by the tests of the console.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.contract.kit import ROOT, Command, run_pipeline, write_pipeline
+from tests.support.kit import ROOT, Command, run_pipeline, write_pipeline
 
 GATED = """\
     code = 'import os, time\\nprint("RUN" + "NING", flush=True)\\nwhile not os.path.exists("go"): time.sleep(.01)'

@@ -21,8 +21,8 @@ import pytest
 
 from pipeline_core.engine.loader import load_pipeline
 from pipeline_core.runner import Runner
-from tests.e2e.contract.kit import PIPELINES, run_pipeline
-from tests.e2e.contract.rsyncd import RsyncDaemon
+from tests.support.kit import PIPELINES, run_pipeline
+from tests.support.rsyncd import RsyncDaemon
 from tests.support.scripted_tracker import Answer, ScriptedTracker, item_answer, json_answer
 
 # Files of this kind leave their files to the garbage collector.

@@ -25,7 +25,7 @@ from pipeline_core.pipeline import Pipeline
 from pipeline_core.project import Project
 from pipeline_core.runner import Runner, SimpleRunner
 from pipeline_core.task import ConditionalTask, LimitConcurrent, PrintItem, SetItemKey
-from tests.e2e.contract.kit import Played, load, play, start_pipeline, write_pipeline
+from tests.support.kit import Played, load, play, start_pipeline, write_pipeline
 
 GATED = """\
     code = 'import os, time\\nprint("GO", flush=True)\\nwhile not os.path.exists("go"): time.sleep(.01)'

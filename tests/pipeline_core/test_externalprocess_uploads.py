@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from pipeline_core.externalprocess import CurlUpload, RsyncUpload
-from tests.e2e.contract.kit import Played, Seen, play, write_pipeline
-from tests.e2e.contract.rsyncd import RsyncDaemon
+from tests.support.kit import Played, Seen, play, write_pipeline
+from tests.support.rsyncd import RsyncDaemon
 from tests.support.scripted_tracker import Answer, ScriptedTracker, json_answer
 
 FILES = """\

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.e2e.contract.kit import (
+from tests.support.kit import (
     Played,
     long_time,
     marked_processes,

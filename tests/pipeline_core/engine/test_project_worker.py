@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.e2e.contract.kit import play, write_pipeline
+from tests.support.kit import play, write_pipeline
 from tests.support.scripted_tracker import NOTHING, OK, ScriptedTracker, item_answer, json_answer
 
 

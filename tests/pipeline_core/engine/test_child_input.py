@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.contract.kit import Played, play, write_pipeline
+from tests.support.kit import Played, play, write_pipeline
 
 FED = """\
     class Fed(ExternalProcess):

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from pipeline_core.item import Item
-from tests.e2e.contract.kit import Played, load, play, run_pipeline, write_pipeline
+from tests.support.kit import Played, load, play, run_pipeline, write_pipeline
 
 
 def test_log_lines_of_each_step(tmp_path: Path) -> None:

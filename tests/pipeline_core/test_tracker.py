@@ -1,4 +1,4 @@
-"""The contract's part `tracker`, but for what an upload does (test_contract_uploads).
+"""The contract's part `tracker`, but for what an upload does (test_externalprocess_uploads).
 
 Covered: JSON over POST at <url>/<command>, headers, trailing slash; each row of the
 status table, with the waiting it gives; TrackerRequest's hooks and delays, kept per item;
@@ -22,7 +22,7 @@ import pytest
 import seesaw
 from pipeline_core import tracker as tracker_module
 from pipeline_core.engine.waiting import Fault
-from tests.e2e.contract.kit import Played, Seen, play, write_pipeline
+from tests.support.kit import Played, Seen, play, write_pipeline
 from tests.support.scripted_tracker import (
     NOTHING,
     OK,

@@ -153,7 +153,6 @@ def message(found: list[str]) -> str:
 
 
 # -- the rules ------------------------------------------------------------------------------
-@pytest.mark.xfail(strict=True, reason="compat.worker_loop and engine.project_worker need each other")
 def test_no_import_cycle_at_run_time() -> None:
     """No module needs itself by way of others when it is imported or when it runs."""
     found = cycles(graph(with_types=False))

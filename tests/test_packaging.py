@@ -67,7 +67,7 @@ def test_every_package_is_in_the_wheel(installed: Path, tmp_path: Path) -> None:
 
 def test_the_files_outside_the_packages_come_along(installed: Path, tmp_path: Path) -> None:
     """All of static/, templates/ and projects/."""
-    code = ("from warrior import resources\n"
+    code = ("from warrior.process import resources\n"
             "print(resources.static_dir(), resources.templates_dir(), resources.projects_dir())")
     for folder in run(installed / "bin" / "python", "-c", code, cwd=tmp_path).split():
         original = ROOT / Path(folder).name
@@ -84,7 +84,7 @@ def test_the_files_outside_the_packages_come_along(installed: Path, tmp_path: Pa
 def test_the_example_comes_along(installed: Path, tmp_path: Path) -> None:
     """As a file; the defaults are read from it."""
     path = Path(run(installed / "bin" / "python", "-c",
-                    "from warrior import resources\nprint(resources.conf_example())",
+                    "from warrior.process import resources\nprint(resources.conf_example())",
                     cwd=tmp_path).strip())
     assert path.is_relative_to(installed) and not path.is_symlink()
     assert path.read_bytes() == (ROOT / "warrior.conf.example").read_bytes()

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from pipeline_core.engine.child import Children
 from pipeline_core.net.governor import Governor
 from pipeline_core.runner import Runner
 from warrior.checkout.checkout import Checkouts
@@ -99,7 +100,7 @@ class Parts(SimpleNamespace):
         self.supervisor.stop_now(0.2)
         await self.until(lambda: not self.supervisor.runs)
         await self.background.close(2.0)
-        self.checkouts.close()
+        self.children.close()
         self.settings.close()
 
 
@@ -125,7 +126,8 @@ async def make_parts(
     governor = Governor()
     hq = HQ(hq_url, settings, catalogue, governor=governor)
     lifecycle, background = Lifecycle(), Background()
-    checkouts = Checkouts(str(state), str(data), governor=governor, **more)
+    children = Children(asyncio.get_running_loop())
+    checkouts = Checkouts(str(state), str(data), children=children, governor=governor, **more)
     numbers = iter(range(1000))
     tools = Tools(
         settings=settings, checkouts=checkouts, load=Loader(settings).load, background=background,
@@ -142,5 +144,5 @@ async def make_parts(
     supervisor.reconcile()
     return Parts(
         settings=settings, catalogue=catalogue, hq=hq, lifecycle=lifecycle, supervisor=supervisor,
-        overview=overview, warrior=warrior, background=background, checkouts=checkouts,
+        overview=overview, warrior=warrior, background=background, children=children,
         data_dir=str(data), folder=folder, tools=tools)

@@ -57,7 +57,7 @@ class Checkouts:
         git_timeout: float = 600.0,
         install_timeout: float = 1800.0,
         environment: Mapping[str, str] | None = None,
-        children: Children | None = None,
+        children: Children,
         governor: Governor | None = None,
     ) -> None:
         self._shelf = Shelf(os.path.join(state_dir, "checkouts"))
@@ -68,7 +68,6 @@ class Checkouts:
         self._environment = os.environ if environment is None else environment
         self._children = children
         self._governor = governor or Governor()
-        self._own_children: Children | None = None
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def latest(
@@ -150,12 +149,6 @@ class Checkouts:
         except OSError as error:
             logger.warning("%s cannot be swept: %s", self._shelf.folder, error)
 
-    def close(self) -> None:
-        """End the programs that still run."""
-        if self._own_children is not None:
-            self._own_children.close()
-            self._own_children = None
-
     # -- one project -----------------------------------------------------------
     async def _latest(
         self, entry: Entry, on_output: OnOutput, may_fail: bool,
@@ -225,7 +218,7 @@ class Checkouts:
             on_output(remark + "\n")
         try:
             await install(
-                self._minded(), version.path, python=self._python,
+                self._children, version.path, python=self._python,
                 wrappers=os.path.join(self._shelf.folder, ".python"),
                 environment=self._environment, timeout=self._install_timeout,
                 on_output=on_output)
@@ -253,15 +246,8 @@ class Checkouts:
     def _lock(self, project: str) -> asyncio.Lock:
         return self._locks.setdefault(project, asyncio.Lock())
 
-    def _minded(self) -> Children:
-        if self._children is not None:
-            return self._children
-        if self._own_children is None:
-            self._own_children = Children(asyncio.get_running_loop())
-        return self._own_children
-
     def _git(self) -> Git:
-        return Git(self._minded(), timeout=self._git_timeout, environment=self._environment)
+        return Git(self._children, timeout=self._git_timeout, environment=self._environment)
 
 
 def _disk_trouble(error: OSError, folder: str) -> CheckoutError:

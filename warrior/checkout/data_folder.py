@@ -7,7 +7,7 @@ import os
 import shutil
 
 from warrior.checkout.tree import remove_tree
-from warrior.daemon.state_folder import make_folder
+from warrior.daemon.state_dir import make_folder
 
 #: How many files are named that differ, at most.
 _NAMED = 10

@@ -19,7 +19,7 @@ from collections.abc import Collection
 from typing import Any
 
 from warrior.checkout.tree import remove_tree
-from warrior.daemon.state_folder import make_folder
+from warrior.daemon.state_dir import make_folder
 
 _PIPELINE = "pipeline.py"
 _RECORD = re.compile(r".+-[0-9a-f]{12}(-[0-9]+)?\.json")

@@ -81,6 +81,19 @@ class WarriorOptions:
     #: Settings that the environment plants where none was ever set; keys of settings.json.
     seeds: Mapping[str, str] = dataclasses.field(repr=False)
 
+    @property
+    def fixed_settings(self) -> tuple[str, ...]:
+        """The settings that the operator has decided, so that the page cannot change them."""
+        if self.http_password:
+            return ("http_username", "http_password")
+        return ("http_username",) if self.http_username else ()
+
+    def facts(self) -> dict[str, Any]:
+        """What the about page shows of them."""
+        return {"build": self.warrior_build, "real_shutdown": self.real_shutdown,
+                "max_concurrent": self.max_concurrent_items, "state_dir": self.state_dir,
+                "data_dir": self.data_dir}
+
 
 def read_options(
     arguments: Sequence[str], environment: MutableMapping[str, str], *,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,7 @@ class Warrior:
         supervisor.on_change += self.on_change
         supervisor.on_runner += self.on_runner
         supervisor.on_idle += lifecycle.all_done
+        self._export_concurrent_items()
 
     # -- what has changed ------------------------------------------------------------
     def _changed(self, *sections: str) -> None:
@@ -71,12 +73,17 @@ class Warrior:
         self._changed("projects", "notices", "status")
 
     def _settings_changed(self, names: frozenset[str]) -> None:
+        self._export_concurrent_items()
         if names & {"selected", "downloader"}:
             self._supervisor.reconcile()
             self._hq.wake()
         elif "concurrent_items" in names:
             self._supervisor.deal()
         self._changed("settings", "runner", "status", "projects", "notices")
+
+    def _export_concurrent_items(self) -> None:
+        """Project files look for the number in the environment."""
+        os.environ["CONCURRENT_ITEMS"] = str(self.settings.concurrent_items.value)
 
     # -- what it tells ---------------------------------------------------------------
     @property
@@ -116,6 +123,10 @@ class Warrior:
 
     def counts(self) -> Mapping[str, int]:
         return self._supervisor.counts()
+
+    def active(self) -> int:
+        """How many items are at work or wait."""
+        return self._supervisor.active()
 
     def project_log(self, name: str) -> str:
         return self._run(name).code.log()

@@ -63,7 +63,7 @@ class _Reading:
     own_memory: int
 
 
-class System:
+class MachineMonitor:
     """Samples of the machine, ``interval`` seconds apart; the newest ``kept`` stay in ``samples``.
 
     ``on_sample(sample)`` is fired with each. All on the loop; the readings, which may be

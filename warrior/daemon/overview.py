@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from warrior.daemon import sentence
 from warrior.daemon.lifecycle import Ending, Lifecycle, State
+from warrior.daemon.poweroff import refusal
 from warrior.daemon.view_models import AUTO, Notice, Problem, ProjectCard, Status
 from warrior.projects.entry import Entry
+from warrior.settings.access import INSECURE, Access
 
 if TYPE_CHECKING:
+    from warrior.config.config import WarriorOptions
     from warrior.projects.catalogue import Catalogue
     from warrior.projects.hq import HQ
     from warrior.projects.project_run import ProjectRun
     from warrior.projects.supervisor import Supervisor
     from warrior.settings.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 #: Whose turn it is, by the code of a problem.
 _WHOSE = {"git": "the project's repository", "install": "the project", "load": "the project",
@@ -37,8 +43,21 @@ class Overview:
         self._hq = hq
         self._lifecycle = lifecycle
         self._supervisor = supervisor
-        #: Things to tell that have nothing to do with these parts.
-        self.more_notices: list[Notice] = []
+        self._lasting: list[Notice] = []
+
+    def note_dangers(
+        self, access: Access, options: WarriorOptions, environment: Mapping[str, str]
+    ) -> None:
+        """Warn, in the log and on the page, of what lasts as long as the process does."""
+        if access.insecure:
+            self._warn("insecure", "insecure", INSECURE, "trouble")
+        refused = refusal(environment) if options.real_shutdown else ""
+        if refused:
+            self._warn("real-shutdown", "settings", refused, "waiting")
+
+    def _warn(self, notice_id: str, kind: str, text: str, tone: str) -> None:
+        logger.warning("%s", text)
+        self._lasting.append(Notice(notice_id, kind, text, tone=tone, new=False))
 
     # -- the sentence ----------------------------------------------------------------
     def status(self) -> Status:
@@ -178,7 +197,7 @@ class Overview:
     # -- notices ---------------------------------------------------------------------
     def notices(self) -> Sequence[Notice]:
         """What there is to tell besides: HQ's announcement, an update, trouble with HQ."""
-        catalogue, found = self._catalogue, list(self.more_notices)
+        catalogue, found = self._catalogue, list(self._lasting)
         if catalogue.announcement:
             number = hashlib.sha256(catalogue.announcement.encode()).hexdigest()[:16]
             found.append(Notice(
@@ -200,8 +219,8 @@ class Overview:
         disk = self._supervisor.holds.get("disk")
         if disk is not None:
             found.append(Notice("disk", "disk", disk.reason, tone="trouble", new=False))
-        if self._supervisor.carried is not None:
-            found += self._supervisor.carried.notices()
+        if self._supervisor.recovery is not None:
+            found += self._supervisor.recovery.notices()
         return found
 
 

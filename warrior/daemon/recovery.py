@@ -20,40 +20,34 @@ from warrior.projects.project_code import close_loaded
 
 if TYPE_CHECKING:
     from pipeline_core.engine.waiting import Waiting
-    from pipeline_core.net.governor import Governor
     from pipeline_core.pipeline import Pipeline
-    from pipeline_core.recovery.keeper import Keeper
     from pipeline_core.recovery.sealed_item import Sealed
-    from warrior.checkout.checkout import Checkouts
-    from warrior.process.background import Background
     from warrior.projects.loading import Loader
+    from warrior.projects.project_run import Tools
     from warrior.projects.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
 
 
 class WarriorRecovery:
-    """On the loop. :meth:`resume_item` may be called at any time."""
+    """On the loop. :meth:`resume` may be called at any time."""
 
     def __init__(
-        self, keeper: Keeper, data_dir: str, *, keep_data: bool, supervisor: Supervisor,
-        checkouts: Checkouts, loader: Loader, limiters: dict[str, ConcurrencyLimiter],
-        background: Background, governor: Governor,
+        self, tools: Tools, data_dir: str, supervisor: Supervisor, loader: Loader
     ) -> None:
-        self._keeper = keeper
+        assert tools.keeper is not None
+        self._keeper = keeper = tools.keeper
+        self._tools = tools
         self._supervisor = supervisor
-        self._checkouts = checkouts
         self._loader = loader
-        self._turnstiles = limiters
-        self._background = background
-        self._governor = governor
+        supervisor.recovery = self
         self._holding = 0
         self._stopped = False
         self._runners: dict[str, Runner] = {}
         self._codes: dict[Pipeline, str] = {}
         self._carrying = Recovery(
-            keeper, data_dir, keep_data=keep_data, runner_for=self._runner_for, load=self._load,
-            unload=self._unload, limiters=limiters)
+            keeper, data_dir, keep_data=tools.keep_data, runner_for=self._runner_for,
+            load=self._load, unload=self._unload, limiters=tools.limiters)
         keeper.queue.on_full += lambda why: supervisor.hold(why, "queue")
         keeper.on_kept += lambda: supervisor.on_change("notices")
 
@@ -92,7 +86,7 @@ class WarriorRecovery:
         return found
 
     # -- what it is told -----------------------------------------------------------------
-    def resume_item(self) -> None:
+    def resume(self) -> None:
         """Carry on all that is sealed and not at work; nothing is claimed meanwhile."""
         self._stopped = False
         at_work = {item.item_id for run in self._supervisor.runs.values()
@@ -103,7 +97,7 @@ class WarriorRecovery:
             return
         self._holding += 1
         self._supervisor.hold(FIRST, "carried")
-        self._background.start(self._carry_on(records), "Going on with finished items")
+        self._tools.background.start(self._carry_on(records), "Going on with finished items")
 
     async def _carry_on(self, records: list[Sealed]) -> None:
         try:
@@ -112,6 +106,13 @@ class WarriorRecovery:
             self._holding -= 1
             if not self._holding:
                 self._supervisor.hold(None, "carried")
+
+    async def sweep(self) -> None:
+        """Remove old versions of projects' code, but for those that sealed items may need."""
+        records = self._keeper.journal.records.values()
+        keep = await self._tools.checkouts.ready_versions(
+            {(sealed.project, sealed.version) for sealed in records})
+        await self._tools.checkouts.sweep(keep)
 
     def stop_now(self, kill_after: float) -> None:
         """End them now; the next start carries them on."""
@@ -130,7 +131,7 @@ class WarriorRecovery:
         runner = self._runners.get(project)
         if runner is None or not runner.may_resume:
             runner = self._runners[project] = Runner(
-                concurrent_items=0, max_items=0, governor=self._governor)
+                concurrent_items=0, max_items=0, governor=self._tools.governor)
             runner.on_finish += lambda runner: self._runner_ended(project, runner)
             self._supervisor.on_runner(project, runner)
             runner.start()
@@ -144,13 +145,13 @@ class WarriorRecovery:
         asyncio.get_running_loop().call_soon(self._supervisor.reconcile)
 
     async def _load(self, sealed: Sealed) -> LoadedPipeline:
-        versions = await self._checkouts.ready_versions([(sealed.project, sealed.version)])
+        versions = await self._tools.checkouts.ready_versions([(sealed.project, sealed.version)])
         if not versions:
             raise LoadError(f"its version {sealed.version[:7]} is not on this machine any more.")
         loaded = await self._loader.load(versions[0], lambda text: None, sealed.downloader)
         for value in loaded.config_values:
             if value.name.startswith("shared:"):
-                value.limiter = self._turnstiles.setdefault(value.name, ConcurrencyLimiter())
+                value.limiter = self._tools.limiters.setdefault(value.name, ConcurrencyLimiter())
         self._codes[loaded.pipeline] = versions[0].short
         return loaded
 

@@ -40,7 +40,7 @@ class Supervisor:
         #: Why no project may start items at all, by what says so (``disk``, ``carried``).
         self.holds: dict[str, Waiting] = {}
         #: What earlier runs have sealed and this one brings to its end.
-        self.carried: WarriorRecovery | None = None
+        self.recovery: WarriorRecovery | None = None
         #: How items ended, of runs that are over.
         self.past_counts = {"completed": 0, "failed": 0, "canceled": 0}
         self.on_change = Event()
@@ -83,7 +83,7 @@ class Supervisor:
                 run.drain()
         self.deal()
         self._changed("projects")
-        if not self.runs and not (self.carried is not None and self.carried.at_work):
+        if not self.runs and not (self.recovery is not None and self.recovery.at_work):
             self.on_idle()
 
     def _begin(self, name: str) -> None:
@@ -166,8 +166,8 @@ class Supervisor:
         """End every item now; children get so many seconds between TERM and KILL."""
         for run in list(self.runs.values()):
             run.stop_now(kill_after)
-        if self.carried is not None:
-            self.carried.stop_now(kill_after)
+        if self.recovery is not None:
+            self.recovery.stop_now(kill_after)
 
     # -- what it tells ---------------------------------------------------------------
     def counts(self) -> dict[str, int]:
@@ -180,12 +180,12 @@ class Supervisor:
 
     def active(self) -> int:
         """How many items are at work or wait."""
-        carried = 0 if self.carried is None else self.carried.at_work
+        carried = 0 if self.recovery is None else self.recovery.at_work
         return carried + sum(len(run.runner.active_items) for run in self.runs.values())
 
     def waiting(self) -> list[Waiting]:
         """Why items wait, over all projects."""
-        carried = [] if self.carried is None else self.carried.waiting()
+        carried = [] if self.recovery is None else self.recovery.waiting()
         return carried + [why for run in self.runs.values() for why in run.waiting()]
 
     def pipelines(self) -> Iterator[tuple[str, str, Pipeline]]:
@@ -193,5 +193,5 @@ class Supervisor:
         for name, run in self.runs.items():
             for one in run.versions():
                 yield name, one.version.short, one.loaded.pipeline
-        if self.carried is not None:
-            yield from self.carried.pipelines()
+        if self.recovery is not None:
+            yield from self.recovery.pipelines()

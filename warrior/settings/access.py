@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+import logging
 import os
 import secrets
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from warrior.config.config import WarriorOptions
     from warrior.settings.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 #: Said on the page and in the log where the operator wanted no password.
 INSECURE = "Everybody who reaches this address can command this program: it has no password."
@@ -50,11 +54,24 @@ def in_container(environment: Mapping[str, str], root: str = "/") -> bool:
 async def settle_access(
     options: WarriorOptions, settings: Settings, *, container: bool
 ) -> Access:
-    """Where to listen, and whether a password has to be made first. Raises AccessRefused.
+    """Where to listen, and the password, which is made and printed where it is needed.
 
-    In a container the page listens everywhere unless told otherwise: nobody outside could
-    see it else, and the images that exist expect it.
+    Raises AccessRefused where everybody could command the warrior. In a container the page
+    listens everywhere unless told otherwise: nobody outside could see it else, and the images
+    that exist expect it.
     """
+    access = await _settle(options, settings, container)
+    if access.made:
+        # Not into the log file, which the page shows: only to whoever started us.
+        print(f"run-warrior: The page's password is: {access.made}\n"
+              "(User name: any. Change it on the Settings page.)", file=sys.stderr, flush=True)
+    if options.password_on_command_line:
+        logger.warning("A password on the command line can be seen by everybody on this "
+                       "machine. Better put it into the configuration file.")
+    return access
+
+
+async def _settle(options: WarriorOptions, settings: Settings, container: bool) -> Access:
     address = options.address or ("0.0.0.0" if container else "")
     exposed = not is_loopback(address) or bool(options.public_url)
     # One that has a password keeps it, also where the operator would do without.

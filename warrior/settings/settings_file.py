@@ -18,7 +18,7 @@ import shutil
 import stat
 from collections.abc import Callable
 
-from warrior.daemon.state_folder import make_folder
+from warrior.daemon.state_dir import make_folder
 from warrior.settings.data import MAX_SIZE, Data, NotSettings, dump, parse
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ import warrior
 from pipeline_core.engine.loader import LoadedPipeline, LoadError, load_pipeline
 from pipeline_core.recovery.journal import JournalTooNew
 from pipeline_core.runner import Runner
-from warrior.process import exits, resources
+from warrior.process import exits
 from warrior.process.descendants import end_descendants
 from warrior.process.interrupts import Interrupts
 from warrior.process.main_loop import leave, run_to_end
@@ -159,7 +159,7 @@ class Standalone:
                      self.runner.counts)
 
     def _open_console(self) -> bool:
-        from warrior.web.app import ConsoleOptions, make_console
+        from warrior.web.app import ConsoleOptions, PageUnavailable, make_console
 
         options = self.options
         if options.password_on_command_line:
@@ -173,17 +173,11 @@ class Standalone:
                     address=options.address, port=options.port, username=options.http_username,
                     password=options.http_password, public_url=options.public_url,
                     proxy_addresses=options.proxy_addresses,
-                    api_keys=self._api_keys, static_dir=resources.static_dir(),
-                    templates_dir=resources.templates_dir()))
-            urls = self.console.listen()
-        except (OSError, resources.ResourceError) as error:
-            logging.error("The page cannot be opened. %s. Choose another --port or --address, or "
-                          "--disable-web-server.", str(getattr(error, "strerror", None) or error)
-                          .rstrip("."))
+                    api_keys=self._api_keys))
+            self.console.open("Choose another --port or --address, or --disable-web-server.")
+        except PageUnavailable as error:
+            logging.error("%s", error)
             return False
-        logging.info("The page is at %s", urls[0])
-        if options.public_url:
-            logging.info("A proxy shows it at %s/", options.public_url)
         if options.insecure:
             logging.warning(INSECURE)
         self._show_note("")

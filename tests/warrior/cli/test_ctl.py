@@ -19,7 +19,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_unix_socket
 from tornado.web import Application, RequestHandler
 
-from warrior.cli import ctl, ctl_text
+from warrior.cli import ctl, ctl_client, ctl_text
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -346,7 +346,7 @@ def test_one_that_does_not_answer(
     tmp_path: Path, said: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the deadline it says where to look."""
-    monkeypatch.setattr(ctlclient, "TIMEOUT", 0.1)
+    monkeypatch.setattr(ctl_client, "TIMEOUT", 0.1)
     with bind_unix_socket(str(tmp_path / "control.sock")):
         status, _, err = said("status")
     assert status == 69 and "has not answered within" in err and "warrior.log" in err

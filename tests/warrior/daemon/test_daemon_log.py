@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from warrior.daemon import daemon_log
 from warrior.daemon.daemon_log import DaemonLog
 
 
@@ -16,7 +17,7 @@ def test_all_files_are_private(
 ) -> None:
     """The first, those after a rotation, and one that was there before, whatever the umask."""
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(daemonlog, "FILE_SIZE", 2000)
+    monkeypatch.setattr(daemon_log, "FILE_SIZE", 2000)
     path = tmp_path / "warrior.log"
     path.touch(0o644)
     before = os.umask(0)

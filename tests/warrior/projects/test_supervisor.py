@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.scripted_tracker import Answer, ScriptedTracker, item_answer
 from tests.warrior.parts import ASKS, WORKS, make_parts
+from warrior.projects import project_code
 
 
 def run(test: Callable[[], Awaitable[None]]) -> None:
@@ -236,7 +237,7 @@ def test_a_tracker_that_calls_the_code_too_old_brings_the_update(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A 455 makes it look for new code at once; the waiting items end, new ones ask anew."""
-    monkeypatch.setattr(projectcode, "OUTDATED_INTERVAL", 0.2)
+    monkeypatch.setattr(project_code, "OUTDATED_INTERVAL", 0.2)
 
     async def test() -> None:
         with ScriptedTracker() as tracker:

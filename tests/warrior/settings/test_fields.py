@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from pipeline_core.engine.loader import LoadedPipeline, load_pipeline
-from warrior.settings.settings import Settings, SettingsError, fields
+from warrior.settings import fields
+from warrior.settings.settings import Settings, SettingsError
 
 FILE = """
 import threading, time

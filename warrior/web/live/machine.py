@@ -35,7 +35,7 @@ class Sample(Protocol):
 
 
 class Machine(Protocol):
-    """See :class:`warrior.daemon.machine.System`: it measures while it is watched."""
+    """See :class:`warrior.daemon.machine.MachineMonitor`: it measures while it is watched."""
 
     on_sample: Event
 

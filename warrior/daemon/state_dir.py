@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import logging
 import os
 import re
@@ -16,8 +17,11 @@ import shutil
 import stat
 import sys
 import time
-from collections.abc import Collection, Sequence
-from typing import IO
+from collections.abc import Callable, Collection, Sequence
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline_core.recovery.journal import Journal
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +39,7 @@ class StateUnusable(Exception):
     """The folder cannot be made or written; ``str()`` says why and what to do."""
 
 
-class StateFolder:
+class StateDirectory:
     """``path`` (0700), locked from :meth:`lock` until the process ends."""
 
     def __init__(self, path: str, data_dir: str) -> None:
@@ -92,6 +96,15 @@ class StateFolder:
                 "or give this one a folder of its own with --state-dir.")
 
     # -- item folders ------------------------------------------------------------
+    def begin_items(self, journal: Journal, keep_data: bool) -> Callable[[], str]:
+        """Remove the unfinished items of earlier runs; a maker of prefixes for the items of
+        this process. Blocks."""
+        sealed = {*journal.records, *map(os.path.basename, journal.unreadable)}
+        for path in self.remove_leftovers(keep_data, sealed):
+            logger.info("Removed the unfinished item that an earlier run left in %s.", path)
+        prefix, numbers = self.new_item_prefix(), itertools.count(1)
+        return lambda: f"{prefix}-{next(numbers)}"
+
     def new_item_prefix(self) -> str:
         """What the names of this process's item folders begin with; noted on disk first,
         so that the next start knows which folders are ours. Blocks (fsync)."""

@@ -13,8 +13,6 @@ from warrior.web.pages import Refused
 if TYPE_CHECKING:
     from warrior.daemon.view_models import WarriorFacade
 
-#: Projects that may be chosen at once; there are some dozens.
-MAX_CHOSEN = 1000
 #: Settings that say who may use the console.
 _ACCOUNT = frozenset({"http_username", "http_password"})
 
@@ -59,8 +57,6 @@ class SelectHandler(WarriorCommand):
         if body.keys() != {"projects"} or not isinstance(names, list) or not all(
                 isinstance(name, str) for name in names):
             raise Refused(400, 'Send {"projects": [NAME, …]}, the names in order.')
-        if len(names) > MAX_CHOSEN:
-            raise Refused(400, f"Choose at most {MAX_CHOSEN} projects.")
         try:
             await self.facade.select(names)
         except UnknownProject as error:

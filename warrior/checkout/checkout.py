@@ -29,7 +29,7 @@ from warrior.checkout.tree import remove_tree
 from warrior.checkout.versions import CheckoutError as CheckoutError
 from warrior.checkout.versions import Shelf
 from warrior.checkout.versions import Version as Version
-from warrior.process.uninterrupted import in_thread
+from warrior.process.threads import in_thread
 from warrior.projects.entry import NAME_RULE, Entry, is_project_name
 
 logger = logging.getLogger(__name__)

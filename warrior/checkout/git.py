@@ -14,7 +14,7 @@ from warrior.checkout.git_messages import explain, no_code, shown
 from warrior.checkout.tree import remove_tree
 from warrior.checkout.versions import CheckoutError
 from warrior.process.program import Ended, clean_environment, run_program
-from warrior.process.uninterrupted import in_thread
+from warrior.process.threads import in_thread
 
 #: Kinds of addresses that Warrior HQ may name; an operator's may also be a local path.
 REMOTE_PROTOCOLS = ("https", "http", "git", "ssh")

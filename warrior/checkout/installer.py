@@ -11,9 +11,10 @@ import signal
 from collections.abc import Callable, Mapping
 
 from pipeline_core.engine.child import RESOURCE_ERRORS, Children
+from pipeline_core.engine.files import write_whole
 from warrior.checkout.versions import CheckoutError
 from warrior.process.program import Ended, clean_environment, run_program
-from warrior.process.uninterrupted import in_thread
+from warrior.process.threads import in_thread
 
 INSTALLER = "warrior-install.sh"
 
@@ -149,10 +150,8 @@ def python_first(python: str, wrappers: str) -> list[str]:
     for name in names:
         path = os.path.join(wrappers, name)
         if not _holds(path, script):
-            with open(path + ".new", "w", encoding="utf-8") as file:
-                file.write(script)
-            os.chmod(path + ".new", 0o700)
-            os.replace(path + ".new", path)
+            write_whole(path, script.encode())
+            os.chmod(path, 0o700)
     return [wrappers, own]
 
 

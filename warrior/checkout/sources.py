@@ -11,7 +11,7 @@ from warrior.checkout.git import Git, Head, is_remote, is_repository, is_scp_lik
 from warrior.checkout.git_messages import shown
 from warrior.checkout.tree import TooMuch, copy_tree, digest_tree
 from warrior.checkout.versions import CheckoutError
-from warrior.process.uninterrupted import in_thread
+from warrior.process.threads import in_thread
 from warrior.projects.entry import Entry
 
 

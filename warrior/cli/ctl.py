@@ -8,13 +8,14 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import quote
 
 import warrior
 from warrior.cli import ctl_text
 from warrior.cli.ctl_client import Client, NoWarrior, Refused, of_project
 from warrior.process import exits
+from warrior.process.command_line import Parser
 
 #: The warrior has said no.
 REFUSED = 1
@@ -32,12 +33,6 @@ exit status: 0 done; 1 the warrior refused, and its words stand on standard erro
 wrong usage; 69 no warrior runs there; 78 the configuration is wrong."""
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(exits.USAGE, f"{self.prog}: {message}\n")
-
-
 def _options(parser: argparse.ArgumentParser, **default: Any) -> None:
     """What may stand before the command and behind it."""
     parser.add_argument("--state-dir", metavar="DIR", help="the state folder of the warrior",
@@ -48,23 +43,23 @@ def _options(parser: argparse.ArgumentParser, **default: Any) -> None:
                         **(default or {"default": False}))
 
 
-def _parser() -> _Parser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="warrior-ctl", description="Command the warrior that runs on this machine.",
-        epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+        epilog=_EPILOG)
     _options(parser)
     parser.add_argument("--version", action="version",
                         version=f"warrior-ctl (archive-warrior {warrior.__version__})")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    def command(name: str, words: str, function: Callable[[Client, Any], Any]) -> _Parser:
-        made: _Parser = commands.add_parser(name, help=words, allow_abbrev=False,
+    def command(name: str, words: str, function: Callable[[Client, Any], Any]) -> Parser:
+        made: Parser = commands.add_parser(name, help=words,
                                             description=f"{words[0].upper()}{words[1:]}.")
         _options(made, default=argparse.SUPPRESS)
         made.set_defaults(function=function)
         return made
 
-    def now(made: _Parser, words: str) -> None:
+    def now(made: Parser, words: str) -> None:
         made.add_argument("--now", action="store_true", help=words)
 
     command("status", "what it does or why not, whose turn it is, and the next try", _status)
@@ -240,7 +235,7 @@ def _state_dir(given: Any) -> str:
     return read_options(arguments, dict(os.environ)).state_dir
 
 
-def _check(parser: _Parser, given: Any) -> None:
+def _check(parser: Parser, given: Any) -> None:
     if given.command == "stop" and given.now and given.project is not None:
         parser.error("stop --now ends the items of all projects; leave PROJECT out")
     if given.command == "set":

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import importlib.util
 import keyword
 import os
-import re
 import sys
 from collections.abc import Callable, MutableMapping
-from typing import Any, NoReturn
+from typing import Any
 
-import pipeline_core
-import warrior
 from warrior.config import options
 from warrior.process import exits
+from warrior.process.command_line import Parser, missing_module, refuse
 from warrior.process.first_process import leave_first_process
 from warrior.projects.entry import NAME_RULE, is_project_name
 from warrior.settings.access import is_loopback
@@ -25,8 +22,6 @@ LOAD_TIME, UPDATE_INTERVAL = 300, 1800
 
 #: A key that somebody thought up may be guessed.
 SHORTEST_KEY = 20
-
-_NICKNAME = re.compile(r"[-_a-zA-Z0-9]{3,30}")
 
 _EPILOG = """\
 The first interrupt (Ctrl-C) lets the current items finish, a second one within five
@@ -75,12 +70,6 @@ class PipelineOptions:
     update_interval: float | None = None
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(exits.USAGE, f"{self.prog}: {message}\n")
-
-
 def _number(least: int, most: int | None = None) -> Callable[[str], int]:
     def parse(text: str) -> int:
         wanted = f"at least {least}" if most is None else f"from {least} to {most}"
@@ -116,13 +105,13 @@ def _context_value(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _parser() -> _Parser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="run-pipeline", usage="%(prog)s [OPTION]... PIPELINE DOWNLOADER\n"
               "       %(prog)s --check [--json] PIPELINE [DOWNLOADER]\n       %(prog)s --new NAME",
         description="Run the items of a project: PIPELINE is the path of its pipeline file, "
                     "DOWNLOADER your nickname.",
-        epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+        epilog=_EPILOG)
     add = parser.add_argument
     add("--concurrent", metavar="N", type=_number(1), default=1,
         help="how many items run at once (default: 1); those that only have to be uploaded run "
@@ -152,10 +141,7 @@ def _parser() -> _Parser:
     add("--context-value", metavar="N=TEXT", type=_context_value, action="append", default=[],
         help="a global variable for the pipeline file (may be given more than once)")
     add_author_options(add)
-    add("--version", action="version",
-        version=f"{pipeline_core.__version__} (archive-warrior {warrior.__version__}, "
-                f"Python {sys.version.split()[0]})",
-        help="print the level of the pipeline API, then this program's version")
+    parser.add_version()
     return parser
 
 
@@ -175,7 +161,7 @@ def add_author_options(add: Callable[..., object]) -> None:
 
 
 def _words(
-    parser: _Parser, rest: list[str], after_dashes: list[str], *, check: bool, new: bool
+    parser: Parser, rest: list[str], after_dashes: list[str], *, check: bool, new: bool
 ) -> tuple[str, str]:
     """PIPELINE and DOWNLOADER; exits when there is anything else."""
     for word in rest:
@@ -195,9 +181,10 @@ def _words(
         missing = ("PIPELINE and DOWNLOADER are missing", "DOWNLOADER, your nickname, is missing")
         parser.error(missing[len(words)] if len(words) < 2 else
                      f"one PIPELINE and one DOWNLOADER are wanted, and these are more: {words}")
-    if not _NICKNAME.fullmatch(words[1]):
-        parser.error(f"{words[1]!r} is no nickname: 3 to 30 letters (a to z), digits, '-' and "
-                     "'_' are allowed")
+    try:
+        options.nickname(words[1])
+    except options.NotAllowed as allowed:
+        parser.error(f"{words[1]!r} is no nickname, which has {allowed}")
     return words[0], words[1]
 
 
@@ -246,7 +233,7 @@ def parse_pipeline_options(
         public_url=given.public_url, proxy_addresses=given.proxy_addresses, api_key=api_key)
 
 
-def _new_name(parser: _Parser, name: str | None) -> str:
+def _new_name(parser: Parser, name: str | None) -> str:
     if name is not None and not is_project_name(name):
         parser.error(f"{name!r} cannot be the name of a project: {NAME_RULE}")
     return name or ""
@@ -257,12 +244,6 @@ def _split_at_dashes(arguments: list[str]) -> tuple[list[str], list[str]]:
         return arguments, []
     at = arguments.index("--")
     return arguments[:at], arguments[at + 1:]
-
-
-def _missing_module(web_server: bool) -> str:
-    """A module that is needed and not installed; '' when all are there."""
-    names = ["tornado", "psutil"] + (["sockjs", "jinja2", "nh3"] if web_server else [])
-    return next((name for name in names if importlib.util.find_spec(name) is None), "")
 
 
 def _is_no_pipeline(path: str) -> str:
@@ -284,13 +265,11 @@ def main_run_pipeline() -> int:
 
         return write_project(options.new)
     trouble = _is_no_pipeline(options.pipeline)
-    missing = _missing_module(options.web_server)
-    if missing and not trouble:
-        trouble = (f"The Python module {missing} is not installed. Install what is needed with: "
-                   f"{sys.executable} -m pip install -r requirements.txt")
+    if not trouble:
+        trouble = missing_module(
+            ["tornado", "psutil"] + (["sockjs", "jinja2", "nh3"] if options.web_server else []))
     if trouble:
-        print(f"run-pipeline: {trouble}", file=sys.stderr)
-        return exits.NOT_LOADED
+        return refuse("run-pipeline", trouble, exits.NOT_LOADED)
     if options.check:
         from warrior.cli.check import check
 

@@ -141,7 +141,7 @@ class Warrior:
             if name not in known:
                 raise UnknownProject(f"There is no project {name!r} on offer. There are: "
                                      f"{', '.join([AUTO, *self._catalogue.entries])}.")
-        await self.settings.select(list(dict.fromkeys(names)))
+        await self.settings.select(names)
 
     async def save_settings(self, values: Mapping[str, Any]) -> None:
         await self.settings.save(values)

@@ -20,6 +20,8 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import IO, TYPE_CHECKING
 
+from pipeline_core.engine.files import make_folder, private
+
 if TYPE_CHECKING:
     from pipeline_core.recovery.journal import Journal
 
@@ -166,19 +168,6 @@ def _is_ours(name: str, prefixes: frozenset[str] | None) -> bool:
     return bool(known) and len(numbers) == 2 and all(map(str.isdigit, numbers))
 
 
-def make_folder(path: str) -> None:
-    """Make the folder, and those above it, for this user alone; it may be there. OSError."""
-    # os.makedirs gives its mode to the last one only.
-    if not os.path.isdir(path):
-        above = os.path.dirname(path)
-        if above and above != path:
-            make_folder(above)
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(path, 0o700)
-        if not os.path.isdir(path):
-            raise NotADirectoryError(20, "It is not a folder", path)
-
-
 def _make_private(path: str) -> None:
     """Shut others out of a folder that was there before, if it is ours and not a shared one."""
     mode = os.stat(path).st_mode
@@ -196,4 +185,4 @@ def _make_private(path: str) -> None:
 
 def _private(path: str, flags: int) -> int:
     # A link that somebody else has put there is not followed.
-    return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    return private(path, flags | os.O_NOFOLLOW)

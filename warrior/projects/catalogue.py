@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
-import os
 import random as random_numbers
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
+from pipeline_core.engine.files import write_whole
 from pipeline_core.event import Event
 from warrior.projects.choice import Choice, choose, shares_of
 from warrior.projects.entry import NAME_RULE, Entry, is_project_name
@@ -197,24 +196,5 @@ class Catalogue:
             "hq": self._hq_url, "answer": offer_json(offer),
             "choice": {"project": choice.project, "share": choice.share}}, indent=1)
         if text != before:
-            _replace(self.path, text)
+            write_whole(self.path, text.encode())
         return text
-
-
-def _replace(path: str, text: str) -> None:
-    """Write a new file and put it in the place of the old one."""
-    new = f"{path}.new"
-    try:
-        with open(new, "w", encoding="utf-8", opener=_private) as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(new)
-        raise
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from pipeline_core.config import NumberConfigValue, StringConfigValue
-from warrior.config.options import NotAllowed, user_name
+from warrior.config.options import NICKNAME, NotAllowed, nickname, user_name
 from warrior.daemon.view_models import AUTO
 from warrior.projects.entry import NAME_RULE, is_project_name
 from warrior.settings.fields import Field, Refused
@@ -20,15 +20,15 @@ MAX_CHOSEN = 200
 #: How many items run at once until somebody says otherwise.
 DEFAULT_CONCURRENT = 2
 
-_NICKNAME = re.compile(r"[-_a-zA-Z0-9]{3,30}")
-
 
 class Nickname(StringConfigValue):
     """The volunteer's name, as trackers and leaderboards know it."""
 
     def check_value(self, value: Any) -> str | None:
-        if not isinstance(value, str) or not _NICKNAME.fullmatch(value):
-            return "A nickname has 3 to 30 letters (a to z), digits, '-' and '_'."
+        try:
+            nickname(value if isinstance(value, str) else "")
+        except NotAllowed as allowed:
+            return f"A nickname has {allowed}."
         return None
 
 
@@ -36,7 +36,7 @@ def make_downloader() -> Nickname:
     return Nickname(
         "downloader", "Your nickname",
         "The name under which trackers and leaderboards count what you save.",
-        regex="^[-_a-zA-Z0-9]{3,30}$", advanced=False)
+        regex=f"^{NICKNAME}$", advanced=False)
 
 
 def make_concurrent_items(most: int) -> NumberConfigValue:
@@ -121,10 +121,10 @@ def check_choice(names: Any) -> list[str]:
     """The names, each once. Raises Refused."""
     if isinstance(names, str) or not all(isinstance(name, str) for name in names):
         raise Refused("What is chosen must be a list of names.")
+    if len(names) > MAX_CHOSEN:
+        raise Refused(f"At most {MAX_CHOSEN} projects can be chosen.")
     chosen = list(dict.fromkeys(names))
     for name in chosen:
         if not is_choice(name):
             raise Refused(f"{name!r} is not the name of a project: {NAME_RULE}.")
-    if len(chosen) > MAX_CHOSEN:
-        raise Refused(f"At most {MAX_CHOSEN} projects can be chosen.")
     return chosen

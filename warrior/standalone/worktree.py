@@ -20,7 +20,7 @@ from warrior.checkout.git import LOOK_TIMEOUT, Git
 from warrior.checkout.git_messages import explain, shown
 from warrior.checkout.versions import CheckoutError
 from warrior.process.program import Ended
-from warrior.process.uninterrupted import in_thread, uninterrupted
+from warrior.process.threads import in_thread, uninterrupted
 
 
 @dataclasses.dataclass(frozen=True)

@@ -470,7 +470,7 @@ def test_a_reader_that_goes_away(daemon: Daemon) -> None:
 def test_another_users_warrior(owner: int, words: str) -> None:
     """Says whose it is and how to be allowed."""
     # The first run, as root, imports all there is: this Python may be closed to others.
-    code = ("import os, sys; from warrior import ctl; ctl.main(sys.argv[1:])\n"
+    code = ("import os, sys; from warrior.cli import ctl; ctl.main(sys.argv[1:])\n"
             "os.setgid(65534); os.setuid(65534); sys.exit(ctl.main(sys.argv[1:]))")
     # The folder of the test's own files is closed to others.
     with tempfile.TemporaryDirectory() as folder:

@@ -18,11 +18,11 @@ from warrior.daemon.commands import Warrior
 from warrior.daemon.lifecycle import Lifecycle, State
 from warrior.daemon.overview import Overview
 from warrior.daemon.view_models import ProjectCard
-from warrior.process.background import Background
+from warrior.process.background import BackgroundTasks
 from warrior.projects.catalogue import Catalogue
 from warrior.projects.hq import HQ
 from warrior.projects.loading import Loader
-from warrior.projects.project_run import Tools
+from warrior.projects.project_run import ProjectServices
 from warrior.projects.supervisor import Supervisor
 from warrior.settings.settings import Settings
 
@@ -125,14 +125,14 @@ async def make_parts(
     await catalogue.load()
     governor = Governor()
     hq = HQ(hq_url, settings, catalogue, governor=governor)
-    lifecycle, background = Lifecycle(), Background()
+    lifecycle, background = Lifecycle(), BackgroundTasks()
     children = Children(asyncio.get_running_loop())
     checkouts = Checkouts(str(state), str(data), children=children, governor=governor, **more)
     numbers = iter(range(1000))
-    tools = Tools(
+    services = ProjectServices(
         settings=settings, checkouts=checkouts, load=Loader(settings).load, background=background,
         keep_data=False, governor=governor, item_prefix=lambda: f"test-{next(numbers)}")
-    supervisor = Supervisor(settings, catalogue, lifecycle, tools)
+    supervisor = Supervisor(settings, catalogue, lifecycle, services)
     overview = Overview(settings, catalogue, hq, lifecycle, supervisor)
     warrior = Warrior(settings, catalogue, hq, lifecycle, supervisor, overview, facts={},
                       read_log=lambda: b"")
@@ -145,4 +145,4 @@ async def make_parts(
     return Parts(
         settings=settings, catalogue=catalogue, hq=hq, lifecycle=lifecycle, supervisor=supervisor,
         overview=overview, warrior=warrior, background=background, children=children,
-        data_dir=str(data), folder=folder, tools=tools)
+        data_dir=str(data), folder=folder, services=services)

@@ -27,8 +27,8 @@ from warrior.checkout.installer import INSTALLER, install
 from warrior.checkout.sources import Source, source_of
 from warrior.checkout.tree import remove_tree
 from warrior.checkout.versions import CheckoutError as CheckoutError
-from warrior.checkout.versions import Shelf
 from warrior.checkout.versions import Version as Version
+from warrior.checkout.versions import VersionStore
 from warrior.process.threads import in_thread
 from warrior.projects.entry import NAME_RULE, Entry, is_project_name
 
@@ -60,7 +60,7 @@ class Checkouts:
         children: Children,
         governor: Governor | None = None,
     ) -> None:
-        self._shelf = Shelf(os.path.join(state_dir, "checkouts"))
+        self._versions = VersionStore(os.path.join(state_dir, "checkouts"))
         self._data_dir = os.path.abspath(data_dir)
         self._python = python
         self._git_timeout = git_timeout
@@ -88,7 +88,7 @@ class Checkouts:
             try:
                 return await self._latest(entry, on_output, installer_may_fail, on_held)
             except OSError as error:
-                raise _disk_trouble(error, self._shelf.folder) from error
+                raise _disk_trouble(error, self._versions.folder) from error
 
     def hurry(self, entry: Entry) -> None:
         """Somebody wants the newest version now: ask the remote sooner than planned."""
@@ -101,7 +101,7 @@ class Checkouts:
         few small files.
         """
         try:
-            return self._shelf.newest(project, loaded=loaded)
+            return self._versions.newest(project, loaded=loaded)
         except OSError as error:
             logger.warning("The versions of %s cannot be read: %s", project, error)
             return None
@@ -109,26 +109,26 @@ class Checkouts:
     async def ready_versions(self, wanted: Collection[tuple[str, str]]) -> list[Version]:
         """Those that are there of ``(project, commit)``."""
         def find() -> list[Version]:
-            found = (self._shelf.of_commit(*one) for one in wanted if is_project_name(one[0]))
+            found = (self._versions.of_commit(*one) for one in wanted if is_project_name(one[0]))
             return [version for version in found if version is not None]
 
         try:
             return await in_thread(find)
         except OSError as error:
-            logger.warning("The versions in %s cannot be read: %s", self._shelf.folder, error)
+            logger.warning("The versions in %s cannot be read: %s", self._versions.folder, error)
             return []
 
     async def mark_loaded(self, version: Version) -> None:
         """This version could be loaded: :meth:`sweep` keeps the newest such one."""
         try:
-            await in_thread(self._shelf.mark_loaded, version)
+            await in_thread(self._versions.mark_loaded, version)
         except OSError as error:
             logger.warning("The record of %s cannot be written: %s", version.path, error)
 
     async def remove(self, version: Version) -> None:
         """Remove a version that nothing needs any more (its data folder stays)."""
         try:
-            await in_thread(self._shelf.remove, version)
+            await in_thread(self._versions.remove, version)
         except OSError as error:
             # It is not ready any more, so the next sweep tries again.
             logger.warning("%s cannot be removed: %s", version.path, error)
@@ -140,14 +140,14 @@ class Checkouts:
         stay, and all in ``keep``. A project that is being fetched now is left alone.
         """
         try:
-            for project in await in_thread(self._shelf.projects):
+            for project in await in_thread(self._versions.projects):
                 if not self._lock(project).locked():
                     async with self._lock(project):
-                        for version in await in_thread(self._shelf.leftovers, project, keep):
+                        for version in await in_thread(self._versions.leftovers, project, keep):
                             await self.remove(version)
                         await self._remove_incoming(project)
         except OSError as error:
-            logger.warning("%s cannot be swept: %s", self._shelf.folder, error)
+            logger.warning("%s cannot be swept: %s", self._versions.folder, error)
 
     # -- one project -----------------------------------------------------------
     async def _latest(
@@ -189,9 +189,9 @@ class Checkouts:
         self, project: str, source: Source, on_output: OnOutput
     ) -> tuple[Version, bool]:
         """The newest version, in its place; whether it is ready already."""
-        incoming = await in_thread(self._shelf.clear, project)
-        commit = await source.look(self._shelf.place(project))
-        version = await in_thread(self._shelf.find, project, commit, source.repository)
+        incoming = await in_thread(self._versions.clear, project)
+        commit = await source.look(self._versions.place(project))
+        version = await in_thread(self._versions.find, project, commit, source.repository)
         if version is not None:
             return version, True
         try:
@@ -203,15 +203,15 @@ class Checkouts:
         self, project: str, source: Source, incoming: str, on_output: OnOutput
     ) -> tuple[Version, bool]:
         """Bring the code beside, check it, put it in its place; whether it is ready already."""
-        old = await in_thread(self._shelf.newest, project)
+        old = await in_thread(self._versions.newest, project)
         commit = await source.fetch(incoming, old.path if old else "", on_output)
         # It may have moved since it was looked at.
-        found = await in_thread(self._shelf.find, project, commit, source.repository)
+        found = await in_thread(self._versions.find, project, commit, source.repository)
         if found is not None:
             return found, True
         if not await in_thread(os.path.lexists, os.path.join(incoming, INSTALLER)):
             await self._check(incoming, source.repository)
-        return await in_thread(self._shelf.put, project, commit, source.repository), False
+        return await in_thread(self._versions.put, project, commit, source.repository), False
 
     async def _make_ready(self, version: Version, on_output: OnOutput, may_fail: bool) -> None:
         for remark in await in_thread(link_data, version.path, self._data_dir, version.project):
@@ -219,7 +219,7 @@ class Checkouts:
         try:
             await install(
                 self._children, version.path, python=self._python,
-                wrappers=os.path.join(self._shelf.folder, ".python"),
+                wrappers=os.path.join(self._versions.folder, ".python"),
                 environment=self._environment, timeout=self._install_timeout,
                 on_output=on_output)
         except CheckoutError as error:
@@ -227,7 +227,7 @@ class Checkouts:
                 raise
             on_output(f"{error} The project runs anyway, as you asked.\n")
         await self._check(version.path, version.project)
-        await in_thread(self._shelf.finish, version)
+        await in_thread(self._versions.finish, version)
 
     async def _check(self, folder: str, whose: str) -> None:
         if not await in_thread(os.path.isfile, os.path.join(folder, "pipeline.py")):
@@ -236,7 +236,7 @@ class Checkouts:
                 code="refused", advice="Its author has to put that file into its top folder.")
 
     async def _remove_incoming(self, project: str) -> None:
-        path = self._shelf.incoming(project)
+        path = self._versions.incoming(project)
         try:
             await in_thread(remove_tree, path)
         except OSError as error:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pipeline_core.engine.child import RESOURCE_ERRORS, Children
 from pipeline_core.net.http import DEADLINE
-from warrior.checkout.git_address import Address, TooLate, locate
+from warrior.checkout.git_address import Address, NoAnswerInTime, locate
 from warrior.checkout.git_messages import explain, no_code, shown
 from warrior.checkout.tree import remove_tree
 from warrior.checkout.versions import CheckoutError
-from warrior.process.program import Ended, clean_environment, run_program
+from warrior.process.program import ProgramResult, clean_environment, run_program
 from warrior.process.threads import in_thread
 
 #: Kinds of addresses that Warrior HQ may name; an operator's may also be a local path.
@@ -153,7 +153,9 @@ class Git:
             raise explain(ended.output, url, target)[0]
         return found[1]
 
-    async def run(self, folder: str, *arguments: str, timeout: float = LOOK_TIMEOUT) -> Ended:
+    async def run(
+        self, folder: str, *arguments: str, timeout: float = LOOK_TIMEOUT
+    ) -> ProgramResult:
         """Run git in a repository of the user's own, whose remotes may be anywhere.
 
         How it ended is the caller's to look at. Raises CheckoutError when it cannot be started.
@@ -176,7 +178,7 @@ class Git:
         timeout = min(timeout, DEADLINE)
         try:
             return await locate(there, folder, self._environment, timeout)
-        except TooLate:
+        except NoAnswerInTime:
             raise CheckoutError(f"{shown(url)} {late.format(_time(timeout))}.", code="git",
                                 advice="It is tried again by itself.", reached=False) from None
 
@@ -194,7 +196,7 @@ class Git:
         return ended.output
 
     def _check(
-        self, ended: Ended, url: str, folder: str, late: str, address: Address | None = None
+        self, ended: ProgramResult, url: str, folder: str, late: str, address: Address | None = None
     ) -> None:
         output = ended.output
         if address is not None:
@@ -215,7 +217,7 @@ class Git:
         local: bool,
         on_output: Callable[[str], object] | None = None,
         follow: Sequence[str] = _FOLLOW_NOTHING,
-    ) -> Ended:
+    ) -> ProgramResult:
         protocols = (*REMOTE_PROTOCOLS, "file") if local else REMOTE_PROTOCOLS
         env = clean_environment(self._environment)
         # The words that git uses are looked at; and no repository around ours counts.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pipeline_core.engine.child import RESOURCE_ERRORS, Children
 from pipeline_core.engine.files import write_whole
 from warrior.checkout.versions import CheckoutError
-from warrior.process.program import Ended, clean_environment, run_program
+from warrior.process.program import ProgramResult, clean_environment, run_program
 from warrior.process.threads import in_thread
 
 INSTALLER = "warrior-install.sh"
@@ -69,7 +69,7 @@ async def _run(
     env: Mapping[str, str],
     timeout: float,
     on_output: Callable[[str], object],
-) -> Ended:
+) -> ProgramResult:
     args = [path]
     for tries_left in reversed(range(_BUSY_TRIES)):
         try:

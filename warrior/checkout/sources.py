@@ -9,7 +9,7 @@ from typing import Protocol
 
 from warrior.checkout.git import Git, Head, is_remote, is_repository, is_scp_like
 from warrior.checkout.git_messages import shown
-from warrior.checkout.tree import TooMuch, copy_tree, digest_tree
+from warrior.checkout.tree import FolderTooLarge, copy_tree, digest_tree
 from warrior.checkout.versions import CheckoutError
 from warrior.process.threads import in_thread
 from warrior.projects.entry import Entry
@@ -86,7 +86,7 @@ class FolderSource:
     async def _digested(self, path: str) -> str:
         try:
             return await in_thread(digest_tree, path)
-        except TooMuch as error:
+        except FolderTooLarge as error:
             raise CheckoutError(
                 f"{self.repository} is too large to be copied as a project.", code="refused",
                 advice="Give the folder that holds pipeline.py and only what belongs to it."

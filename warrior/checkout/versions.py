@@ -77,7 +77,7 @@ class _Record:
     loaded: bool = False
 
 
-class Shelf:
+class VersionStore:
     """The versions of all projects in one folder."""
 
     def __init__(self, folder: str) -> None:

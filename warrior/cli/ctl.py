@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import warrior
 from warrior.cli import ctl_text
-from warrior.cli.ctl_client import Client, NoWarrior, Refused, of_project
+from warrior.cli.ctl_client import Client, CommandRefused, NoWarrior, of_project
 from warrior.process import exits
 from warrior.process.command_line import Parser
 
@@ -143,7 +143,7 @@ def _read_value(name: str) -> str:
         return getpass.getpass(f"{name}: ")
     line = sys.stdin.readline()
     if not line:
-        raise Refused(f"{name}: standard input holds no value for it.")
+        raise CommandRefused(f"{name}: standard input holds no value for it.")
     return line.rstrip("\n")
 
 
@@ -157,7 +157,7 @@ def _stop(client: Client, given: Any) -> tuple[Any, str]:
     names = [one["id"] for one in sorted(chosen, key=lambda one: int(one["order"]))]
     if given.project not in names:
         automatic = any(one["id"] == given.project and one.get("auto") for one in projects)
-        raise Refused(f"{given.project} is not among the chosen projects." + (
+        raise CommandRefused(f"{given.project} is not among the chosen projects." + (
             " It runs because it is Archive Team's choice: warrior-ctl stop auto"
             if automatic else f" They are: {', '.join(names) or 'none'}."))
     return _choose(client, [name for name in names if name != given.project])
@@ -258,7 +258,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _print(json.dumps(answer, indent=2) if given.json else ctl_text.clean(text))
     except NoWarrior as error:
         return _complain(error, NO_WARRIOR)
-    except Refused as error:
+    except CommandRefused as error:
         return _complain(error, REFUSED)
     except ConfigurationError as error:
         return _complain(error, exits.BAD_CONFIGURATION)

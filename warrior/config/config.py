@@ -108,7 +108,7 @@ def read_options(
     for name in ("HTTP_USERNAME", "HTTP_PASSWORD", "HTTP_API_KEY", "WARRIOR_HTTP_USERNAME",
                  "WARRIOR_HTTP_PASSWORD"):
         environment.pop(name, None)
-    collected = _Collected(variables)
+    collected = _OptionLayers(variables)
     example = config_file.read_file(resources.conf_example())
     given = parse_arguments(arguments, example)
     collected.add_file(example, resources.conf_example())
@@ -124,7 +124,7 @@ def read_options(
     return collected.options(path, bool(given.get("http_password")))
 
 
-class _Collected:
+class _OptionLayers:
     """The values so far; what is added later is stronger."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:

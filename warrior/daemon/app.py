@@ -32,12 +32,12 @@ from warrior.daemon.recovery import WarriorRecovery
 from warrior.daemon.shutdown import Shutdown, end_leftover_processes
 from warrior.daemon.state_dir import StateDirectory, StateInUse, StateUnusable
 from warrior.process import exits, resources
-from warrior.process.background import Background
+from warrior.process.background import BackgroundTasks
 from warrior.process.main_loop import leave, run_to_end
 from warrior.projects.catalogue import Catalogue
 from warrior.projects.hq import HQ
 from warrior.projects.loading import Loader
-from warrior.projects.project_run import Tools
+from warrior.projects.project_run import ProjectServices
 from warrior.projects.supervisor import Supervisor
 from warrior.settings.access import AccessRefused, in_container, settle_access
 from warrior.settings.settings import Settings
@@ -114,15 +114,15 @@ async def _run(
     machine = parts.enter_context(closing(MachineMonitor(options.data_dir)))
     children = parts.enter_context(closing(Children(loop)))
     checkouts = Checkouts(options.state_dir, options.data_dir, children=children, governor=governor)
-    background = Background()
-    tools = Tools(
+    background = BackgroundTasks()
+    services = ProjectServices(
         settings=settings, checkouts=checkouts, load=loader.load, keeper=keeper,
         background=background, keep_data=options.keep_data, governor=governor,
         item_prefix=await asyncio.to_thread(
             state.begin_items, keeper.journal, options.keep_data))
-    supervisor = Supervisor(settings, catalogue, lifecycle, tools)
+    supervisor = Supervisor(settings, catalogue, lifecycle, services)
     recovery = parts.enter_context(closing(
-        WarriorRecovery(tools, options.data_dir, supervisor, loader)))
+        WarriorRecovery(services, options.data_dir, supervisor, loader)))
     parts.push_async_callback(background.close, PATIENCE)
     overview = Overview(settings, catalogue, hq, lifecycle, supervisor)
     overview.note_dangers(access, options, environment)

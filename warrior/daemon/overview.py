@@ -191,7 +191,7 @@ class Overview:
         demand = run.demand()
         if demand.dry and not demand.working:
             waiting = run.waiting()
-            return f"{sentence.first(waiting).reason} It goes on asking." if waiting else ""
+            return f"{sentence.most_urgent(waiting).reason} It goes on asking." if waiting else ""
         return ""
 
     # -- notices ---------------------------------------------------------------------

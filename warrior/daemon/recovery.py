@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipeline_core.pipeline import Pipeline
     from pipeline_core.recovery.sealed_item import Sealed
     from warrior.projects.loading import Loader
-    from warrior.projects.project_run import Tools
+    from warrior.projects.project_run import ProjectServices
     from warrior.projects.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
@@ -33,11 +33,11 @@ class WarriorRecovery:
     """On the loop. :meth:`resume` may be called at any time."""
 
     def __init__(
-        self, tools: Tools, data_dir: str, supervisor: Supervisor, loader: Loader
+        self, services: ProjectServices, data_dir: str, supervisor: Supervisor, loader: Loader
     ) -> None:
-        assert tools.keeper is not None
-        self._keeper = keeper = tools.keeper
-        self._tools = tools
+        assert services.keeper is not None
+        self._keeper = keeper = services.keeper
+        self._services = services
         self._supervisor = supervisor
         self._loader = loader
         supervisor.recovery = self
@@ -45,9 +45,9 @@ class WarriorRecovery:
         self._stopped = False
         self._runners: dict[str, Runner] = {}
         self._codes: dict[Pipeline, str] = {}
-        self._carrying = Recovery(
-            keeper, data_dir, keep_data=tools.keep_data, runner_for=self._runner_for,
-            load=self._load, unload=self._unload, limiters=tools.limiters)
+        self._recovery = Recovery(
+            keeper, data_dir, keep_data=services.keep_data, runner_for=self._runner_for,
+            load=self._load, unload=self._unload, limiters=services.limiters)
         keeper.queue.on_full += lambda why: supervisor.hold(why, "queue")
         keeper.on_kept += lambda: supervisor.on_change("notices")
 
@@ -55,15 +55,15 @@ class WarriorRecovery:
     @property
     def at_work(self) -> int:
         """How many items are carried on now."""
-        return len(self._carrying.items)
+        return len(self._recovery.items)
 
     def waiting(self) -> list[Waiting]:
         """Why they wait that do."""
-        return self._carrying.waiting()
+        return self._recovery.waiting()
 
     def pipelines(self) -> Iterator[tuple[str, str, Pipeline]]:
         """``(project, version, pipeline)`` that they go through."""
-        for pipeline, project in self._carrying.pipelines().items():
+        for pipeline, project in self._recovery.pipelines().items():
             version = self._codes.get(pipeline, "")
             yield project, f"{version} carried on".strip(), pipeline
 
@@ -96,23 +96,23 @@ class WarriorRecovery:
         if not records:
             return
         self._holding += 1
-        self._supervisor.hold(FIRST, "carried")
-        self._tools.background.start(self._carry_on(records), "Going on with finished items")
+        self._supervisor.hold(FIRST, "recovery")
+        self._services.background.start(self._resume(records), "Going on with finished items")
 
-    async def _carry_on(self, records: list[Sealed]) -> None:
+    async def _resume(self, records: list[Sealed]) -> None:
         try:
-            await self._carrying.go_first(records)
+            await self._recovery.go_first(records)
         finally:
             self._holding -= 1
             if not self._holding:
-                self._supervisor.hold(None, "carried")
+                self._supervisor.hold(None, "recovery")
 
     async def sweep(self) -> None:
         """Remove old versions of projects' code, but for those that sealed items may need."""
         records = self._keeper.journal.records.values()
-        keep = await self._tools.checkouts.ready_versions(
+        keep = await self._services.checkouts.ready_versions(
             {(sealed.project, sealed.version) for sealed in records})
-        await self._tools.checkouts.sweep(keep)
+        await self._services.checkouts.sweep(keep)
 
     def stop_now(self, kill_after: float) -> None:
         """End them now; the next start carries them on."""
@@ -122,7 +122,7 @@ class WarriorRecovery:
 
     def close(self) -> None:
         """End what is left running."""
-        self._carrying.close()
+        self._recovery.close()
 
     # -- runners and code ----------------------------------------------------------------
     def _runner_for(self, project: str) -> Runner:
@@ -131,7 +131,7 @@ class WarriorRecovery:
         runner = self._runners.get(project)
         if runner is None or not runner.may_resume:
             runner = self._runners[project] = Runner(
-                concurrent_items=0, max_items=0, governor=self._tools.governor)
+                concurrent_items=0, max_items=0, governor=self._services.governor)
             runner.on_finish += lambda runner: self._runner_ended(project, runner)
             self._supervisor.on_runner(project, runner)
             runner.start()
@@ -145,13 +145,13 @@ class WarriorRecovery:
         asyncio.get_running_loop().call_soon(self._supervisor.reconcile)
 
     async def _load(self, sealed: Sealed) -> LoadedPipeline:
-        versions = await self._tools.checkouts.ready_versions([(sealed.project, sealed.version)])
+        versions = await self._services.checkouts.ready_versions([(sealed.project, sealed.version)])
         if not versions:
             raise LoadError(f"its version {sealed.version[:7]} is not on this machine any more.")
         loaded = await self._loader.load(versions[0], lambda text: None, sealed.downloader)
         for value in loaded.config_values:
             if value.name.startswith("shared:"):
-                value.limiter = self._tools.limiters.setdefault(value.name, ConcurrencyLimiter())
+                value.limiter = self._services.limiters.setdefault(value.name, ConcurrencyLimiter())
         self._codes[loaded.pipeline] = versions[0].short
         return loaded
 

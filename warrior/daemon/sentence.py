@@ -27,11 +27,11 @@ def working(count: int, waiting: Sequence[Waiting]) -> Status:
     busy = count - len(waiting)
     if not waiting:
         return Status(f"Working on {items(count)}.")
-    why = because(first(waiting))
+    why = because(most_urgent(waiting))
     if busy > 0:
         text = f"Working on {items(busy)}. {_wait(len(waiting))}: {why.text}"
         return dataclasses.replace(why, text=text, tone="working")
-    if count > 1 and first(waiting).code not in _WITHOUT_WORK:
+    if count > 1 and most_urgent(waiting).code not in _WITHOUT_WORK:
         return dataclasses.replace(why, text=f"{why.text} All {count} items wait.")
     return why
 
@@ -44,7 +44,7 @@ def stopping(count: int, waiting: Sequence[Waiting]) -> Status:
     text = f"Stopping: {still} still being finished, no new ones start."
     if not waiting:
         return Status(text, tone="stopping")
-    why = because(first(waiting), "stopping")
+    why = because(most_urgent(waiting), "stopping")
     return dataclasses.replace(why, text=f"{text} {_wait(len(waiting))}: {why.text}")
 
 
@@ -58,7 +58,7 @@ def counts_sentence(counts: Mapping[str, int]) -> str:
     return ", ".join(parts) + "."
 
 
-def first(waiting: Sequence[Waiting]) -> Waiting:
+def most_urgent(waiting: Sequence[Waiting]) -> Waiting:
     """The reason to tell: the most useful one, of equals the one that ends first."""
     return min(waiting, key=lambda w: (
         FAULT_ORDER.index(w.fault) if w.fault in FAULT_ORDER else len(FAULT_ORDER),

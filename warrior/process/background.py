@@ -10,7 +10,7 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 
-class Background:
+class BackgroundTasks:
     """Keeps tasks alive (the loop itself has only weak references) and logs their errors."""
 
     def __init__(self) -> None:

@@ -35,7 +35,7 @@ _SSH = "ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=30"
 
 
 @dataclasses.dataclass(frozen=True)
-class Ended:
+class ProgramResult:
     """How a program ended: ``returncode`` (negative: the signal), the last of its output."""
 
     returncode: int
@@ -63,7 +63,7 @@ async def run_program(
     cwd: str,
     timeout: float,
     on_output: Callable[[str], object] | None = None,
-) -> Ended:
+) -> ProgramResult:
     """Run a program in a session of its own, without input; wait until its group is gone.
 
     After ``timeout`` seconds, and when the waiting is cancelled, the whole group is
@@ -98,4 +98,4 @@ async def run_program(
         # The program, if it still runs, and what it has left running behind itself.
         child.stop(KILL_AFTER)
         await uninterrupted(gone.wait())
-    return Ended(ended.result(), log.text(), timed_out)
+    return ProgramResult(ended.result(), log.text(), timed_out)

@@ -41,7 +41,7 @@ _NOT_ABOUT_THE_ID = frozenset({401, 403, 407, 408, 420, 425, 429, 451})
 _CLOCK_MOVED = 5.0
 
 
-class _Failed(Exception):
+class _NoUsefulAnswer(Exception):
     """HQ has not answered as it should; ``str()`` says why, as a part of a sentence."""
 
     def __init__(
@@ -124,7 +124,7 @@ class HQ:
         """One try; returns the seconds to wait before the next."""
         try:
             await self._catalogue.apply(await self._answer())
-        except _Failed as failed:
+        except _NoUsefulAnswer as failed:
             return self._note_failure(str(failed), failed.reached, failed.retry_after)
         except UnexpectedAnswer as error:
             return self._note_failure(str(error), True)
@@ -143,7 +143,7 @@ class HQ:
             await self._register()
         try:
             return await self._update()
-        except _Failed as failed:
+        except _NoUsefulAnswer as failed:
             if not self._is_unknown(failed.code):
                 raise
             logger.warning("Warrior HQ does not know this warrior any more (%s); "
@@ -186,8 +186,9 @@ class HQ:
         response = await post(turn, f"{self.url}/api/{command}.json",
                               json.dumps({"warrior": warrior}), self._limits)
         if response.code != 200:
-            raise _Failed(self._why(response), reached=has_answered(response), code=response.code,
-                          retry_after=parse_retry_after(response.headers.get("Retry-After")))
+            raise _NoUsefulAnswer(
+                self._why(response), reached=has_answered(response), code=response.code,
+                retry_after=parse_retry_after(response.headers.get("Retry-After")))
         return await asyncio.to_thread(parse_answer, response.body or b"")
 
     def _why(self, response: httpclient.HTTPResponse) -> str:

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping
 from pipeline_core.config import ConfigValue, NumberConfigValue
 from warrior.settings import built_in
 from warrior.settings.data import ORDER, SHARED, Data
-from warrior.settings.fields import Refused
+from warrior.settings.fields import InvalidValue
 
 logger = logging.getLogger(__name__)
 
 
-def plant(
+def apply_seeds(
     data: Data, seeds: Mapping[str, str], downloader: ConfigValue, concurrent: NumberConfigValue
 ) -> None:
     """Put the seeds into the data where nothing was ever set. The password stays as typed."""
@@ -23,7 +23,7 @@ def plant(
             continue
         try:
             text = _checked(key, seed, downloader, concurrent)
-        except Refused as refused:
+        except InvalidValue as refused:
             logger.warning("The environment sets %s, which is not used: %s", key, refused)
             continue
         if text:
@@ -40,11 +40,11 @@ def _checked(
         return ""
     if key == "downloader":
         if sentence := downloader.check_value(text):
-            raise Refused(sentence)
+            raise InvalidValue(sentence)
     elif key == "concurrent_items":
         text = within(text, concurrent)
         if sentence := concurrent.check_value(text):
-            raise Refused(sentence)
+            raise InvalidValue(sentence)
     elif key == "selected_project":
         (text,) = built_in.check_choice([text])
     elif key == "http_username":
@@ -52,7 +52,7 @@ def _checked(
     elif key == "warrior_id":
         text = built_in.check_warrior_id(text)
     elif not key.startswith(SHARED):
-        raise Refused("There is no such setting.")
+        raise InvalidValue("There is no such setting.")
     return text
 
 

@@ -24,13 +24,13 @@ from warrior.settings.data import (
     PROJECTS,
     SHARED,
     Data,
-    first,
+    project_order,
 )
-from warrior.settings.fields import Field, ProjectFields, Refused
+from warrior.settings.fields import Field, InvalidValue, ProjectFields
 from warrior.settings.scrypt import hash_password, is_record
 from warrior.settings.settings_file import SettingsFile
 from warrior.settings.store import CannotWrite, SettingsStore
-from warrior.settings.validation import SettingsCheck, SettingsError
+from warrior.settings.validation import SettingsError, SettingsValidator
 
 __all__ = ["Field", "Settings", "SettingsError"]
 
@@ -60,7 +60,7 @@ class Settings:
         #: The keys that scripts may send, by name.
         self.keys: dict[str, ApiKey] = {}
         self._fields = ProjectFields(lambda name: self._changed({name}))
-        self._check = SettingsCheck(
+        self._check = SettingsValidator(
             self.downloader, self.concurrent_items, self._fields, fixed)
         self._store = SettingsStore(file)
 
@@ -169,7 +169,7 @@ class Settings:
         """Choose projects, in order; 'auto' is Archive Team's choice. Raises SettingsError."""
         try:
             chosen = built_in.check_choice(names)
-        except Refused as refused:
+        except InvalidValue as refused:
             raise SettingsError({ORDER: str(refused)}) from None
 
         async def select() -> None:
@@ -184,7 +184,7 @@ class Settings:
         """Keep the id that HQ gave, if need be in memory alone. Raises SettingsError."""
         try:
             self.warrior_id = built_in.check_warrior_id(text)
-        except Refused as refused:
+        except InvalidValue as refused:
             raise SettingsError({"warrior_id": str(refused)}) from None
         await self._store.change(
             lambda: self._store.write_if_possible({"warrior_id": text}))
@@ -262,7 +262,7 @@ class Settings:
         if loaded.trouble:
             logger.warning("%s", loaded.trouble)
         data = dict(loaded.data)
-        seeding.plant(data, seeds, self.downloader, self.concurrent_items)
+        seeding.apply_seeds(data, seeds, self.downloader, self.concurrent_items)
         password = data.get("http_password") or ""
         if password and not is_record(password):
             data["http_password"] = await self._store.in_thread(hash_password, password)
@@ -279,7 +279,7 @@ class Settings:
         self.keys = api_keys.from_data(data.get(API_KEYS) or {})
         self._account = Account(
             data.get("http_username") or "", data.get("http_password") or "")
-        self.selected = seeding.chosen(first(data))
+        self.selected = seeding.chosen(project_order(data))
         seeding.set_valid(self.downloader, data.get("downloader") or "")
         seeding.set_valid(self.concurrent_items, seeding.within(
             data.get("concurrent_items") or "", self.concurrent_items))

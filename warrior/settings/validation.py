@@ -10,7 +10,7 @@ from pipeline_core.config import NumberConfigValue, StringConfigValue
 from warrior.config.options import SEEDS
 from warrior.settings import api_keys, built_in
 from warrior.settings.data import PROJECTS, SHARED, Data
-from warrior.settings.fields import ProjectFields, Refused
+from warrior.settings.fields import InvalidValue, ProjectFields
 
 
 class SettingsError(Exception):
@@ -25,7 +25,7 @@ class SettingsError(Exception):
         self.errors = dict(errors)
 
 
-class SettingsCheck:
+class SettingsValidator:
     """Knows what each field may be. ``fixed`` are those that the operator has decided."""
 
     def __init__(
@@ -48,7 +48,7 @@ class SettingsCheck:
         for name, value in changes.items():
             try:
                 checked[name] = await self._check_one(name, value, data)
-            except Refused as refused:
+            except InvalidValue as refused:
                 errors[name] = str(refused)
         if errors:
             raise SettingsError(errors)
@@ -56,7 +56,8 @@ class SettingsCheck:
 
     async def _check_one(self, name: str, value: Any, data: Data) -> str | None:
         if name in self.fixed:
-            raise Refused("The operator of this warrior has set this; it cannot be changed here.")
+            raise InvalidValue("The operator of this warrior has set this, so it cannot be changed "
+                               "here.")
         if name == "http_password":
             return self._password(value)
         text = built_in.text_from(value)
@@ -68,18 +69,20 @@ class SettingsCheck:
             return await self._fields.check(name, text)
         if name.startswith(SHARED) and (name in data or name in SEEDS.values()):
             return text  # no project that has it runs; it is for those to come
-        raise Refused("There is no such setting now. Those of a project are there while it runs.")
+        raise InvalidValue("There is no such setting now. The settings of a project exist while it "
+                           "runs.")
 
     def _password(self, value: Any) -> str | None:
         if value == "":
             # It would mean either of two things: keep the one that there is, or have none.
-            raise Refused("A password cannot be empty. To have none, remove it: on the Settings "
-                          "page, with warrior-ctl set http_password= or, by the API, with null.")
+            raise InvalidValue("A password cannot be empty. To have none, remove it: on the "
+                               "Settings page, with warrior-ctl set http_password= or, by the API, "
+                               "with null.")
         if value is not None:
             return built_in.check_password(value)
         if self.password_needed:
-            raise Refused("This page can be reached from other machines, so it needs a password. "
-                          "Set another one instead.")
+            raise InvalidValue("This page can be reached from other machines, so it needs a "
+                               "password. Set another one instead.")
         return None
 
     def key_name(self, name: str, keys: Collection[str]) -> str:
@@ -97,7 +100,7 @@ class SettingsCheck:
         if not text and value.default is not None:
             return None
         if sentence := value.check_value(text):
-            raise Refused(sentence)
+            raise InvalidValue(sentence)
         return str(value.convert_value(text))
 
     def projects_with(

@@ -52,7 +52,7 @@ class PipelineRecovery:
             locks=True, next_try=_WITH_RESUME)
         self._keeper.queue.on_full += lambda why: runner.hold(why, "queue")
         self._records: list[Sealed] = []
-        self._carrying: Recovery | None = None
+        self._recovery: Recovery | None = None
         self._work: asyncio.Task[None] | None = None
 
     async def look(self, resume: bool) -> None:
@@ -89,24 +89,24 @@ class PipelineRecovery:
         """Carry on what was found, before an item is begun."""
         if not self._records:
             return
-        self._runner.hold(FIRST, "carried")
-        self._carrying = Recovery(
+        self._runner.hold(FIRST, "recovery")
+        self._recovery = Recovery(
             self._keeper, self._data_dir, keep_data=self._runner.keep_data,
             runner_for=lambda project: self._runner, load=self._load, unload=None, limiters={})
-        self._work = asyncio.get_running_loop().create_task(self._carry_on(self._carrying))
+        self._work = asyncio.get_running_loop().create_task(self._resume(self._recovery))
 
-    async def _carry_on(self, carrying: Recovery) -> None:
+    async def _resume(self, recovery: Recovery) -> None:
         try:
-            await carrying.go_first(self._records)
+            await recovery.go_first(self._records)
         finally:
-            self._runner.hold(None, "carried")
+            self._runner.hold(None, "recovery")
 
     async def close(self) -> None:
         """Say what is kept; bring the journal to the disk."""
         if self._work is not None:
             self._work.cancel()
-        if self._carrying is not None:
-            self._carrying.close()
+        if self._recovery is not None:
+            self._recovery.close()
         for kept in self._keeper.kept.values():
             logger.warning("The finished item %s is kept in %s. %s It is carried on %s.",
                            kept.sealed.describe(), kept.sealed.folder, kept.why, _WITH_RESUME)

@@ -102,7 +102,7 @@ class BoundedServer(HTTPServer):
         if client is None:
             return delegate  # it has just been closed to make room
         client.since, client.working, client.body = time.monotonic(), False, 0
-        return _Noting(delegate, client, self._check_bodies)
+        return _RequestWatch(delegate, client, self._check_bodies)
 
     def on_close(self, server_conn: object) -> None:
         super().on_close(server_conn)
@@ -153,7 +153,7 @@ class BoundedServer(HTTPServer):
             self._look_later()
 
 
-class _Noting(httputil.HTTPMessageDelegate):
+class _RequestWatch(httputil.HTTPMessageDelegate):
     """Notes when a request has come, and when all of it has."""
 
     def __init__(self, delegate: httputil.HTTPMessageDelegate, client: Client,

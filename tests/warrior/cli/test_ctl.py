@@ -267,7 +267,7 @@ def test_stop_of_one_project(daemon: Daemon, said: Any) -> None:
 def test_stop_of_a_project_that_is_not_chosen(
     name: str, sentence: str, daemon: Daemon, said: Any
 ) -> None:
-    """Refused with what can be done, and nothing is changed."""
+    """CommandRefused with what can be done, and nothing is changed."""
     status, _, err = said("stop", name)
     assert status == 1 and sentence in err
     assert all(method == "GET" for method, _, _ in daemon.asked)

@@ -20,7 +20,7 @@ from warrior.daemon.machine import Sample
 from warrior.web import sections
 from warrior.web.board import ItemView
 from warrior.web.live import Hub, hub, logs
-from warrior.web.live.feed import WINDOW, Feed
+from warrior.web.live.feed import WINDOW, LogFeed
 from warrior.web.program import PipelineProgram
 
 LINE = "x" * 99 + "\n"
@@ -421,7 +421,7 @@ def test_slow_page_gets_a_snapshot_and_the_number_of_lines(console: RunningConso
 
 def test_feed_keeps_the_newest_whole_lines() -> None:
     """A window's worth, from the start of a line; the rest is counted."""
-    feed = Feed("a")
+    feed = LogFeed("a")
     for number in range(100_000):
         feed.add(f"{number}\n")
     text, skipped, lines = feed.take()

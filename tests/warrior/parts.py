@@ -14,7 +14,7 @@ from pipeline_core.net.governor import Governor
 from pipeline_core.runner import Runner
 from warrior.checkout.checkout import Checkouts
 from warrior.config.config import OperatorProject
-from warrior.daemon.commands import Warrior
+from warrior.daemon.facade import WarriorFacade
 from warrior.daemon.lifecycle import Lifecycle, State
 from warrior.daemon.overview import Overview
 from warrior.daemon.view_models import ProjectCard
@@ -134,7 +134,7 @@ async def make_parts(
         keep_data=False, governor=governor, item_prefix=lambda: f"test-{next(numbers)}")
     supervisor = Supervisor(settings, catalogue, lifecycle, services)
     overview = Overview(settings, catalogue, hq, lifecycle, supervisor)
-    warrior = Warrior(settings, catalogue, hq, lifecycle, supervisor, overview, facts={},
+    warrior = WarriorFacade(settings, catalogue, hq, lifecycle, supervisor, overview, facts={},
                       read_log=lambda: b"")
     if nickname:
         await settings.save({"downloader": nickname, "concurrent_items": str(concurrent)})

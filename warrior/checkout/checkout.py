@@ -26,9 +26,9 @@ from warrior.checkout.git_messages import shown
 from warrior.checkout.installer import INSTALLER, install
 from warrior.checkout.sources import Source, source_of
 from warrior.checkout.tree import remove_tree
+from warrior.checkout.versions import AGAIN, VersionStore
 from warrior.checkout.versions import CheckoutError as CheckoutError
 from warrior.checkout.versions import Version as Version
-from warrior.checkout.versions import VersionStore
 from warrior.process.threads import in_thread
 from warrior.projects.entry import NAME_RULE, Entry, is_project_name
 
@@ -251,14 +251,13 @@ class Checkouts:
 
 
 def _disk_trouble(error: OSError, folder: str) -> CheckoutError:
-    again = "It is tried again by itself."
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return CheckoutError("The disk is full: there is no room for the project's code.",
                              code="disk", advice=f"Make room on the disk that holds {folder}. "
-                             + again)
+                             + AGAIN)
     if error.errno in RESOURCE_ERRORS:
         return CheckoutError(
-            f"This machine has no room for that now: {error.strerror}.", code="disk", advice=again)
+            f"This machine has no room for that now: {error.strerror}.", code="disk", advice=AGAIN)
     return CheckoutError(
         f"{error.filename or folder}: {error.strerror or error}.", code="disk",
-        advice="The user that runs the warrior has to be able to write there. " + again)
+        advice="The user that runs the warrior has to be able to write there. " + AGAIN)

@@ -12,7 +12,7 @@ from pipeline_core.net.http import DEADLINE
 from warrior.checkout.git_address import Address, NoAnswerInTime, locate
 from warrior.checkout.git_messages import explain, no_code, shown
 from warrior.checkout.tree import remove_tree
-from warrior.checkout.versions import CheckoutError
+from warrior.checkout.versions import AGAIN, CheckoutError
 from warrior.process.program import ProgramResult, clean_environment, run_program
 from warrior.process.threads import in_thread
 
@@ -180,7 +180,7 @@ class Git:
             return await locate(there, folder, self._environment, timeout)
         except NoAnswerInTime:
             raise CheckoutError(f"{shown(url)} {late.format(_time(timeout))}.", code="git",
-                                advice="It is tried again by itself.", reached=False) from None
+                                advice=AGAIN, reached=False) from None
 
     async def _ask(
         self, url: str, address: Address, folder: str, local: bool, pattern: str, *options: str
@@ -203,7 +203,7 @@ class Git:
             output = output.replace(address.url, shown(address.url))
         if ended.timed_out:
             raise CheckoutError(f"{shown(url)} {late}.", code="git",
-                                advice="It is tried again by itself.", output=output,
+                                advice=AGAIN, output=output,
                                 reached=False)
         if ended.returncode != 0:
             error, perhaps_ours = explain(output, url, folder)
@@ -232,7 +232,7 @@ class Git:
             if error.errno in RESOURCE_ERRORS:
                 raise CheckoutError(
                     f"git cannot be started now: {error.strerror}.", code="git",
-                    advice="It is tried again by itself.") from error
+                    advice=AGAIN) from error
             raise CheckoutError(
                 f"git cannot be started: {error.strerror}.", code="git",
                 advice="Install git, for example with: sudo apt-get install git") from error

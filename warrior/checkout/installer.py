@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from pipeline_core.engine.child import RESOURCE_ERRORS, Children
 from pipeline_core.engine.files import write_whole
-from warrior.checkout.versions import CheckoutError
+from warrior.checkout.versions import AGAIN, CheckoutError
 from warrior.process.program import ProgramResult, clean_environment, run_program
 from warrior.process.threads import in_thread
 
@@ -55,7 +55,7 @@ async def install(
     tail = ended.output[-_TAIL:]
     if ended.timed_out:
         raise CheckoutError(
-            f"The project's {INSTALLER} was ended: it had not finished after "
+            f"The project's {INSTALLER} was ended because it had not finished after "
             f"{timeout / 60:.3g} minutes.", code="install", advice=_RUN_ANYWAY, output=tail)
     if ended.returncode != 0:
         raise CheckoutError(
@@ -90,7 +90,7 @@ def _cannot_run(path: str, error: OSError) -> CheckoutError:
     if error.errno in RESOURCE_ERRORS:
         return CheckoutError(
             f"The project's {INSTALLER} cannot be started now: {error.strerror}.",
-            code="install", advice="It is tried again by itself.")
+            code="install", advice=AGAIN)
     if error.errno == errno.ENOENT:
         return CheckoutError(
             f"The project's {INSTALLER} cannot be run: the program that its first line names is "
@@ -118,11 +118,11 @@ def _how(returncode: int) -> str:
 
 def _advice(output: str) -> str:
     if re.search(r"\bsudo\b", output):
-        return ("It wanted to use sudo, which the warrior may not. Do by hand, as root, what it "
-                "wanted to do, then try again.")
+        return ("It tried to use sudo, which the warrior may not do. Do by hand, as root, what it "
+                "tried to do, then try again.")
     if re.search(r"No space left on device|Disk quota exceeded", output):
         return "The disk is full: make room, then try again."
-    return "What it printed says why. Put that right, then try again."
+    return "Its output says why. Fix that, then try again."
 
 
 def _make_executable(path: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Protocol
 from warrior.checkout.git import Git, Head, is_remote, is_repository, is_scp_like
 from warrior.checkout.git_messages import shown
 from warrior.checkout.tree import FolderTooLarge, copy_tree, digest_tree
-from warrior.checkout.versions import CheckoutError
+from warrior.checkout.versions import AGAIN, CheckoutError
 from warrior.process.threads import in_thread
 from warrior.projects.entry import Entry
 
@@ -80,7 +80,7 @@ class FolderSource:
         await in_thread(copy_tree, self.repository, target)
         if await self._digested(target) != self._digest:
             raise CheckoutError(f"{self.repository} changed while it was copied.", code="git",
-                                advice="It is tried again by itself.")
+                                advice=AGAIN)
         return self._digest
 
     async def _digested(self, path: str) -> str:

@@ -21,6 +21,9 @@ from typing import Any
 from pipeline_core.engine.files import make_folder, write_whole
 from warrior.checkout.tree import remove_tree
 
+#: What follows of itself after most troubles, as advice.
+AGAIN = "It will be tried again automatically."
+
 _PIPELINE = "pipeline.py"
 _RECORD = re.compile(r".+-[0-9a-f]{12}(-[0-9]+)?\.json")
 

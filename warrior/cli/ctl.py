@@ -62,7 +62,8 @@ def _parser() -> Parser:
     def now(made: Parser, words: str) -> None:
         made.add_argument("--now", action="store_true", help=words)
 
-    command("status", "what it does or why not, whose turn it is, and the next try", _status)
+    command("status", "what the warrior does, or why it does nothing and when it tries next",
+            _status)
     command("projects", "what is on offer, and what is chosen", _projects)
     command("select", "choose these projects, in this order", _select).add_argument(
         "names", metavar="NAME", nargs="+", help="a project; auto is Archive Team's choice")
@@ -71,21 +72,21 @@ def _parser() -> Parser:
         "values", metavar="NAME=VALUE", nargs="+", type=_assignment,
         help="NAME alone reads the value from standard input: others cannot see it there; "
              "http_password= removes the password")
-    stop = command("stop", "no new items, and stay; PROJECT: choose it no longer", _stop)
+    stop = command("stop", "start no new items; with PROJECT: deselect that project", _stop)
     stop.add_argument("project", metavar="PROJECT", nargs="?")
-    now(stop, "end the items at work as well")
-    command("keep-running", "take a stop back", _keep_running)
-    now(command("shutdown", "finish the items at work, then end", _shut_down), "end them now")
-    now(command("restart", "finish the items at work, then start anew", _restart), "end them now")
+    now(stop, "also end the items at work")
+    command("keep-running", "take back a stop", _keep_running)
+    now(command("shutdown", "finish the items at work, then shut down", _shut_down), "end them now")
+    now(command("restart", "finish the items at work, then restart", _restart), "end them now")
     for name, words, function in (
-            ("retry", "try a project that cannot run again now", _retry),
+            ("retry", "try again now to run a project that cannot run", _retry),
             ("update", "look for new code of a project now", _update),
-            ("install-anyway", "go on although the project's installer failed", _install_anyway)):
+            ("install-anyway", "run a project although its installer failed", _install_anyway)):
         command(name, words, function).add_argument("project", metavar="PROJECT")
-    command("keys", "the API keys of scripts", _keys)
+    command("keys", "list the API keys of scripts", _keys)
     command("make-key", "make an API key; it is printed once", _make_key).add_argument(
         "name", metavar="NAME", help="what the key is for")
-    command("revoke-key", "let an API key count no longer", _revoke_key).add_argument(
+    command("revoke-key", "revoke an API key", _revoke_key).add_argument(
         "name", metavar="NAME")
     command("log", "the warrior's log, or what a project's code printed", _log).add_argument(
         "project", metavar="PROJECT", nargs="?")
@@ -133,7 +134,7 @@ def _set(client: Client, given: Any) -> tuple[Any, str]:
     done = [ctl_text.one_line(name) for name in values if not (removed and name == _PASSWORD)]
     told = [f"Set: {', '.join(done)}."] if done else []
     if removed:
-        told.append("The password has been removed. Everybody who uses this machine can now "
+        told.append("The password has been removed. Anyone who uses this machine can now "
                     "control the warrior.")
     return answer, " ".join(told)
 
@@ -176,8 +177,8 @@ def _shut_down(client: Client, given: Any) -> tuple[Any, str]:
 
 def _restart(client: Client, given: Any) -> tuple[Any, str]:
     answer = client.post("/api/restart", {"now": given.now})
-    return answer, _told(answer, "It starts anew now." if given.now else
-                         "It starts anew when the items at work are done.")
+    return answer, _told(answer, "It restarts now." if given.now else
+                         "It restarts when the items at work are done.")
 
 
 def _told(answer: Any, *sentences: str) -> str:

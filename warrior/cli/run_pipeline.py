@@ -30,7 +30,7 @@ seconds stops at once. Touching the stop file is like the first interrupt.
 exit status: 0 stopped as asked, or all items done; 1 the pipeline could not be
 loaded (--check: or something that it needs is missing; --new: the folder could not be
 written); 64 wrong usage; 69 the page's address cannot be bound; 78 refused, because
-anybody could command it (see --address), or a newer version has written the journal of
+anyone could command it (see --address), or a newer version has written the journal of
 finished items."""
 
 
@@ -114,8 +114,8 @@ def _parser() -> Parser:
         epilog=_EPILOG)
     add = parser.add_argument
     add("--concurrent", metavar="N", type=_number(1), default=1,
-        help="how many items run at once (default: 1); those that only have to be uploaded run "
-             "beside them. Trackers may ban clients with more than 6")
+        help="how many items run at once (default: 1), not counting those that only need to be "
+             "uploaded. Trackers may ban clients with more than 6")
     add("--max-items", metavar="N", type=_number(1), help="stop after so many items")
     add("--stop-file", metavar="FILE", default="STOP",
         help="stop when this file is touched (default: STOP)")
@@ -130,14 +130,14 @@ def _parser() -> Parser:
     add("--http-username", metavar="U", help="the page's user name; also: HTTP_USERNAME in the "
         "environment")
     add("--http-password", metavar="P",
-        help="the page's password; others on this machine can see it here, so better "
-             "put it into the environment variable HTTP_PASSWORD")
+        help="the page's password; others on this machine can see it here, so put it into the "
+             "environment variable HTTP_PASSWORD instead")
     add("--public-url", metavar="URL", type=_checked(options.public_url), default="",
         help="where a reverse proxy shows the page; it then needs a password")
     add("--proxy-addresses", metavar="ADDRESSES", type=_checked(options.networks), default=(),
         help="the proxies that are believed about who asks (default: one on this machine)")
     add("--insecure-no-password", action="store_true",
-        help="let everybody who reaches the address command this program")
+        help="allow anyone who can reach the address to command this program")
     add("--context-value", metavar="N=TEXT", type=_context_value, action="append", default=[],
         help="a global variable for the pipeline file (may be given more than once)")
     add_author_options(add)
@@ -154,8 +154,8 @@ def add_author_options(add: Callable[..., object]) -> None:
         help=f"with --check: how long loading may take (default: {LOAD_TIME})")
     add("--new", metavar="NAME", help="write a project to start from into a new folder NAME")
     add("--auto-update", action="store_true",
-        help="when the git repository of PIPELINE has something new, pull it and start anew as "
-             "soon as the items at work are done")
+        help="when the git repository of PIPELINE has something new, pull it and restart as soon "
+             "as the items at work are done")
     add("--update-interval", metavar="SECONDS", type=_number(1), default=UPDATE_INTERVAL,
         help=f"with --auto-update: how often to look (default: {UPDATE_INTERVAL})")
 
@@ -207,8 +207,8 @@ def parse_pipeline_options(
         "HTTP_USERNAME", "HTTP_PASSWORD", "HTTP_API_KEY"))
     if api_key and len(api_key) < SHORTEST_KEY:
         parser.exit(exits.BAD_CONFIGURATION, (
-            f"run-pipeline: HTTP_API_KEY in the environment is too easily guessed: take at least "
-            f"{SHORTEST_KEY} random characters, or leave it out.\n"))
+            f"run-pipeline: HTTP_API_KEY in the environment is too easy to guess: use at least "
+            f"{SHORTEST_KEY} random characters, or remove it.\n"))
     on_command_line = bool(given.http_password)
     password = password if given.http_password is None else given.http_password
     web_server = not (given.disable_web_server or given.check or given.new is not None)
@@ -217,10 +217,10 @@ def parse_pipeline_options(
     if insecure and not given.insecure_no_password:
         option = "--public-url" if given.public_url else "--address"
         parser.exit(exits.BAD_CONFIGURATION, (
-            f"run-pipeline: at {given.public_url or given.address} anybody could command this "
-            "program. Set a password (the environment variable HTTP_PASSWORD, or "
-            f"--http-password), leave {option} out, or say --insecure-no-password if you mean "
-            "it.\n"))
+            "run-pipeline: anyone could command this program at "
+            f"{given.public_url or given.address}. Set a password (the environment variable "
+            f"HTTP_PASSWORD, or --http-password), remove {option}, or use --insecure-no-password "
+            "if that is what you want.\n"))
     return PipelineOptions(
         pipeline=pipeline, downloader=downloader, concurrent=given.concurrent,
         max_items=given.max_items, stop_file=given.stop_file, web_server=web_server,

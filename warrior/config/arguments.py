@@ -20,7 +20,7 @@ grace time; a second one ends them at once.
 
 exit status: 0 shut down; 1 the installation is not whole; 64 wrong usage; 69 the page's
 address cannot be bound; 73 another warrior uses the state folder; 75 to be started
-again; 78 the configuration is wrong, or anybody could command it (see --address)."""
+again; 78 the configuration is wrong, or anyone could command it (see --address)."""
 
 
 def parse_arguments(

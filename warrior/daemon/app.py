@@ -21,9 +21,9 @@ from pipeline_core.recovery.journal import Journal, JournalTooNew, JournalUnusab
 from pipeline_core.recovery.keeper import Keeper
 from warrior.checkout.checkout import Checkouts
 from warrior.config.config import WarriorOptions
-from warrior.daemon.commands import Warrior
 from warrior.daemon.daemon_log import DaemonLog
 from warrior.daemon.disk_watch import DiskWatch
+from warrior.daemon.facade import WarriorFacade
 from warrior.daemon.lifecycle import Lifecycle
 from warrior.daemon.machine import MachineMonitor
 from warrior.daemon.notify import Notifier, runs_as_service
@@ -126,14 +126,14 @@ async def _run(
     parts.push_async_callback(background.close, PATIENCE)
     overview = Overview(settings, catalogue, hq, lifecycle, supervisor)
     overview.note_dangers(access, options, environment)
-    commander = Warrior(
+    facade = WarriorFacade(
         settings, catalogue, hq, lifecycle, supervisor, overview, facts=options.facts(),
         read_log=log.read)
-    commander.on_keep_running += recovery.resume
-    notifier.follow(commander, lifecycle)
-    shutdown = Shutdown(commander, lifecycle, notifier, options, environment)
+    facade.on_keep_running += recovery.resume
+    notifier.follow(facade, lifecycle)
+    shutdown = Shutdown(facade, lifecycle, notifier, options, environment)
     console = parts.enter_context(closing(
-        open_warrior_page(commander, machine, options, access, settings)))
+        open_warrior_page(facade, machine, options, access, settings)))
     console.open_control_socket(state.file("control.sock"))
     logger.info("archive-warrior %s, state in %s.", warrior.__version__, options.state_dir)
     shutdown.handle_signals(loop)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from warrior.daemon.lifecycle import Lifecycle, State
 
 if TYPE_CHECKING:
-    from warrior.daemon.commands import Warrior
+    from warrior.daemon.facade import WarriorFacade
 
 logger = logging.getLogger(__name__)
 
@@ -74,17 +74,17 @@ class Notifier:
         """Whether there is a manager to tell."""
         return self._socket is not None
 
-    def follow(self, commander: Warrior, lifecycle: Lifecycle) -> None:
+    def follow(self, facade: WarriorFacade, lifecycle: Lifecycle) -> None:
         """Tell the manager the sentence at the top as it changes, and that the end has begun."""
         def changed(section: str) -> None:
             if section == "status" and self.enabled:
-                self.status(commander.status().text)
+                self.status(facade.status().text)
 
         def moved(lifecycle: Lifecycle) -> None:
             if lifecycle.state is State.ENDING:
                 self.stopping()
 
-        commander.on_change += changed
+        facade.on_change += changed
         lifecycle.on_change += moved
 
     def ready(self) -> None:
@@ -135,7 +135,7 @@ class Notifier:
             self._send(WATCHDOG="1")
             self._feed_after(self._period / FEEDS)
         else:
-            logger.warning("The loop was held up for %.1f s.", late)
+            logger.warning("The loop was blocked for %.1f s.", late)
             # Looked at again soon: one long step is over then, an overloaded loop is not.
             self._feed_after(min(1.0, self._period / FEEDS / 4))
 

@@ -1,4 +1,4 @@
-"""What earlier runs have sealed: carried on before anything is claimed.
+"""Items that earlier runs have sealed: resumed before any new item is claimed.
 
 Each project has a runner of its own for these items, beside that of its run; a project need
 not be chosen, nor on offer any more.
@@ -54,7 +54,7 @@ class WarriorRecovery:
     # -- what it tells -----------------------------------------------------------------
     @property
     def at_work(self) -> int:
-        """How many items are carried on now."""
+        """How many items are being resumed."""
         return len(self._recovery.items)
 
     def waiting(self) -> list[Waiting]:
@@ -65,7 +65,7 @@ class WarriorRecovery:
         """``(project, version, pipeline)`` that they go through."""
         for pipeline, project in self._recovery.pipelines().items():
             version = self._codes.get(pipeline, "")
-            yield project, f"{version} carried on".strip(), pipeline
+            yield project, f"{version} resumed".strip(), pipeline
 
     def notices(self) -> list[Notice]:
         """What is kept and cannot go on by itself, and trouble with the journal."""
@@ -76,7 +76,7 @@ class WarriorRecovery:
         for folder in self._keeper.journal.unreadable:
             found.append(Notice(
                 f"kept-{folder.rpartition('/')[2]}", "kept", f"The finished files in {folder} are "
-                "kept: what they need to be uploaded cannot be read any more.", tone="trouble",
+                "kept, but the record of how to upload them can no longer be read.", tone="trouble",
                 new=False))
         for item_id, kept in self._keeper.kept.items():
             found.append(Notice(
@@ -87,7 +87,7 @@ class WarriorRecovery:
 
     # -- what it is told -----------------------------------------------------------------
     def resume(self) -> None:
-        """Carry on all that is sealed and not at work; nothing is claimed meanwhile."""
+        """Resume all that is sealed and not at work; nothing is claimed meanwhile."""
         self._stopped = False
         at_work = {item.item_id for run in self._supervisor.runs.values()
                    for item in run.runner.active_items}
@@ -97,7 +97,7 @@ class WarriorRecovery:
             return
         self._holding += 1
         self._supervisor.hold(FIRST, "recovery")
-        self._services.background.start(self._resume(records), "Going on with finished items")
+        self._services.background.start(self._resume(records), "Resuming finished items")
 
     async def _resume(self, records: list[Sealed]) -> None:
         try:
@@ -115,7 +115,7 @@ class WarriorRecovery:
         await self._services.checkouts.sweep(keep)
 
     def stop_now(self, kill_after: float) -> None:
-        """End them now; the next start carries them on."""
+        """End them now; the next start resumes them."""
         self._stopped = True
         for runner in list(self._runners.values()):
             runner.stop_now(kill_after)
@@ -147,7 +147,7 @@ class WarriorRecovery:
     async def _load(self, sealed: Sealed) -> LoadedPipeline:
         versions = await self._services.checkouts.ready_versions([(sealed.project, sealed.version)])
         if not versions:
-            raise LoadError(f"its version {sealed.version[:7]} is not on this machine any more.")
+            raise LoadError(f"its version {sealed.version[:7]} is no longer on this machine.")
         loaded = await self._loader.load(versions[0], lambda text: None, sealed.downloader)
         for value in loaded.config_values:
             if value.name.startswith("shared:"):

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from warrior.daemon.commands import KILL_AFTER_IN_HASTE, Warrior
+from warrior.daemon.facade import KILL_AFTER_IN_HASTE, WarriorFacade
 from warrior.daemon.lifecycle import Ending, Lifecycle, State
 from warrior.daemon.poweroff import Order, PowerOffError, give_order
 from warrior.process import exits
@@ -28,10 +28,10 @@ class Shutdown:
     """
 
     def __init__(
-        self, commander: Warrior, lifecycle: Lifecycle, notifier: Notifier,
+        self, facade: WarriorFacade, lifecycle: Lifecycle, notifier: Notifier,
         options: WarriorOptions, environment: Mapping[str, str],
     ) -> None:
-        self._commander = commander
+        self._facade = facade
         self._lifecycle = lifecycle
         self._notifier = notifier
         self._options = options
@@ -41,7 +41,7 @@ class Shutdown:
         self._signalled = False
         self._ended = asyncio.Event()
         lifecycle.on_change += self._lifecycle_changed
-        commander.on_keep_running += self._keep_running
+        facade.on_keep_running += self._keep_running
 
     def handle_signals(self, loop: asyncio.AbstractEventLoop) -> None:
         """From now on signals end the warrior."""
@@ -66,11 +66,11 @@ class Shutdown:
 
     def _stop(self, why: str, advice: str = "") -> None:
         grace = self._options.grace_time
-        logger.info("%s %d items get %.0f seconds to finish.%s", why, self._commander.active(),
+        logger.info("%s %d items get %.0f seconds to finish.%s", why, self._facade.active(),
                     grace, advice)
         self._signalled = True
         self._notifier.extend_timeout(grace + 30)
-        self._commander.end(why, Ending.SHUT_DOWN)
+        self._facade.end(why, Ending.SHUT_DOWN)
         asyncio.get_running_loop().call_later(grace, self._grace_is_over)
 
     def _grace_is_over(self) -> None:
@@ -80,7 +80,7 @@ class Shutdown:
     def _stop_now(self, why: str, kill_after: float = KILL_AFTER_IN_HASTE) -> None:
         logger.info("%s Stopping at once.", why)
         self._signalled = True
-        self._commander.end(why, Ending.SHUT_DOWN, now=True, kill_after=kill_after)
+        self._facade.end(why, Ending.SHUT_DOWN, now=True, kill_after=kill_after)
 
     def _keep_running(self) -> None:
         self._signalled = False

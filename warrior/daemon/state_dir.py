@@ -66,7 +66,7 @@ class StateDirectory:
         except OSError as error:
             raise StateUnusable(
                 f"The state folder cannot be used: {error}. Choose another one with --state-dir, "
-                "or let this user write there.") from error
+                "or give this user write access to it.") from error
         ends = time.monotonic() + timeout
         while True:
             try:
@@ -94,8 +94,8 @@ class StateDirectory:
         self._lock.seek(0)
         pid, _, command = self._lock.read(2000).strip().partition(" ")
         who = f"process {pid} ({command})" if pid.isdigit() else "another process"
-        return (f"The state folder {self.path} is used by another warrior: {who}. Stop that one, "
-                "or give this one a folder of its own with --state-dir.")
+        return (f"Another warrior uses the state folder {self.path}: {who}. Stop that one, or give "
+                "this one a folder of its own with --state-dir.")
 
     # -- item folders ------------------------------------------------------------
     def begin_items(self, journal: Journal, keep_data: bool) -> Callable[[], str]:
@@ -179,8 +179,8 @@ def _make_private(path: str) -> None:
         with contextlib.suppress(OSError):
             os.chmod(path, stat.S_IMODE(mode) & ~0o077)
             return
-    logger.warning("Others on this machine can look into the state folder %s. Better give the "
-                   "warrior one of its own with --state-dir.", path)
+    logger.warning("Others on this machine can look into the state folder %s. Give the warrior a "
+                   "folder of its own with --state-dir.", path)
 
 
 def _private(path: str, flags: int) -> int:

@@ -7,7 +7,7 @@ import json
 import logging
 import random as random_numbers
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pipeline_core.engine.files import write_whole
 from pipeline_core.event import Event
@@ -15,6 +15,9 @@ from warrior.projects.choice import Choice, choose, shares_of
 from warrior.projects.entry import NAME_RULE, Entry, is_project_name
 from warrior.projects.hq_answer import Offer, UnexpectedAnswer, offer_json, parse_answer, read_offer
 from warrior.projects.shipped import read_shipped
+
+if TYPE_CHECKING:
+    from warrior.config.config import OperatorProject
 
 __all__ = ["Catalogue", "Entry", "UnexpectedAnswer"]
 
@@ -24,19 +27,6 @@ logger = logging.getLogger(__name__)
 _LARGEST_FILE = 32 << 20
 #: So many names that HQ dropped are remembered.
 _MOST_GONE = 1000
-
-
-class OperatorEntry(Protocol):
-    """A project that the operator adds in warrior.conf."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def repository(self) -> str: ...
-    @property
-    def title(self) -> str: ...
-    @property
-    def description(self) -> str: ...
 
 
 class Catalogue:
@@ -54,7 +44,7 @@ class Catalogue:
         self,
         path: str,
         *,
-        operator: Sequence[OperatorEntry] = (),
+        operator: Sequence[OperatorProject] = (),
         shipped_dir: str | None = None,
         hq_url: str | None = None,
         random: random_numbers.Random | None = None,
@@ -123,11 +113,11 @@ class Catalogue:
             self._arrange()
             self.on_change(self)
 
-    def _add_operator(self, one: OperatorEntry) -> None:
+    def _add_operator(self, one: OperatorProject) -> None:
         if not is_project_name(one.name):
             self._operator_refused.append(
-                f"Left out of the operator's projects: one is named {one.name!r}, "
-                f"but {NAME_RULE}. Change its [project …] line in warrior.conf.")
+                f"The operator's project {one.name!r} is left out: {NAME_RULE}. Change its "
+                "[project …] line in warrior.conf.")
             return
         self._operator.append(Entry(
             name=one.name, title=one.title or one.name, description=one.description,
@@ -160,8 +150,8 @@ class Catalogue:
         except FileNotFoundError:
             pass  # the first start
         except (OSError, UnexpectedAnswer) as error:
-            logger.warning("The list of projects in %s cannot be used (%s); Warrior HQ is "
-                           "asked for a new one.", self.path, error)
+            logger.warning("The list of projects in %s cannot be used (%s). Warrior HQ is asked "
+                           "for a new one.", self.path, error)
         return shipped, None
 
     def _read_kept(self, data: bytes) -> tuple[str, Offer, Choice] | None:

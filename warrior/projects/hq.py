@@ -130,9 +130,9 @@ class HQ:
             return self._note_failure(str(error), True)
         except Exception:
             # A fault of ours must not end the asking; it is shown, and tried again.
-            logger.exception("The answer of Warrior HQ could not be dealt with")
-            return self._note_failure("its answer could not be dealt with; the daemon's log "
-                                      "says more", True)
+            logger.exception("The answer of Warrior HQ could not be processed")
+            return self._note_failure("its answer could not be processed; the warrior's log "
+                                      "has the details", True)
         self._note_success()
         return max(0.0, self._asked_at + self._interval - time.monotonic())
 
@@ -197,7 +197,7 @@ class HQ:
             phrase = http.client.responses.get(response.code, "")
             return f"it answered {response.code} {phrase}".rstrip()
         if isinstance(error, HTTPTimeoutError):
-            return f"no whole answer within {self._limits.deadline:.0f} seconds"
+            return f"no complete answer within {self._limits.deadline:.0f} seconds"
         if isinstance(error, HTTPStreamClosedError):
             return "the connection broke off"
         if isinstance(error, socket.gaierror):
@@ -217,9 +217,9 @@ class HQ:
         known = self.unreachable_since
         if known is None or abs((since - known).total_seconds()) > _CLOCK_MOVED:
             self.unreachable_since = known = since
-        kept = ("The projects it offered last stay." if self._catalogue.hq_names
-                else "It has offered no projects yet.")
-        what = "gives no useful answer" if reached else "cannot be reached"
+        kept = ("The projects that it last offered are kept." if self._catalogue.hq_names
+                else "It has not offered any projects yet.")
+        what = "has given no useful answer" if reached else "cannot be reached"
         reason = f"Warrior HQ {what} since {_clock(known)}: {why}. {kept}"
         assert self._turn is not None
         self.trouble = self._turn.refused(

@@ -123,8 +123,8 @@ class ProjectRun:
                  if not value.is_valid()]
         if not names:
             return None
-        return Problem(f"It needs a value for: {', '.join(names)}.",
-                       "Give it on the Settings page.", code="settings")
+        return Problem(f"Settings have no value yet: {', '.join(names)}.",
+                       "Set them on the Settings page.", code="settings")
 
     def waiting(self) -> list[Waiting]:
         """Why items of it do nothing now."""
@@ -157,8 +157,8 @@ class ProjectRun:
         for item in surplus:
             if allotment.asking == 0:
                 self._dry_until = max(self._dry_until, _next_try(item))
-            item.log_output("Another project has work for this slot: the item has only waited, "
-                            "it is cancelled.")
+            item.log_output("Cancelled: another project has work for this slot, and this item "
+                            "was only waiting.")
             item.cancel()
 
     def moved(self, entry: Entry) -> None:

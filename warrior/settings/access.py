@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: Said on the page and in the log where the operator wanted no password.
-INSECURE = "Everybody who reaches this address can command this program: it has no password."
+INSECURE = "Anyone who can reach this address can command this program: it has no password."
 
 
 class AccessRefused(Exception):
-    """Everybody could command this warrior; ``str()`` says what to do."""
+    """Anyone could command this warrior; ``str()`` says what to do."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,8 +66,8 @@ async def settle_access(
         print(f"run-warrior: The page's password is: {access.made}\n"
               "(User name: any. Change it on the Settings page.)", file=sys.stderr, flush=True)
     if options.password_on_command_line:
-        logger.warning("A password on the command line can be seen by everybody on this "
-                       "machine. Better put it into the configuration file.")
+        logger.warning("Everyone on this machine can see a password on the command line. Put it "
+                       "into the configuration file instead.")
     return access
 
 
@@ -87,8 +87,8 @@ async def _settle(options: WarriorOptions, settings: Settings, container: bool) 
     if demanded:
         option = "public_url" if options.public_url else "address"
         raise AccessRefused(
-            f"At {options.public_url or address} anybody could command this warrior. Set a "
-            "password (http_password in its configuration, or the environment variable "
-            f"WARRIOR_HTTP_PASSWORD), leave the {option} out, or say --insecure-no-password if "
-            "you mean it.")
+            f"Anyone could command this warrior at {options.public_url or address}. Set a password "
+            "(http_password in its configuration, or the environment variable "
+            f"WARRIOR_HTTP_PASSWORD), remove the {option}, or use --insecure-no-password if "
+            "that is what you want.")
     return Access(address, insecure=exposed)

@@ -35,7 +35,7 @@ class Nickname(StringConfigValue):
 def make_downloader() -> Nickname:
     return Nickname(
         "downloader", "Your nickname",
-        "The name under which trackers and leaderboards count what you save.",
+        "Trackers and leaderboards count what you save under this name.",
         regex=f"^{NICKNAME}$", advanced=False)
 
 
@@ -64,9 +64,10 @@ def own_fields(
         Field("concurrent_items", "", concurrent.title, concurrent.description, "number",
               str(concurrent.value), str(concurrent.default), concurrent.min, concurrent.max),
         Field("http_username", "", "User name of this page",
-              "Together with the password. Empty: any name will do.", value=account.username),
+              "Asked for together with the password. Empty: any name is accepted.",
+              value=account.username),
         Field("http_password", "", "Password of this page",
-              "Without one, everybody who can reach this page commands the warrior.",
+              "Without one, anyone who can reach this page can command the warrior.",
               "password"),
     ]
     return [dataclasses.replace(field, editable=field.name not in fixed) for field in fields]
@@ -120,7 +121,7 @@ def is_choice(name: str) -> bool:
 def check_choice(names: Any) -> list[str]:
     """The names, each once. Raises InvalidValue."""
     if isinstance(names, str) or not all(isinstance(name, str) for name in names):
-        raise InvalidValue("What is chosen must be a list of names.")
+        raise InvalidValue("Send the chosen projects as a list of names.")
     if len(names) > MAX_CHOSEN:
         raise InvalidValue(f"At most {MAX_CHOSEN} projects can be chosen.")
     chosen = list(dict.fromkeys(names))

@@ -222,8 +222,8 @@ async def _check(live: _LiveValue, text: str, limits: tuple[int | None, int | No
     if isinstance(value, NumberConfigValue):
         title = str(value.title or value.name)
         if least is not None and most is not None and least > most:
-            raise InvalidValue(f"{title}: no number is allowed by all projects that have this "
-                               "setting. Drop one of them first.")
+            raise InvalidValue(f"{title}: the projects that have this setting allow no common "
+                               "number. Drop one of them first.")
         if sentence := _own_check(NumberConfigValue(title, min=least, max=most), text):
             raise InvalidValue(sentence)
     sentence = (await _check_in_worker(live, text) if live.runs_project_code
@@ -257,7 +257,7 @@ async def _check_in_worker(live: _LiveValue, text: str) -> str | None:
         return await asyncio.wait_for(checked, CHECK_TIME)
     except asyncio.TimeoutError:
         return (f"The project's own check of {title} has not answered within {CHECK_TIME:.0f} "
-                "seconds, as its code is busy. Try again later.")
+                "seconds, because its code is busy. Try again later.")
 
 
 def _text(value: Any) -> str:

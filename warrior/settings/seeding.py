@@ -1,4 +1,4 @@
-"""From what a file and the environment hold to settings that can be used."""
+"""Values for settings that were never set, from the environment; and what a file holds, checked."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ logger = logging.getLogger(__name__)
 def apply_seeds(
     data: Data, seeds: Mapping[str, str], downloader: ConfigValue, concurrent: NumberConfigValue
 ) -> None:
-    """Put the seeds into the data where nothing was ever set. The password stays as typed."""
+    """Set what was never set from the environment (``seeds``). The password stays plain."""
     for key, seed in seeds.items():
         if not seed or data.get(key) or (key == "selected_project" and data.get(ORDER)):
             continue
         try:
             text = _checked(key, seed, downloader, concurrent)
         except InvalidValue as refused:
-            logger.warning("The environment sets %s, which is not used: %s", key, refused)
+            logger.warning("%s from the environment is not used: %s", key, refused)
             continue
         if text:
             data[key] = text
@@ -62,14 +62,14 @@ def within(text: str, number: NumberConfigValue) -> str:
         return text
     allowed = min(max(int(text), number.min), number.max)
     if allowed != int(text):
-        logger.warning("%s items at once are not allowed here; it is %d.", text, allowed)
+        logger.warning("%s items at once are not allowed here: %d is used instead.", text, allowed)
     return str(allowed)
 
 
 def set_valid(value: ConfigValue, text: str) -> None:
     """Set what a file holds; what is not allowed leaves the default."""
     if text and not value.set_value(text):
-        logger.warning("The settings file has a value that is not used. %s", value.error)
+        logger.warning("A value in the settings file is not used. %s", value.error)
         value.error = None
 
 
@@ -78,5 +78,5 @@ def chosen(names: Iterable[str]) -> tuple[str, ...]:
     good = tuple(name for name in names if built_in.is_choice(name))
     for name in names:
         if name not in good:
-            logger.warning("The settings file names a project %r; there can be none.", name)
+            logger.warning("The settings file names a project %r, which cannot exist.", name)
     return good

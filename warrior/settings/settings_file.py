@@ -86,10 +86,10 @@ class SettingsFile:
         try:
             data = parse(_content(self.last_good))
         except (OSError, NotSettings):
-            return Loaded({}, f"{sentence} There is no good copy of it, so all has to be set "
-                          "again.", locked=True)
-        sentence += (" The settings that were good last are used; to begin anew, stop the "
-                     f"warrior and remove {self.last_good} too.")
+            return Loaded({}, f"{sentence} There is no good copy of it, so everything has "
+                          "to be set again.", locked=True)
+        sentence += (" The last good settings are used instead. To start afresh, stop the "
+                     f"warrior and also remove {self.last_good}.")
         try:
             self.write(data)
         except OSError as error:

@@ -1,5 +1,5 @@
 """The journal of run-pipeline: in the pipeline's data folder, which several processes may
-share. Each locks the items that it works on; those of nobody are named, or carried on."""
+share. Each locks the items that it works on; the others are named, or resumed."""
 
 from __future__ import annotations
 
@@ -72,15 +72,15 @@ class PipelineRecovery:
             logger.warning("%s", error)
             return
         for folder in journal.unreadable:
-            logger.warning("The finished files in %s are kept: what they need to be uploaded "
-                           "cannot be read any more.", folder)
+            logger.warning("The finished files in %s are kept, but the record of how to upload "
+                           "them can no longer be read.", folder)
         self._records = [journal.records[item_id] for item_id in found]
         if self._records and not resume:
             names = ", ".join(sealed.describe() for sealed in self._records[:NAMED])
             more = f", and {len(found) - NAMED} more" if len(found) > NAMED else ""
             logger.warning(
-                "Left behind by earlier runs, finished and not reported: %s%s. Give --resume to "
-                "carry on with them.", names, more)
+                "Earlier runs left finished items that are not reported yet: %s%s. Use --resume to "
+                "upload and report them.", names, more)
             for sealed in self._records:
                 self._keeper.unlock(sealed.item_id)
             self._records = []
@@ -108,14 +108,14 @@ class PipelineRecovery:
         if self._recovery is not None:
             self._recovery.close()
         for kept in self._keeper.kept.values():
-            logger.warning("The finished item %s is kept in %s. %s It is carried on %s.",
+            logger.warning("The finished item %s is kept in %s. %s It is resumed %s.",
                            kept.sealed.describe(), kept.sealed.folder, kept.why, _WITH_RESUME)
         await self._keeper.close(PATIENCE)
 
     async def _load(self, sealed: Sealed) -> LoadedPipeline:
         if (sealed.project, sealed.version) != (self._project, self._version):
             raise LoadError(f"it was finished by another version of the code ({sealed.project}). "
-                            "Bring that version back, and resume with it.")
+                            "Resume it with that version.")
         if sealed.downloader != self._downloader:
             raise LoadError(f"it was downloaded as {sealed.downloader}. Resume it under that name.")
         return self._loaded

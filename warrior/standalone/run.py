@@ -125,7 +125,7 @@ class Standalone:
     async def _not_loaded(self) -> int:
         """After an update the next one may load; else there is nothing to wait for."""
         if self.updates is not None and self.anew.after_update and not self.given_up.is_set():
-            logging.info("The update does not load: waiting for the next one.")
+            logging.info("The update cannot be loaded. Waiting for the next one.")
             self.updates.start()
             await self.given_up.wait()
         if self.anew.wanted:
@@ -163,8 +163,8 @@ class Standalone:
 
         options = self.options
         if options.password_on_command_line:
-            logging.warning("A password on the command line can be seen by everybody on this "
-                            "machine. Better put it into the environment variable HTTP_PASSWORD.")
+            logging.warning("Everyone on this machine can see a password on the command line. Put "
+                            "it into the environment variable HTTP_PASSWORD instead.")
         try:
             self.console = make_console(
                 self.runner, None, downloader=options.downloader, stop=self._stop_from_page,
@@ -232,7 +232,7 @@ class Standalone:
     def keep_running(self) -> None:
         """Take back :meth:`stop`."""
         self.interrupts.forget()
-        logging.info("Going on, as asked on the page.")
+        logging.info("Resuming, as asked on the page.")
         self._show_note("")
         self.runner.keep_running()
 
@@ -246,7 +246,7 @@ class Standalone:
         if self.runner.status == "stopped":
             self.hasty = True
         elif self.runner.status == "idle":
-            logging.info("%s Ending before the pipeline was loaded.", why)
+            logging.info("%s Stopping before the pipeline is loaded.", why)
             self.hasty = True
             self.given_up.set()
         else:

@@ -99,7 +99,7 @@ class ItemLogHandler(TextHandler):
 
     async def get(self, item_id: str) -> None:
         if item_id not in self.parts.program.board.items:
-            raise RequestRefused(404, "There is no such item here (any more).")
+            raise RequestRefused(404, "There is no such item, or it is no longer shown.")
         await self.finish_text(lambda: self._text(item_id))
 
     def _text(self, item_id: str) -> str:

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from pipeline_core.project import Project
     from pipeline_core.runner import Runner
     from warrior.config.config import WarriorOptions
-    from warrior.daemon.view_models import WarriorFacade
+    from warrior.daemon.facade import WarriorFacade
+    from warrior.daemon.machine import MachineMonitor
     from warrior.settings.access import Access as SettledAccess
     from warrior.settings.settings import Settings
-    from warrior.web.live.machine import Machine
 
 logger = logging.getLogger(__name__)
 
@@ -189,7 +189,7 @@ def make_console(
 
 
 def make_warrior_console(
-    facade: WarriorFacade, machine: Machine | None, options: ConsoleOptions
+    facade: WarriorFacade, machine: MachineMonitor | None, options: ConsoleOptions
 ) -> Console:
     """The console of the warrior. ``machine`` is watched while a page is open."""
     password = _password(options)
@@ -207,7 +207,7 @@ def make_warrior_console(
 
 
 def open_warrior_page(
-    facade: WarriorFacade, machine: Machine, options: WarriorOptions, access: SettledAccess,
+    facade: WarriorFacade, machine: MachineMonitor, options: WarriorOptions, access: SettledAccess,
     settings: Settings,
 ) -> Console:
     """The console of the warrior, which listens. Raises PageUnavailable."""
@@ -229,7 +229,7 @@ def _password(options: ConsoleOptions) -> PasswordCheck:
 
 def _parts(
     program: Program, facade: WarriorFacade | None, commands: Commands, password: PasswordCheck,
-    machine: Machine | None, options: ConsoleOptions,
+    machine: MachineMonitor | None, options: ConsoleOptions,
 ) -> ConsoleParts:
     try:
         static_dir = options.static_dir or resources.static_dir()

@@ -126,7 +126,7 @@ class BoundedServer(HTTPServer):
             return -over, client.neighbour == HERE, client.is_busy(), client.since
 
         client = min(among, key=worth)
-        logger.info("There are %d connections: one from %s is closed.", len(self._clients),
+        logger.info("There are %d connections, so one from %s is closed.", len(self._clients),
                     client.neighbour)
         del self._clients[client.stream]  # the server has still to be told
         client.stream.close()
@@ -146,7 +146,7 @@ class BoundedServer(HTTPServer):
             if client.written < 0 or written - client.written >= LEAST_READ:
                 client.written, client.written_at = written, now
             elif now - client.written_at >= UNREAD:
-                logger.info("A client from %s has read next to nothing for %.0f s: it is let go.",
+                logger.info("A client from %s has read next to nothing for %.0f s: disconnected.",
                             client.neighbour, UNREAD)
                 client.stream.close()
         if self._clients:

@@ -47,7 +47,7 @@ class RevokeHandler(_KeyHandler):
     async def post(self, name: str) -> None:
         self.no_arguments()
         if name not in self.facade.settings.keys:
-            raise RequestRefused(404, "There is no key of this name (any more).")
+            raise RequestRefused(404, "There is no key of this name.")
         try:
             await self.facade.settings.revoke_key(name)
         except SettingsError as error:

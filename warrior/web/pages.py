@@ -56,7 +56,7 @@ class Handler(RequestHandler):
     def prepare(self) -> None:
         # The gate has seen the head alone.
         if not self.access.holds:
-            raise RequestRefused(401, "What let you in counts no longer: log in again.")
+            raise RequestRefused(401, "Your access has ended: log in again.")
 
     @property
     def access(self) -> Access:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from warrior.daemon import sentence
 from warrior.daemon.item_log import ItemLogs
-from warrior.daemon.view_models import Status, WarriorFacade
+from warrior.daemon.view_models import Status
 from warrior.web import messages, sections
 from warrior.web.board import Board
 from warrior.web.messages import Json
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pipeline_core.pipeline import Pipeline
     from pipeline_core.project import Project
     from pipeline_core.runner import Runner
+    from warrior.daemon.facade import WarriorFacade
 
 Section = Callable[[], Any]
 

@@ -12,7 +12,7 @@ from tornado.web import url
 from warrior.web import api, pages
 
 if TYPE_CHECKING:
-    from warrior.daemon.view_models import WarriorFacade
+    from warrior.daemon.facade import WarriorFacade
     from warrior.web.live import Hub
     from warrior.web.password import PasswordCheck
     from warrior.web.program import Program
@@ -95,7 +95,7 @@ def _warrior_routes(parts: ConsoleParts, facade: WarriorFacade) -> list[Any]:
         url(r"/api/projects/select", warrior_api.SelectHandler, all_parts),
         url(project + r"/log", warrior_api.ProjectLogHandler, all_parts),
         url(project + r"/retry", warrior_api.ProjectCommand,
-            {**all_parts, "command": facade.retry}),
+            {**all_parts, "command": facade.update}),
         url(project + r"/update", warrior_api.ProjectCommand,
             {**all_parts, "command": facade.update}),
         url(project + r"/install-anyway", warrior_api.ProjectCommand,

@@ -11,7 +11,7 @@ from warrior.web.api import CommandHandler, TextHandler
 from warrior.web.pages import RequestRefused
 
 if TYPE_CHECKING:
-    from warrior.daemon.view_models import WarriorFacade
+    from warrior.daemon.facade import WarriorFacade
 
 #: Settings that say who may use the console.
 _ACCOUNT = frozenset({"http_username", "http_password"})

@@ -291,7 +291,7 @@ def test_the_card_of_a_project_that_runs_names_what_it_will_miss(
         (modules / "no_such_module.py").write_text("")
         tool.write_text("#!/bin/sh\n")
         tool.chmod(0o755)
-        parts.warrior.retry("one")
+        parts.warrior.update("one")
         await parts.until(lambda: parts.card("one").problem is None)
         await parts.until(lambda: parts.runner("one").counts["completed"] > 0)
         await parts.close()

@@ -33,7 +33,7 @@ def a_state() -> dict[str, Any]:
     """What a warrior might tell while one project works and one is broken."""
     return {
         "program": {"kind": "warrior", "version": "1.0", "max_concurrent": 6},
-        "status": {"text": "Working on 1 item. 1 waits: No items now.", "whose": "the tracker",
+        "status": {"text": "Working on 1 item. 1 is waiting: No items now.", "whose": "the tracker",
                    "next_in": 41.6, "tone": "working", "note": "Asked to stop on the page."},
         "runner": {"state": "draining", "ending": "restart", "active": 2, "concurrent": 3,
                    "downloader": "someone",
@@ -161,11 +161,11 @@ def test_status(daemon: Daemon, said: Any) -> None:
     status, out, err = said("status")
     assert (status, err) == (0, "")
     assert out == """\
-Working on 1 item. 1 waits: No items now.
+Working on 1 item. 1 is waiting: No items now.
 It is up to the tracker. Next try in 42 s.
 Asked to stop on the page.
 
-State             draining, then it starts anew
+State             draining, then it restarts
 Nickname          someone
 Concurrent items  3 (at most 6)
 Items             2 at work, 120 completed, 2 failed
@@ -237,8 +237,8 @@ http_username     =  (not set)  User name
     ("keep-running", "keep-running", {}, "It goes on."),
     ("shutdown", "shut-down", {"now": False}, "It ends when the items at work are done."),
     ("shutdown --now", "shut-down", {"now": True}, "It ends now."),
-    ("restart", "restart", {"now": False}, "It starts anew when the items at work are done."),
-    ("restart --now", "restart", {"now": True}, "It starts anew now."),
+    ("restart", "restart", {"now": False}, "It restarts when the items at work are done."),
+    ("restart --now", "restart", {"now": True}, "It restarts now."),
     ("retry b", "projects/b/retry", {}, "b is tried again."),
     ("update b", "projects/b/update", {}, "b is looked at for new code."),
     ("update a/../%62", "projects/a%2F..%2F%2562/update", {}, ""),
@@ -414,7 +414,7 @@ def test_removing_the_password(daemon: Daemon) -> None:
     folder = ("--state-dir", str(daemon.state_dir), "set")
     done = command(*folder, "http_password=", "downloader=me")
     assert (done.returncode, done.stdout) == (0, (
-        "Set: downloader. The password has been removed. Everybody who uses this machine can "
+        "Set: downloader. The password has been removed. Anyone who uses this machine can "
         "now control the warrior.\n")), done.stderr
     assert daemon.asked.pop() == ("POST", "/api/settings", {
         "values": {"http_password": None, "downloader": "me"}})

@@ -173,7 +173,7 @@ def test_a_loop_that_is_held_up_does_not_feed_the_watchdog(
         await manager.hears("WATCHDOG", "1", times=2)
 
     talk({"NOTIFY_SOCKET": manager.name, "WATCHDOG_USEC": "600000"}, conversation)
-    assert "The loop was held up for" in caplog.text
+    assert "The loop was blocked for" in caplog.text
 
 
 @pytest.mark.parametrize("environment", [

@@ -19,7 +19,7 @@ from warrior.settings.settings import Settings
 
 
 class SmallWarrior:
-    """Implements :class:`warrior.daemon.view_models.WarriorFacade`. ``called`` says what was asked for."""
+    """Implements :class:`warrior.daemon.facade.WarriorFacade`. ``called`` says what was asked for."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings = settings

@@ -75,7 +75,7 @@ def test_choosing_projects(warrior: WarriorRunning) -> None:
 
 
 @pytest.mark.parametrize("command,called", [
-    ("retry", "retry"), ("update", "update"), ("install-anyway", "install_anyway")])
+    ("retry", "update"), ("update", "update"), ("install-anyway", "install_anyway")])
 def test_commands_for_one_project(warrior: WarriorRunning, command: str, called: str) -> None:
     """For one that there is; for another 404 with a sentence."""
     warrior.on_loop(warrior.warrior.add_card, "a.b-c_d")

@@ -82,7 +82,7 @@ class PageConnection(SockJSConnection):  # type: ignore[misc]
         try:
             self._hub.received(self._reader, json.loads(message))
         except (ValueError, TypeError, RecursionError) as error:
-            logger.info("A page sent what makes no sense and is closed: %s", error)
+            logger.info("A page has sent an invalid message and is closed: %s", error)
             self.abort()
 
     def on_close(self) -> None:
@@ -160,7 +160,7 @@ class WebSocket(OneLine, WebSocketTransport):  # type: ignore[misc]
         try:
             messages = decode(message)
         except ValueError as error:
-            logger.info("A page sent what makes no sense and is closed: %s", error)
+            logger.info("A page has sent an invalid message and is closed: %s", error)
             self.abort_connection()
             return
         self.session.on_messages(messages)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import getpass
 import json
 import os
@@ -76,13 +77,18 @@ def _parser() -> Parser:
     stop.add_argument("project", metavar="PROJECT", nargs="?")
     now(stop, "also end the items at work")
     command("keep-running", "take back a stop", _keep_running)
-    now(command("shutdown", "finish the items at work, then shut down", _shut_down), "end them now")
-    now(command("restart", "finish the items at work, then restart", _restart), "end them now")
-    for name, words, function in (
-            ("retry", "try again now to run a project that cannot run", _retry),
-            ("update", "look for new code of a project now", _update),
-            ("install-anyway", "run a project although its installer failed", _install_anyway)):
-        command(name, words, function).add_argument("project", metavar="PROJECT")
+    for name, what, words, told in (
+            ("shutdown", "shut-down", "shut down", "The warrior shuts down"),
+            ("restart", "restart", "restart", "The warrior restarts")):
+        now(command(name, f"finish the items at work, then {words}",
+                    functools.partial(_end, what, told)), "end them now")
+    for name, words, told in (
+            ("retry", "try again now to run a project that cannot run", "is tried again."),
+            ("update", "look for new code of a project now", "is checked for new code."),
+            ("install-anyway", "run a project although its installer failed",
+             "is loaded although its installer failed.")):
+        command(name, words, functools.partial(_of_project, name, told)).add_argument(
+            "project", metavar="PROJECT")
     command("keys", "list the API keys of scripts", _keys)
     command("make-key", "make an API key; it is printed once", _make_key).add_argument(
         "name", metavar="NAME", help="what the key is for")
@@ -151,7 +157,7 @@ def _read_value(name: str) -> str:
 def _stop(client: Client, given: Any) -> tuple[Any, str]:
     if given.project is None:
         answer = client.post("/api/stop-now" if given.now else "/api/stop", {})
-        return answer, _told(answer, "No new items start.", "Take it back: warrior-ctl "
+        return answer, _told(answer, "No new items start.", "Take it back with: warrior-ctl "
                              "keep-running")
     projects = client.state()["projects"]
     chosen = [one for one in projects if one.get("order") is not None]
@@ -165,20 +171,13 @@ def _stop(client: Client, given: Any) -> tuple[Any, str]:
 
 
 def _keep_running(client: Client, given: Any) -> tuple[Any, str]:
-    answer = client.post("/api/keep-running", {})
-    return answer, "It goes on."
+    return client.post("/api/keep-running", {}), "The warrior keeps running."
 
 
-def _shut_down(client: Client, given: Any) -> tuple[Any, str]:
-    answer = client.post("/api/shut-down", {"now": given.now})
-    return answer, _told(answer, "It ends now." if given.now else
-                         "It ends when the items at work are done.")
-
-
-def _restart(client: Client, given: Any) -> tuple[Any, str]:
-    answer = client.post("/api/restart", {"now": given.now})
-    return answer, _told(answer, "It restarts now." if given.now else
-                         "It restarts when the items at work are done.")
+def _end(what: str, words: str, client: Client, given: Any) -> tuple[Any, str]:
+    answer = client.post(f"/api/{what}", {"now": given.now})
+    return answer, _told(answer, f"{words} now." if given.now else
+                         f"{words} when the items at work are done.")
 
 
 def _told(answer: Any, *sentences: str) -> str:
@@ -186,22 +185,9 @@ def _told(answer: Any, *sentences: str) -> str:
     return " ".join([first, ctl_text.runner_text(answer.get("runner") or {}), *rest])
 
 
-def _retry(client: Client, given: Any) -> tuple[Any, str]:
-    return _of_project(client, given.project, "retry", "is tried again.")
-
-
-def _update(client: Client, given: Any) -> tuple[Any, str]:
-    return _of_project(client, given.project, "update", "is looked at for new code.")
-
-
-def _install_anyway(client: Client, given: Any) -> tuple[Any, str]:
-    return _of_project(client, given.project, "install-anyway",
-                       "is loaded although its installer failed.")
-
-
-def _of_project(client: Client, name: str, what: str, words: str) -> tuple[Any, str]:
-    answer = client.post(of_project(name, what), {})
-    return answer, f"{ctl_text.one_line(name)} {words} See: warrior-ctl projects"
+def _of_project(what: str, words: str, client: Client, given: Any) -> tuple[Any, str]:
+    answer = client.post(of_project(given.project, what), {})
+    return answer, f"{ctl_text.one_line(given.project)} {words} See: warrior-ctl projects"
 
 
 def _keys(client: Client, given: Any) -> tuple[Any, str]:
@@ -216,7 +202,7 @@ def _make_key(client: Client, given: Any) -> tuple[Any, str]:
 
 def _revoke_key(client: Client, given: Any) -> tuple[Any, str]:
     answer = client.post(f"/api/keys/{quote(given.name, safe='')}/revoke", {})
-    return answer, f"{ctl_text.one_line(given.name)} counts no longer."
+    return answer, f"{ctl_text.one_line(given.name)} is revoked."
 
 
 def _log(client: Client, given: Any) -> tuple[Any, str]:
@@ -243,7 +229,7 @@ def _check(parser: Parser, given: Any) -> None:
         names = [name for name, _ in given.values]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
-            parser.error(f"{twice} stands twice; give it one value")
+            parser.error(f"{twice} is given twice; give it one value")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -257,14 +243,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         answer, text = given.function(Client(_state_dir(given)), given)
         return _print(json.dumps(answer, indent=2) if given.json else ctl_text.clean(text))
-    except NoWarrior as error:
-        return _complain(error, NO_WARRIOR)
-    except CommandRefused as error:
-        return _complain(error, REFUSED)
-    except ConfigurationError as error:
-        return _complain(error, exits.BAD_CONFIGURATION)
-    except ResourceError as error:
-        return _complain(error, exits.NOT_LOADED)
+    except (NoWarrior, CommandRefused, ConfigurationError, ResourceError) as error:
+        return _complain(error, {
+            NoWarrior: NO_WARRIOR, CommandRefused: REFUSED,
+            ConfigurationError: exits.BAD_CONFIGURATION, ResourceError: exits.NOT_LOADED,
+        }[type(error)])
     except KeyboardInterrupt:
         return 130
 

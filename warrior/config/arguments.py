@@ -18,7 +18,7 @@ Every option can also stand in a file (see warrior.conf.example) or in the envir
 The first SIGTERM or SIGINT (Ctrl-C) stops claiming and gives the items at work the
 grace time; a second one ends them at once.
 
-exit status: 0 shut down; 1 the installation is not whole; 64 wrong usage; 69 the page's
+exit status: 0 shut down; 1 the installation is incomplete; 64 wrong usage; 69 the page's
 address cannot be bound; 73 another warrior uses the state folder; 75 to be started
 again; 78 the configuration is wrong, or anyone could command it (see --address)."""
 

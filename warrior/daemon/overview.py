@@ -245,13 +245,7 @@ def _of_run(run: ProjectRun) -> Status | None:
     if run.state == "broken" and run.problem is not None:
         status = problem_status(run.problem)
         return dataclasses.replace(status, text=f"{run.entry.title} cannot run: {status.text}")
-    runner = run.runner
-    if runner.waiting is not None:
-        return sentence.because(runner.waiting, "trouble")
-    if runner.resting:
-        return Status("The last item failed. The next one starts after a rest.",
-                      next_try=runner.next_item_at, tone="waiting")
-    return None
+    return sentence.between_items(run.runner)
 
 
 def _of_run_state(run: ProjectRun) -> str:

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from pipeline_core.engine.waiting import Fault, Waiting
+from pipeline_core.runner import Runner
 from warrior.daemon.view_models import Status
 
 #: Of several reasons, the first of these is shown: the one that somebody can do most about.
@@ -20,6 +21,16 @@ def because(waiting: Waiting, tone: str = "waiting") -> Status:
     """A reason as a status."""
     whose = "" if waiting.fault is Fault.NOBODY else waiting.fault.value
     return Status(waiting.reason, whose, waiting.next_try, tone)
+
+
+def between_items(runner: Runner) -> Status | None:
+    """Why the runner starts no item now; None when nothing hinders it."""
+    if runner.waiting is not None:
+        return because(runner.waiting, "trouble")
+    if runner.resting:
+        return Status("The last item failed. The next one starts after a pause.",
+                      next_try=runner.next_item_at, tone="waiting")
+    return None
 
 
 def working(count: int, waiting: Sequence[Waiting]) -> Status:

@@ -2,7 +2,7 @@
 
 #: Stopped or shut down as asked.
 OK = 0
-#: A pipeline could not be loaded, or the installation is not whole.
+#: A pipeline could not be loaded, or the installation is incomplete.
 NOT_LOADED = 1
 #: The command line is wrong.
 USAGE = 64

@@ -231,16 +231,16 @@ http_username     =  (not set)  User name
     ("set downloader=me concurrent_items=4 a=b=c d=", "settings", {"values": {
         "downloader": "me", "concurrent_items": "4", "a": "b=c", "d": ""}},
      "Set: downloader, concurrent_items, a, d."),
-    ("stop", "stop", {}, "No new items start. 2 items are still at work. Take it back: "
+    ("stop", "stop", {}, "No new items start. 2 items are still at work. Take it back with: "
      "warrior-ctl keep-running"),
     ("stop --now", "stop-now", {}, "No new items start. 2 items are still at work."),
-    ("keep-running", "keep-running", {}, "It goes on."),
-    ("shutdown", "shut-down", {"now": False}, "It ends when the items at work are done."),
-    ("shutdown --now", "shut-down", {"now": True}, "It ends now."),
-    ("restart", "restart", {"now": False}, "It restarts when the items at work are done."),
-    ("restart --now", "restart", {"now": True}, "It restarts now."),
+    ("keep-running", "keep-running", {}, "The warrior keeps running."),
+    ("shutdown", "shut-down", {"now": False}, "The warrior shuts down when the items at work are done."),
+    ("shutdown --now", "shut-down", {"now": True}, "The warrior shuts down now."),
+    ("restart", "restart", {"now": False}, "The warrior restarts when the items at work are done."),
+    ("restart --now", "restart", {"now": True}, "The warrior restarts now."),
     ("retry b", "projects/b/retry", {}, "b is tried again."),
-    ("update b", "projects/b/update", {}, "b is looked at for new code."),
+    ("update b", "projects/b/update", {}, "b is checked for new code."),
     ("update a/../%62", "projects/a%2F..%2F%2562/update", {}, ""),
     ("install-anyway b", "projects/b/install-anyway", {}, "b is loaded although"),
 ])
@@ -375,7 +375,7 @@ def test_one_that_ends_before_it_answers(tmp_path: Path, said: Any) -> None:
     ("select", "required: NAME"),
     ("set", "required: NAME=VALUE"),
     ("set =3", "'=3' is not NAME=VALUE"),
-    ("set a=1 a=2", "a stands twice"),
+    ("set a=1 a=2", "a is given twice"),
     ("stop --now practice", "stop --now ends the items of all projects"),
     ("retry", "required: PROJECT"),
     ("status --jso", "unrecognized arguments: --jso"),
@@ -430,7 +430,7 @@ def test_the_folder_that_the_configuration_names(daemon: Daemon, tmp_path: Path)
             ([], {"WARRIOR_STATE_DIR": str(daemon.state_dir)}),
             ([], {"WARRIOR_CONFIG": str(conf)}), (["--config", str(conf)], {})):
         done = command(*arguments, "keep-running", env=environment)
-        assert (done.returncode, done.stdout) == (0, "It goes on.\n"), done.stderr
+        assert (done.returncode, done.stdout) == (0, "The warrior keeps running.\n"), done.stderr
     assert len(daemon.asked) == 3
 
 

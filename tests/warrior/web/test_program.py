@@ -250,7 +250,7 @@ def test_farewell(warrior: SmallWarrior) -> None:
     program = WarriorProgram(warrior, lambda: False)
     assert program.farewell() == "It has ended: 0 items completed."
     warrior.ending = "restart"
-    assert "comes back" in program.farewell()
+    assert "reconnects" in program.farewell()
 
 
 def test_record_of_the_password_is_no_secret_of_the_page(warrior: SmallWarrior) -> None:

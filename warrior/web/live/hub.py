@@ -37,7 +37,7 @@ LOOKED_AT = ("workers", "status", "runner")
 
 
 class Hub:
-    """Connections and the sequence number. A :class:`~warrior.web.board.Listener`."""
+    """Connections and the sequence number."""
 
     def __init__(self, program: Program, machine: MachineMonitor | None = None) -> None:
         self.program = program

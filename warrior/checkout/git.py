@@ -1,4 +1,4 @@
-"""git, as the warrior uses it: without a question, without hooks, and never for ever."""
+"""git, as the warrior uses it: it asks nothing, runs no hooks, and has a time limit."""
 
 from __future__ import annotations
 

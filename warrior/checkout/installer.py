@@ -1,4 +1,4 @@
-"""``warrior-install.sh``: what a project wants to have done before it runs."""
+"""``warrior-install.sh``: a project's own installer, run before its code is loaded."""
 
 from __future__ import annotations
 

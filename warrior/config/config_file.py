@@ -14,7 +14,7 @@ _OPTION = re.compile(r"([^=:\s#;\[\]]+)\s*=\s*(.*)")
 
 
 class ConfigurationError(Exception):
-    """What the operator has set cannot be used; ``str()`` says where, and what is allowed."""
+    """An operator's setting cannot be used; ``str()`` says where it is, and what is allowed."""
 
 
 @dataclasses.dataclass(frozen=True)

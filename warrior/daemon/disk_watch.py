@@ -36,7 +36,7 @@ class DiskWatch:
         self._low = False
 
     async def run(self) -> None:
-        """Look now and then, until cancelled."""
+        """Look every ``interval`` seconds, until cancelled."""
         while True:
             await self.look()
             await asyncio.sleep(self._interval)

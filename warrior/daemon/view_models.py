@@ -16,7 +16,7 @@ AUTO = "auto"
 
 @dataclasses.dataclass(frozen=True)
 class Status:
-    """One sentence: what it does, or why it does not.
+    """The sentence at the top: what the program does, or why it does nothing.
 
     ``whose`` is whose turn it is ('' nobody's), ``next_try`` a time of ``time.monotonic()``
     or None, ``tone`` one of working, waiting, trouble, stopping, stopped. ``note`` is

@@ -1,4 +1,4 @@
-"""Work that nobody waits for, but that must not be forgotten, nor fail unseen."""
+"""Tasks that nobody awaits: they are kept alive, and their errors are logged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A program that the warrior itself runs: for its output and its end, never for ever."""
+"""Programs that the warrior itself runs, with a time limit: git, and the installers of projects."""
 
 from __future__ import annotations
 

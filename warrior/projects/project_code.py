@@ -1,4 +1,4 @@
-"""Keeps the code of one chosen project: fetched, loaded, looked after, tried again.
+"""Keeps the code of one chosen project up to date: fetches it, loads it, tries again.
 
 Trouble with git, or a new version that does not load, is a :class:`Problem` to show;
 what is loaded already goes on.

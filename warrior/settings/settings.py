@@ -1,4 +1,4 @@
-"""What the volunteer has set: checked, kept on disk, and live at once.
+"""What the volunteer has set: checked, kept on disk, in effect at once.
 
 Everything is on the loop but reading, writing and hashing, which have a thread of
 their own. A change is all or nothing: checked, written, and only then live.
@@ -71,7 +71,7 @@ class Settings:
     ) -> Settings:
         """The settings in the file, whatever it holds; never raises for its content.
 
-        ``seeds`` plant what was never set. ``fixed`` names the fields that the operator
+        ``seeds`` are the values of what was never set. ``fixed`` names the fields that the operator
         has decided, such as ``http_password``.
         """
         settings = cls(
@@ -209,7 +209,7 @@ class Settings:
         return key
 
     async def revoke_key(self, name: str) -> None:
-        """This key counts no longer; nothing for one that there is not. Raises SettingsError."""
+        """Revoke the key of this name, if there is one. Raises SettingsError."""
         async def revoke() -> None:
             if name in self.keys:
                 await self._write_keys({other: key for other, key in self.keys.items()

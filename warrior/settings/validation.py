@@ -1,4 +1,4 @@
-"""Whether a change of settings is allowed, and what would be kept of it."""
+"""Checks changes of settings, and makes the texts to keep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An HTTP server that slow, silent and hungry clients do not wear out.
+"""An HTTP server that slow, silent or greedy clients cannot exhaust.
 
 Tornado bounds the size of a request and how long its body may take, but neither how many
 connections there are nor how long a client may leave an answer unread. Here whoever hoards
@@ -117,8 +117,8 @@ class BoundedServer(HTTPServer):
             self._sacrifice(client for client in self._clients.values() if client.body)
 
     def _sacrifice(self, among: Iterable[Client]) -> None:
-        """Close the connection that is missed least: of whoever has more than his share, else of
-        another machine, a silent one, the oldest."""
+        """Close one connection: of whoever exceeds his share most, else of another machine, else
+        a silent one, and of equals the oldest."""
         held = Counter(client.neighbour for client in self._clients.values())
 
         def worth(client: Client) -> tuple[int, bool, bool, float]:

@@ -1,4 +1,4 @@
-"""The page itself, its parts, and the answers for whoever only looks in."""
+"""The page, its static files, and /healthz."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has come of one item's log since the last batch, for the pages that show it."""
+"""The new text of one item's log since the last batch, for the pages that show it."""
 
 from __future__ import annotations
 

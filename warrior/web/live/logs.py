@@ -1,4 +1,4 @@
-"""Log text and last lines: what of them goes to which page.
+"""Log text and last lines, and which pages get them.
 
 The text of a log goes only to pages that have it open; the last line of an item only to
 pages that have its row in view.

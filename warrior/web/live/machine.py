@@ -1,4 +1,4 @@
-"""The machine's figures, for as long as somebody looks at them."""
+"""The machine's figures, measured only while a page is open."""
 
 from __future__ import annotations
 

@@ -55,6 +55,8 @@ class Settings:
         self.announcement_read = ""
         self.selected: tuple[str, ...] = ()
         self.locked = False
+        #: Whether others can reach the page: the password cannot be removed then.
+        self.password_needed = False
         self.on_change = Event()
         self._account = Account()
         #: The keys that scripts may send, by name.
@@ -87,15 +89,6 @@ class Settings:
     def trouble(self) -> str:
         """A sentence for the page when the file could not be used or written, else ''."""
         return self._store.trouble
-
-    @property
-    def password_needed(self) -> bool:
-        """Whether others can reach the page: the password cannot be removed then."""
-        return self._check.password_needed
-
-    @password_needed.setter
-    def password_needed(self, needed: bool) -> None:
-        self._check.password_needed = needed
 
     @property
     def http_username(self) -> str:
@@ -148,7 +141,8 @@ class Settings:
         an empty one is refused.
         """
         async def save() -> None:
-            checked = await self._check.check(changes, self._data)
+            checked = await self._check.check(
+                changes, self._data, password_needed=self.password_needed)
             if not checked:
                 return
             new: Data = {name: text or "" for name, text in checked.items()

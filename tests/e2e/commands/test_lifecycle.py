@@ -200,7 +200,7 @@ def test_full_disk_under_stdout_fails_no_item(start: Start) -> None:
             pipeline = Pipeline(Talk('Talk'))
             """, "--max-items", "5", stdout=full)
         assert command.wait() == 0
-    assert command.output.count("Standard output cannot be written now (No space left") == 1
+    assert command.output.count("Standard output cannot be written at the moment (No space left") == 1
     assert "5 completed, 0 failed" in command.output
 
 

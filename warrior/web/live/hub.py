@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 from warrior.web import messages, sections
 from warrior.web.live.logs import Logs
 from warrior.web.live.machine import MachineFeed
-from warrior.web.live.reader import Channel, Reader
+from warrior.web.live.reader import Reader
 from warrior.web.messages import Json
 from warrior.web.program import Program
 
 if TYPE_CHECKING:
     from warrior.daemon.machine import MachineMonitor
+    from warrior.web.live.sockets import PageConnection
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class Hub:
         self.board.listener = self
 
     # -- pages come and go -----------------------------------------------------------
-    def join(self, channel: Channel, session_id: str = "") -> Reader:
+    def join(self, channel: PageConnection, session_id: str = "") -> Reader:
         """A page of this session has opened: it gets a snapshot."""
         if not self.readers:
             self._begin()

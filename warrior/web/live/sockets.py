@@ -52,7 +52,7 @@ MAX_PINGS, PING_TIME = 100, 10.0
 
 
 class PageConnection(SockJSConnection):  # type: ignore[misc]
-    """One page, a :class:`~warrior.web.live.reader.Channel` of the hub."""
+    """One page, and the hub's way to it."""
 
     def __init__(self, hub: Hub, session: Any) -> None:
         super().__init__(session)
@@ -90,6 +90,7 @@ class PageConnection(SockJSConnection):  # type: ignore[misc]
             self._hub.leave(self._reader)
 
     def ready(self) -> bool:
+        """Whether all that was sent before has gone out, so that more may follow."""
         session = self.session
         if session.is_closed:
             return False
@@ -99,15 +100,18 @@ class PageConnection(SockJSConnection):  # type: ignore[misc]
         return stream is not None and not stream.writing()
 
     def send(self, frame: str) -> None:
+        """Send a message, JSON in JSON; never raises for a page that is gone."""
         session = self.session
         if session is not None and not session.is_closed:
             session.send_jsonified(frame, stats=False)
 
     def close(self, reason: str = "") -> None:
+        """End the connection in good order."""
         if not self.session.is_closed:
             self.session.close(3000, reason)
 
     def abort(self) -> None:
+        """End the connection and forget what was not sent yet."""
         stream = _stream(self.session.handler)
         if stream is not None:
             stream.close()

@@ -257,7 +257,7 @@ def _disk_trouble(error: OSError, folder: str) -> CheckoutError:
                              + AGAIN)
     if error.errno in RESOURCE_ERRORS:
         return CheckoutError(
-            f"This machine has no room for that now: {error.strerror}.", code="disk", advice=AGAIN)
+            f"This machine is short of resources: {error.strerror}.", code="disk", advice=AGAIN)
     return CheckoutError(
         f"{error.filename or folder}: {error.strerror or error}.", code="disk",
         advice="The user that runs the warrior has to be able to write there. " + AGAIN)

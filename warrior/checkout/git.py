@@ -145,7 +145,7 @@ class Git:
         except _Damaged as trouble:
             if not reference:
                 raise trouble.error from None
-            on_output(f"{trouble.error} Fetching all of it anew.\n")
+            on_output(f"{trouble.error} Fetching all of it again.\n")
             await in_thread(remove_tree, target)
             return await self.clone(url, head, target, on_output=on_output, local=local)
         found = re.search(rf"^({_COMMIT})$", ended.output, re.MULTILINE)

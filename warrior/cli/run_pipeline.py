@@ -171,7 +171,7 @@ def _words(
     words = rest + after_dashes
     if new:
         if words or check:
-            parser.error("--new NAME stands alone")
+            parser.error("--new NAME takes no other arguments")
         return "", ""
     if check and not words:
         parser.error("PIPELINE is missing")

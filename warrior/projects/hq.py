@@ -146,8 +146,8 @@ class HQ:
         except _NoUsefulAnswer as failed:
             if not self._is_unknown(failed.code):
                 raise
-            logger.warning("Warrior HQ does not know this warrior any more (%s); "
-                           "registering anew", failed)
+            logger.warning("Warrior HQ no longer knows this warrior (%s). It is registered again.",
+                           failed)
             if self._turn is not None:
                 # Not a success: where registering fails too, the delays go on growing.
                 self._turn.failed(Waiting(str(failed), Fault.HQ, None, "hq"), 0.0)

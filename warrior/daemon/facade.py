@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline_core.event import Event
 from warrior.daemon.lifecycle import Ending, Lifecycle, State
-from warrior.daemon.view_models import AUTO, Notice, ProjectCard, Status, UnknownProject
+from warrior.daemon.view_models import Notice, ProjectCard, Status, UnknownProject
+from warrior.projects.entry import AUTO
 
 if TYPE_CHECKING:
     from pipeline_core.engine.project_worker import Busy

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from warrior.daemon import sentence
 from warrior.daemon.lifecycle import Ending, Lifecycle, State
 from warrior.daemon.poweroff import refusal
-from warrior.daemon.view_models import AUTO, Notice, Problem, ProjectCard, Status
-from warrior.projects.entry import Entry
+from warrior.daemon.view_models import Notice, Problem, ProjectCard, Status
+from warrior.projects.entry import AUTO, Entry
 from warrior.settings.access import INSECURE, Access
 
 if TYPE_CHECKING:

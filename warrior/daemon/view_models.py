@@ -10,9 +10,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pipeline_core.project import Project
 
-#: The name that stands for "Archive Team's choice" among the chosen projects.
-AUTO = "auto"
-
 
 @dataclasses.dataclass(frozen=True)
 class Status:

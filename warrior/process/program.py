@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from pipeline_core.engine.child import Child, Children
-from warrior.daemon.item_log import ItemLog
+from warrior.process.item_log import ItemLog
 from warrior.process.threads import uninterrupted
 
 #: Seconds between the polite end of a program's group and the hard one.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pipeline_core.engine.waiting import Waiting
 from pipeline_core.event import Event
 from warrior.daemon.lifecycle import Lifecycle
-from warrior.daemon.view_models import AUTO
+from warrior.projects.entry import AUTO
 from warrior.projects.project_run import ProjectRun, ProjectServices
 from warrior.projects.slots import allot
 

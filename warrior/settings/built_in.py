@@ -8,8 +8,7 @@ from typing import Any
 
 from pipeline_core.config import NumberConfigValue, StringConfigValue
 from warrior.config.options import NICKNAME, NotAllowed, nickname, user_name
-from warrior.daemon.view_models import AUTO
-from warrior.projects.entry import NAME_RULE, is_project_name
+from warrior.projects.entry import AUTO, NAME_RULE, is_project_name
 from warrior.settings.fields import Field, InvalidValue
 
 #: The longest value of a setting, in characters.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline_core.pipeline import Pipeline
     from pipeline_core.runner import Runner
     from pipeline_core.task import Task
-    from warrior.daemon.item_log import ItemLogs
+    from warrior.process.item_log import ItemLogs
     from warrior.web.live import Hub
 
 #: Ended items that stay on the page.

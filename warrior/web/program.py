@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from warrior.daemon import sentence
-from warrior.daemon.item_log import ItemLogs
 from warrior.daemon.view_models import Status
+from warrior.process.item_log import ItemLogs
 from warrior.web import messages, sections
 from warrior.web.board import Board
 from warrior.web.messages import Json

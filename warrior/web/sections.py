@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pipeline_core
 import warrior
-from warrior.daemon.view_models import AUTO, Notice, Problem, ProjectCard
+from warrior.daemon.view_models import Notice, Problem, ProjectCard
+from warrior.projects.entry import AUTO
 from warrior.web.board import Board
 from warrior.web.messages import Json, Since, deadline_text, until
 from warrior.web.sanitize import Cleaner, image_address, link_address

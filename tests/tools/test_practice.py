@@ -134,7 +134,7 @@ def test_a_second_one_in_the_same_checkout(
     assert second.process.wait(60) == 73
     second.end()
     [sentence] = second.lines
-    assert sentence.startswith(f"The state folder {folder}/warrior-data is used by another warrior")
+    assert sentence.startswith(f"Another warrior uses the state folder {folder}/warrior-data")
     assert answers(port)
 
 

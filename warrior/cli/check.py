@@ -1,4 +1,4 @@
-"""run-pipeline --check: loads a pipeline file as a run would, tells of it, runs no item."""
+"""run-pipeline --check: loads a pipeline file as a run would and reports on it; no item runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What earlier runs have sealed: carried on before anything is claimed.
+"""Items that earlier runs have sealed: resumed before any new item is claimed.
 
 Each project has a runner of its own for these items, beside that of its run; a project need
 not be chosen, nor on offer any more.
@@ -20,58 +20,52 @@ from warrior.projects.project_code import close_loaded
 
 if TYPE_CHECKING:
     from pipeline_core.engine.waiting import Waiting
-    from pipeline_core.net.governor import Governor
     from pipeline_core.pipeline import Pipeline
-    from pipeline_core.recovery.keeper import Keeper
     from pipeline_core.recovery.sealed_item import Sealed
-    from warrior.checkout.checkout import Checkouts
-    from warrior.process.background import Background
     from warrior.projects.loading import Loader
+    from warrior.projects.project_run import ProjectServices
     from warrior.projects.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
 
 
 class WarriorRecovery:
-    """On the loop. :meth:`resume_item` may be called at any time."""
+    """On the loop. :meth:`resume` may be called at any time."""
 
     def __init__(
-        self, keeper: Keeper, data_dir: str, *, keep_data: bool, supervisor: Supervisor,
-        checkouts: Checkouts, loader: Loader, limiters: dict[str, ConcurrencyLimiter],
-        background: Background, governor: Governor,
+        self, services: ProjectServices, data_dir: str, supervisor: Supervisor, loader: Loader
     ) -> None:
-        self._keeper = keeper
+        assert services.keeper is not None
+        self._keeper = keeper = services.keeper
+        self._services = services
         self._supervisor = supervisor
-        self._checkouts = checkouts
         self._loader = loader
-        self._turnstiles = limiters
-        self._background = background
-        self._governor = governor
+        supervisor.recovery = self
         self._holding = 0
         self._stopped = False
         self._runners: dict[str, Runner] = {}
         self._codes: dict[Pipeline, str] = {}
-        self._carrying = Recovery(
-            keeper, data_dir, keep_data=keep_data, runner_for=self._runner_for, load=self._load,
-            unload=self._unload, limiters=limiters)
+        self._recovery = Recovery(
+            keeper, data_dir, keep_data=services.keep_data, runner_for=self._runner_for,
+            load=self._load, unload=self._unload, limiters=services.limiters)
         keeper.queue.on_full += lambda why: supervisor.hold(why, "queue")
         keeper.on_kept += lambda: supervisor.on_change("notices")
 
     # -- what it tells -----------------------------------------------------------------
     @property
     def at_work(self) -> int:
-        """How many items are carried on now."""
-        return len(self._carrying.items)
+        """How many items are being resumed."""
+        return len(self._recovery.items)
 
     def waiting(self) -> list[Waiting]:
         """Why they wait that do."""
-        return self._carrying.waiting()
+        return self._recovery.waiting()
 
     def pipelines(self) -> Iterator[tuple[str, str, Pipeline]]:
         """``(project, version, pipeline)`` that they go through."""
-        for pipeline, project in self._carrying.pipelines().items():
+        for pipeline, project in self._recovery.pipelines().items():
             version = self._codes.get(pipeline, "")
-            yield project, f"{version} carried on".strip(), pipeline
+            yield project, f"{version} resumed".strip(), pipeline
 
     def notices(self) -> list[Notice]:
         """What is kept and cannot go on by itself, and trouble with the journal."""
@@ -82,7 +76,7 @@ class WarriorRecovery:
         for folder in self._keeper.journal.unreadable:
             found.append(Notice(
                 f"kept-{folder.rpartition('/')[2]}", "kept", f"The finished files in {folder} are "
-                "kept: what they need to be uploaded cannot be read any more.", tone="trouble",
+                "kept, but the record of how to upload them can no longer be read.", tone="trouble",
                 new=False))
         for item_id, kept in self._keeper.kept.items():
             found.append(Notice(
@@ -92,8 +86,8 @@ class WarriorRecovery:
         return found
 
     # -- what it is told -----------------------------------------------------------------
-    def resume_item(self) -> None:
-        """Carry on all that is sealed and not at work; nothing is claimed meanwhile."""
+    def resume(self) -> None:
+        """Resume all that is sealed and not at work; nothing is claimed meanwhile."""
         self._stopped = False
         at_work = {item.item_id for run in self._supervisor.runs.values()
                    for item in run.runner.active_items}
@@ -102,26 +96,33 @@ class WarriorRecovery:
         if not records:
             return
         self._holding += 1
-        self._supervisor.hold(FIRST, "carried")
-        self._background.start(self._carry_on(records), "Going on with finished items")
+        self._supervisor.hold(FIRST, "recovery")
+        self._services.background.start(self._resume(records), "Resuming finished items")
 
-    async def _carry_on(self, records: list[Sealed]) -> None:
+    async def _resume(self, records: list[Sealed]) -> None:
         try:
-            await self._carrying.go_first(records)
+            await self._recovery.go_first(records)
         finally:
             self._holding -= 1
             if not self._holding:
-                self._supervisor.hold(None, "carried")
+                self._supervisor.hold(None, "recovery")
+
+    async def sweep(self) -> None:
+        """Remove old versions of projects' code, but for those that sealed items may need."""
+        records = self._keeper.journal.records.values()
+        keep = await self._services.checkouts.ready_versions(
+            {(sealed.project, sealed.version) for sealed in records})
+        await self._services.checkouts.sweep(keep)
 
     def stop_now(self, kill_after: float) -> None:
-        """End them now; the next start carries them on."""
+        """End them now; the next start resumes them."""
         self._stopped = True
         for runner in list(self._runners.values()):
             runner.stop_now(kill_after)
 
     def close(self) -> None:
         """End what is left running."""
-        self._carrying.close()
+        self._recovery.close()
 
     # -- runners and code ----------------------------------------------------------------
     def _runner_for(self, project: str) -> Runner:
@@ -130,7 +131,7 @@ class WarriorRecovery:
         runner = self._runners.get(project)
         if runner is None or not runner.may_resume:
             runner = self._runners[project] = Runner(
-                concurrent_items=0, max_items=0, governor=self._governor)
+                concurrent_items=0, max_items=0, governor=self._services.governor)
             runner.on_finish += lambda runner: self._runner_ended(project, runner)
             self._supervisor.on_runner(project, runner)
             runner.start()
@@ -144,13 +145,13 @@ class WarriorRecovery:
         asyncio.get_running_loop().call_soon(self._supervisor.reconcile)
 
     async def _load(self, sealed: Sealed) -> LoadedPipeline:
-        versions = await self._checkouts.ready_versions([(sealed.project, sealed.version)])
+        versions = await self._services.checkouts.ready_versions([(sealed.project, sealed.version)])
         if not versions:
-            raise LoadError(f"its version {sealed.version[:7]} is not on this machine any more.")
+            raise LoadError(f"its version {sealed.version[:7]} is no longer on this machine.")
         loaded = await self._loader.load(versions[0], lambda text: None, sealed.downloader)
         for value in loaded.config_values:
             if value.name.startswith("shared:"):
-                value.limiter = self._turnstiles.setdefault(value.name, ConcurrencyLimiter())
+                value.limiter = self._services.limiters.setdefault(value.name, ConcurrencyLimiter())
         self._codes[loaded.pipeline] = versions[0].short
         return loaded
 

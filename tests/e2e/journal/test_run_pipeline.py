@@ -84,7 +84,7 @@ def test_without_resume_it_is_named(
     tracker.queue("request", item_answer("second"))
     command = start(PLAIN, "--max-items", "1")
     assert command.wait(40) == 0
-    assert "Left behind by earlier runs, finished and not reported: first (" in command.output
+    assert "Earlier runs left finished items that are not reported yet: first (" in command.output
     assert "--resume" in command.output
     assert [request.json["item"] for request in tracker.requests("done")] == ["second"]
     assert [state for _, state in rows(tmp_path)] == ["sealed"]

@@ -83,7 +83,7 @@ def test_items_left_behind(tmp_path: Path, tracker: ScriptedTracker) -> None:
     write_pipeline(tmp_path, "pipeline = Pipeline(SetItemKey('a', 1))\n")
     _, err = run("run-pipeline", "--disable-web-server", "--max-items", "1", str(path), "tester",
                  cwd=tmp_path)
-    assert r"Left behind by earlier runs, finished and not reported: \x1b]0;pwned\x07" in err, err
+    assert r"Earlier runs left finished items that are not reported yet: \x1b]0;pwned\x07" in err, err
     assert not commands(err)
 
 

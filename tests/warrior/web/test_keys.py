@@ -84,7 +84,7 @@ def test_a_key_is_made_told_once_and_revoked(keeper: RunningConsole) -> None:
     b'{"name": "taken"}', b'{"name": "x", "key": "mine"}',
     b'{"name": "' + b"x" * 41 + b'"}'])
 def test_what_cannot_be_a_key(keeper: RunningConsole, body: bytes) -> None:
-    """Refused with a sentence; nothing is made."""
+    """RequestRefused with a sentence; nothing is made."""
     session = keeper.session()
     assert make_key(keeper, session, "taken").status == 200
     answer = keeper.post("/api/keys", session, body)

@@ -60,9 +60,12 @@ def test_choosing_projects(warrior: WarriorRunning) -> None:
     assert answer.status == 200
     assert json.loads(answer.text)["projects"][0]["order"] == 1
     assert warrior.settings.selected == ("two", "auto")
-    for body in ({}, {"projects": "one"}, {"projects": [1]}, {"projects": [], "more": 1},
-                 {"projects": ["one"] * 1001}):
+    for body in ({}, {"projects": "one"}, {"projects": [1]}, {"projects": [], "more": 1}):
         assert is_refusal(send(warrior, "/api/projects/select", body), 400), body
+    for count in (201, 1001):
+        answer = send(warrior, "/api/projects/select", {"projects": ["one"] * count})
+        assert is_refusal(answer, 400)
+        assert answer.text == "At most 200 projects can be chosen.\n"
     answer = send(warrior, "/api/projects/select", {"projects": ["two", "no\nsuch"]})
     assert is_refusal(answer, 400)
     assert answer.text == "There is no project 'no\\nsuch'; 100% sure.\n"
@@ -72,7 +75,7 @@ def test_choosing_projects(warrior: WarriorRunning) -> None:
 
 
 @pytest.mark.parametrize("command,called", [
-    ("retry", "retry"), ("update", "update"), ("install-anyway", "install_anyway")])
+    ("retry", "update"), ("update", "update"), ("install-anyway", "install_anyway")])
 def test_commands_for_one_project(warrior: WarriorRunning, command: str, called: str) -> None:
     """For one that there is; for another 404 with a sentence."""
     warrior.on_loop(warrior.warrior.add_card, "a.b-c_d")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warrior.daemon.item_log import LINE_LIMIT, ItemLog, ItemLogs, LineLimiter
+from warrior.process.item_log import LINE_LIMIT, ItemLog, ItemLogs, LineLimiter
 
 MARK = re.compile(r" … \(the rest of this line is left out(?:: ([\d,]+) characters\))?")
 

@@ -1,4 +1,4 @@
-"""What makes no sense on the ways of a page: how it is found, and how it is answered."""
+"""Messages of a page that cannot be understood: how they are found, and how they are answered."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ class OneLine:
     def write_error(self: Any, status_code: int, **kwargs: Any) -> None:
         self.set_header("Content-Type", "text/plain; charset=UTF-8")
         self.finish({
-            404: "There is no such page (any more): open another.",
+            404: "This page is no longer open: reload it.",
             405: "This method is not for this address: it is a part of the page.",
         }.get(status_code, "This is not what the page sends.") + "\n")

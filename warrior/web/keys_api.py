@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from warrior.settings.settings import SettingsError
-from warrior.web.pages import Refused
+from warrior.web.pages import RequestRefused
 from warrior.web.sections import keys_json
-from warrior.web.warriorapi import WarriorCommand
+from warrior.web.warrior_api import WarriorCommand
 
 
 class _KeyHandler(WarriorCommand):
     def prepare(self) -> None:
         super().prepare()
         if self.access.key:
-            raise Refused(403, "An API key cannot make or revoke keys: use the Settings page, or "
-                               "warrior-ctl.")
+            raise RequestRefused(403, "An API key cannot make or revoke keys: use the Settings "
+                                      "page, or warrior-ctl.")
 
-    def refuse(self, error: SettingsError) -> Refused:
-        return Refused(400, " ".join(error.errors.values()))
+    def refuse(self, error: SettingsError) -> RequestRefused:
+        return RequestRefused(400, " ".join(error.errors.values()))
 
     def finish_keys(self) -> None:
         self.finish_json({"keys": keys_json(self.facade.settings)})
@@ -33,7 +33,7 @@ class KeysHandler(_KeyHandler):
         body = self.json_body()
         name = body.get("name")
         if body.keys() != {"name"} or not isinstance(name, str):
-            raise Refused(400, 'Send {"name": NAME}.')
+            raise RequestRefused(400, 'Send {"name": NAME}.')
         try:
             key = await self.facade.settings.make_key(name)
         except SettingsError as error:
@@ -47,7 +47,7 @@ class RevokeHandler(_KeyHandler):
     async def post(self, name: str) -> None:
         self.no_arguments()
         if name not in self.facade.settings.keys:
-            raise Refused(404, "There is no key of this name (any more).")
+            raise RequestRefused(404, "There is no key of this name.")
         try:
             await self.facade.settings.revoke_key(name)
         except SettingsError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import logging
 import os
 import re
@@ -16,8 +17,13 @@ import shutil
 import stat
 import sys
 import time
-from collections.abc import Collection, Sequence
-from typing import IO
+from collections.abc import Callable, Collection, Sequence
+from typing import IO, TYPE_CHECKING
+
+from pipeline_core.engine.files import make_folder, private
+
+if TYPE_CHECKING:
+    from pipeline_core.recovery.journal import Journal
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +41,7 @@ class StateUnusable(Exception):
     """The folder cannot be made or written; ``str()`` says why and what to do."""
 
 
-class StateFolder:
+class StateDirectory:
     """``path`` (0700), locked from :meth:`lock` until the process ends."""
 
     def __init__(self, path: str, data_dir: str) -> None:
@@ -60,7 +66,7 @@ class StateFolder:
         except OSError as error:
             raise StateUnusable(
                 f"The state folder cannot be used: {error}. Choose another one with --state-dir, "
-                "or let this user write there.") from error
+                "or give this user write access to it.") from error
         ends = time.monotonic() + timeout
         while True:
             try:
@@ -88,10 +94,19 @@ class StateFolder:
         self._lock.seek(0)
         pid, _, command = self._lock.read(2000).strip().partition(" ")
         who = f"process {pid} ({command})" if pid.isdigit() else "another process"
-        return (f"The state folder {self.path} is used by another warrior: {who}. Stop that one, "
-                "or give this one a folder of its own with --state-dir.")
+        return (f"Another warrior uses the state folder {self.path}: {who}. Stop that one, or give "
+                "this one a folder of its own with --state-dir.")
 
     # -- item folders ------------------------------------------------------------
+    def begin_items(self, journal: Journal, keep_data: bool) -> Callable[[], str]:
+        """Remove the unfinished items of earlier runs; a maker of prefixes for the items of
+        this process. Blocks."""
+        sealed = {*journal.records, *map(os.path.basename, journal.unreadable)}
+        for path in self.remove_leftovers(keep_data, sealed):
+            logger.info("Removed the unfinished item that an earlier run left in %s.", path)
+        prefix, numbers = self.new_item_prefix(), itertools.count(1)
+        return lambda: f"{prefix}-{next(numbers)}"
+
     def new_item_prefix(self) -> str:
         """What the names of this process's item folders begin with; noted on disk first,
         so that the next start knows which folders are ours. Blocks (fsync)."""
@@ -153,19 +168,6 @@ def _is_ours(name: str, prefixes: frozenset[str] | None) -> bool:
     return bool(known) and len(numbers) == 2 and all(map(str.isdigit, numbers))
 
 
-def make_folder(path: str) -> None:
-    """Make the folder, and those above it, for this user alone; it may be there. OSError."""
-    # os.makedirs gives its mode to the last one only.
-    if not os.path.isdir(path):
-        above = os.path.dirname(path)
-        if above and above != path:
-            make_folder(above)
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(path, 0o700)
-        if not os.path.isdir(path):
-            raise NotADirectoryError(20, "It is not a folder", path)
-
-
 def _make_private(path: str) -> None:
     """Shut others out of a folder that was there before, if it is ours and not a shared one."""
     mode = os.stat(path).st_mode
@@ -177,10 +179,10 @@ def _make_private(path: str) -> None:
         with contextlib.suppress(OSError):
             os.chmod(path, stat.S_IMODE(mode) & ~0o077)
             return
-    logger.warning("Others on this machine can look into the state folder %s. Better give the "
-                   "warrior one of its own with --state-dir.", path)
+    logger.warning("Others on this machine can look into the state folder %s. Give the warrior a "
+                   "folder of its own with --state-dir.", path)
 
 
 def _private(path: str, flags: int) -> int:
     # A link that somebody else has put there is not followed.
-    return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    return private(path, flags | os.O_NOFOLLOW)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from warrior.daemon.state_folder import StateFolder, StateInUse, StateUnusable
+from warrior.daemon.state_dir import StateDirectory, StateInUse, StateUnusable
 
 
-def make(folder: Path) -> StateFolder:
-    return StateFolder(str(folder / "state"), str(folder / "data"))
+def make(folder: Path) -> StateDirectory:
+    return StateDirectory(str(folder / "state"), str(folder / "data"))
 
 
 def test_only_one_may_use_it(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_a_folder_from_before_is_made_private(tmp_path: Path, umask: int) -> Non
     """One that others could look into is shut; folders above a new one are made private."""
     (tmp_path / "state").mkdir()
     (tmp_path / "state").chmod(0o2755)
-    state = StateFolder(str(tmp_path / "state"), str(tmp_path / "new" / "folder" / "data"))
+    state = StateDirectory(str(tmp_path / "state"), str(tmp_path / "new" / "folder" / "data"))
     before = os.umask(umask)
     try:
         state.lock()

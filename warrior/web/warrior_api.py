@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 from warrior.daemon.view_models import UnknownProject
 from warrior.settings.settings import SettingsError
 from warrior.web.api import CommandHandler, TextHandler
-from warrior.web.pages import Refused
+from warrior.web.pages import RequestRefused
 
 if TYPE_CHECKING:
-    from warrior.daemon.view_models import WarriorFacade
+    from warrior.daemon.facade import WarriorFacade
 
-#: Projects that may be chosen at once; there are some dozens.
-MAX_CHOSEN = 1000
 #: Settings that say who may use the console.
 _ACCOUNT = frozenset({"http_username", "http_password"})
 
@@ -44,7 +42,7 @@ class EndCommand(WarriorCommand):
         body = self.json_body()
         now = body.get("now", False)
         if body.keys() - {"now"} or not isinstance(now, bool):
-            raise Refused(400, 'Send {} or {"now": true}.')
+            raise RequestRefused(400, 'Send {} or {"now": true}.')
         self._command(now)
         self.finish_section("runner")
 
@@ -58,15 +56,13 @@ class SelectHandler(WarriorCommand):
         names = body.get("projects")
         if body.keys() != {"projects"} or not isinstance(names, list) or not all(
                 isinstance(name, str) for name in names):
-            raise Refused(400, 'Send {"projects": [NAME, …]}, the names in order.')
-        if len(names) > MAX_CHOSEN:
-            raise Refused(400, f"Choose at most {MAX_CHOSEN} projects.")
+            raise RequestRefused(400, 'Send {"projects": [NAME, …]}, the names in order.')
         try:
             await self.facade.select(names)
         except UnknownProject as error:
-            raise Refused(400, str(error)) from error
+            raise RequestRefused(400, str(error)) from error
         except SettingsError as error:
-            raise Refused(400, " ".join(error.errors.values())) from error
+            raise RequestRefused(400, " ".join(error.errors.values())) from error
         except OSError as error:
             raise _not_kept(error) from error
         self.finish_section("projects")
@@ -84,7 +80,7 @@ class ProjectCommand(WarriorCommand):
         try:
             self._command(name)
         except UnknownProject as error:
-            raise Refused(404, str(error)) from error
+            raise RequestRefused(404, str(error)) from error
         self.finish_section("projects")
 
 
@@ -97,7 +93,7 @@ class ProjectLogHandler(TextHandler):
         try:
             await self.finish_text(lambda: facade.project_log(name))
         except UnknownProject as error:
-            raise Refused(404, str(error)) from error
+            raise RequestRefused(404, str(error)) from error
 
 
 class DaemonLogHandler(TextHandler):
@@ -109,7 +105,8 @@ class DaemonLogHandler(TextHandler):
         try:
             await self.finish_text(facade.daemon_log)
         except OSError as error:
-            raise Refused(500, f"The log cannot be read: {error.strerror or error}.") from error
+            raise RequestRefused(
+                500, f"The log cannot be read: {error.strerror or error}.") from error
 
 
 class SettingsHandler(WarriorCommand):
@@ -122,7 +119,7 @@ class SettingsHandler(WarriorCommand):
         body = self.json_body()
         values = body.get("values")
         if body.keys() != {"values"} or not isinstance(values, dict):
-            raise Refused(400, 'Send {"values": {NAME: TEXT, …}}.')
+            raise RequestRefused(400, 'Send {"values": {NAME: TEXT, …}}.')
         wrong = {name: "Send text or a number." for name, value in values.items()
                  if value is not None and not isinstance(value, (str, int, float))}
         if self.access.key:
@@ -159,6 +156,6 @@ class NoticeHandler(WarriorCommand):
         self.finish_section("notices")
 
 
-def _not_kept(error: OSError) -> Refused:
-    return Refused(500, f"The settings could not be saved: {error.strerror or error}. Nothing "
-                        "was changed.")
+def _not_kept(error: OSError) -> RequestRefused:
+    return RequestRefused(
+        500, f"The settings could not be saved: {error.strerror or error}. Nothing was changed.")

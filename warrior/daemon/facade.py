@@ -1,15 +1,17 @@
-"""The warrior as the console, the control socket and the signals command it."""
+"""The warrior as the page, the control socket and the signals see and command it."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline_core.event import Event
 from warrior.daemon.lifecycle import Ending, Lifecycle, State
-from warrior.daemon.view_models import AUTO, Notice, ProjectCard, Status, UnknownProject
+from warrior.daemon.view_models import Notice, ProjectCard, Status, UnknownProject
+from warrior.projects.entry import AUTO
 
 if TYPE_CHECKING:
     from pipeline_core.engine.project_worker import Busy
@@ -28,8 +30,12 @@ logger = logging.getLogger(__name__)
 KILL_AFTER, KILL_AFTER_IN_HASTE = 10.0, 3.0
 
 
-class Warrior:
-    """Implements :class:`warrior.daemon.view_models.WarriorFacade`."""
+class WarriorFacade:
+    """All on the loop.
+
+    ``on_change(section)`` names what has changed: status, runner, projects, pipelines,
+    settings or notices. ``on_runner(name, runner)`` comes before the runner starts an item.
+    """
 
     def __init__(
         self, settings: Settings, catalogue: Catalogue, hq: HQ, lifecycle: Lifecycle,
@@ -55,6 +61,7 @@ class Warrior:
         supervisor.on_change += self.on_change
         supervisor.on_runner += self.on_runner
         supervisor.on_idle += lifecycle.all_done
+        self._export_concurrent_items()
 
     # -- what has changed ------------------------------------------------------------
     def _changed(self, *sections: str) -> None:
@@ -71,6 +78,7 @@ class Warrior:
         self._changed("projects", "notices", "status")
 
     def _settings_changed(self, names: frozenset[str]) -> None:
+        self._export_concurrent_items()
         if names & {"selected", "downloader"}:
             self._supervisor.reconcile()
             self._hq.wake()
@@ -78,61 +86,77 @@ class Warrior:
             self._supervisor.deal()
         self._changed("settings", "runner", "status", "projects", "notices")
 
+    def _export_concurrent_items(self) -> None:
+        """Project files look for the number in the environment."""
+        os.environ["CONCURRENT_ITEMS"] = str(self.settings.concurrent_items.value)
+
     # -- what it tells ---------------------------------------------------------------
     @property
     def state(self) -> str:
+        """starting, running, draining, paused, ending or ended."""
         return self._lifecycle.state.value
 
     @property
     def ending(self) -> str:
+        """'' or what follows when the items are done: shut-down, restart."""
         return self._lifecycle.ending.value
 
     def facts(self) -> Mapping[str, Any]:
+        """For the about page: see ``WarriorOptions.facts``."""
         return self._facts
 
     def runners(self) -> Mapping[str, Runner]:
         return {name: run.runner for name, run in self._supervisor.runs.items()}
 
     def pipelines(self) -> Iterator[tuple[str, str, Pipeline]]:
+        """``(project, version, pipeline)`` of all that are loaded, draining ones too."""
         return self._supervisor.pipelines()
 
     def status(self) -> Status:
         return self._overview.status()
 
     def cards(self) -> Sequence[ProjectCard]:
+        """In the order of the catalogue; the chosen ones know their ``order``."""
         return self._overview.cards()
 
     def choice(self) -> str:
+        """The project that is Archive Team's choice now; '' when there is none."""
         return self._catalogue.choice
 
     def notices(self) -> Sequence[Notice]:
         return self._overview.notices()
 
     def busy(self) -> Iterator[tuple[str, Busy]]:
+        """``(project, what its code does now)`` for each worker that is busy."""
         for name, run in self._supervisor.runs.items():
             for version in run.versions():
                 if version.loaded.worker.busy is not None:
                     yield name, version.loaded.worker.busy
 
-    def counts(self) -> Mapping[str, int]:
-        return self._supervisor.counts()
+    def active(self) -> int:
+        """How many items are at work or wait."""
+        return self._supervisor.active()
 
     def project_log(self, name: str) -> str:
+        """What fetching, installing and loading printed. Raises UnknownProject."""
         return self._run(name).code.log()
 
     async def daemon_log(self) -> bytes:
+        """The newest part of the daemon's own log."""
         return await asyncio.to_thread(self._read_log)
 
     # -- what it is told -------------------------------------------------------------
     async def select(self, names: Sequence[str]) -> None:
+        """Choose projects, in order. Raises UnknownProject, SettingsError."""
         known = {AUTO, *self._catalogue.entries, *self.settings.selected}
         for name in names:
             if name not in known:
                 raise UnknownProject(f"There is no project {name!r} on offer. There are: "
                                      f"{', '.join([AUTO, *self._catalogue.entries])}.")
-        await self.settings.select(list(dict.fromkeys(names)))
+        await self.settings.select(names)
 
     async def save_settings(self, values: Mapping[str, Any]) -> None:
+        """All or nothing. Raises SettingsError."""
         await self.settings.save(values)
 
     async def read_notice(self, notice_id: str) -> None:
@@ -141,23 +165,23 @@ class Warrior:
             await self.settings.set_announcement_read(number)
             self._changed("notices")
 
-    def retry(self, name: str) -> None:
-        self._run(name).code.look()
-
     def update(self, name: str) -> None:
+        """Look for new code now, and try again what failed. Raises UnknownProject."""
         self._run(name).code.look()
 
     def install_anyway(self, name: str) -> None:
+        """Go on although the project's installer failed. Raises UnknownProject."""
         self._run(name).code.look(installer_may_fail=True)
 
     def _run(self, name: str) -> ProjectRun:
         run = self._supervisor.runs.get(name)
         if run is None:
-            raise UnknownProject(f"The project {name!r} does not run: choose it first.")
+            raise UnknownProject(f"The project {name!r} is not running: choose it first.")
         return run
 
     # -- stopping --------------------------------------------------------------------
     def stop(self) -> None:
+        """No new items; the daemon stays."""
         if self._lifecycle.may(State.DRAINING):
             self._drain(State.DRAINING, "Asked to stop.")
 
@@ -168,7 +192,7 @@ class Warrior:
     def keep_running(self) -> None:
         if self._lifecycle.may(State.RUNNING) and self._lifecycle.state is not State.STARTING:
             self.on_keep_running()
-            logger.info("Going on, as asked.")
+            logger.info("Resuming, as asked.")
             self._lifecycle.move(State.RUNNING)
             self._supervisor.reconcile()
 

@@ -6,6 +6,7 @@ All of it blocks: for a thread, or for the start of a program.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Callable
 
@@ -59,5 +60,9 @@ def sync_folder(path: str) -> None:
     descriptor = os.open(path or ".", os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        # Some file systems cannot do that for a folder, and say so: nothing more can be done.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(descriptor)

@@ -15,7 +15,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline_core.engine.quiet import warnings_ignored
 
@@ -28,6 +28,7 @@ POSTS_A_TURN = 256
 #: more has to wait.
 MOST_POSTED = 4 << 20
 
+T = TypeVar("T")
 Then = Callable[[Any, "BaseException | None"], None]
 
 
@@ -93,9 +94,9 @@ class WorkerThread:
         self._thread: threading.Thread | None = None
 
     # -- on the loop ---------------------------------------------------------
-    def run(self, function: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+    def run(self, function: Callable[..., T], *args: Any) -> asyncio.Future[T]:
         """Run ``function(*args)`` on the thread: await what it returns or raises."""
-        ready: asyncio.Future[Any] = self.loop.create_future()
+        ready: asyncio.Future[T] = self.loop.create_future()
         self.call(function, *args, then=functools.partial(settle, ready))
         return ready
 

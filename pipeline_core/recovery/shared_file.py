@@ -1,9 +1,8 @@
-"""A file that several processes share, and folders that have to be on the disk. It blocks."""
+"""A file that several processes share. It blocks."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 from collections.abc import Callable
@@ -50,16 +49,3 @@ class SharedFile:
                         os.remove(self.path + suffix)
         os.close(self._descriptor)
         self._descriptor = None
-
-
-def sync_folder(path: str) -> None:
-    """Bring the entries of a folder to the disk. Raises OSError."""
-    descriptor = os.open(path or ".", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        # Some file systems cannot do that for a folder, and say so: nothing more can be done.
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(descriptor)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import keyword
 import os
 import sys
@@ -16,9 +15,10 @@ from warrior.process.command_line import Parser, missing_module, refuse
 from warrior.process.first_process import leave_first_process
 from warrior.projects.entry import NAME_RULE, is_project_name
 from warrior.settings.access import is_loopback
+from warrior.standalone.options import LOAD_TIME, PipelineOptions
 
-#: Seconds that --check gives a file to load, and seconds between two looks of --auto-update.
-LOAD_TIME, UPDATE_INTERVAL = 300, 1800
+#: Seconds between two looks of --auto-update.
+UPDATE_INTERVAL = 1800
 
 #: A key that somebody thought up may be guessed.
 SHORTEST_KEY = 20
@@ -32,42 +32,6 @@ loaded (--check: or something that it needs is missing; --new: the folder could 
 written); 64 wrong usage; 69 the page's address cannot be bound; 78 refused, because
 anyone could command it (see --address), or a newer version has written the journal of
 finished items."""
-
-
-@dataclasses.dataclass(frozen=True)
-class PipelineOptions:
-    """What run-pipeline was asked to do."""
-
-    pipeline: str
-    downloader: str
-    concurrent: int
-    max_items: int | None
-    stop_file: str
-    web_server: bool
-    keep_data: bool
-    #: Whether finished items that earlier runs left behind are uploaded first.
-    resume: bool
-    address: str
-    port: int
-    http_username: str
-    http_password: str
-    password_on_command_line: bool
-    #: Whether everybody who reaches the address may command it.
-    insecure: bool
-    context_values: dict[str, str]
-    #: Where a reverse proxy shows the page, '' without one; who is believed to be that proxy.
-    public_url: str = ""
-    proxy_addresses: tuple[str, ...] = ()
-    #: What a script may send as a Bearer key; '' for none.
-    api_key: str = dataclasses.field(default="", repr=False)
-    #: The name of a project folder to write; '' for none.
-    new: str = ""
-    #: Whether the file is only examined, and told of as JSON; seconds that loading may take.
-    check: bool = False
-    as_json: bool = False
-    load_time: float = LOAD_TIME
-    #: Seconds between two looks for newer code; None: it is not updated.
-    update_interval: float | None = None
 
 
 def _number(least: int, most: int | None = None) -> Callable[[str], int]:

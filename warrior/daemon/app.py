@@ -28,7 +28,6 @@ from warrior.daemon.lifecycle import Lifecycle
 from warrior.daemon.machine import MachineMonitor
 from warrior.daemon.notify import Notifier, runs_as_service
 from warrior.daemon.overview import Overview
-from warrior.daemon.recovery import WarriorRecovery
 from warrior.daemon.shutdown import Shutdown, end_leftover_processes
 from warrior.daemon.state_dir import StateDirectory, StateInUse, StateUnusable
 from warrior.process import exits, resources
@@ -38,6 +37,7 @@ from warrior.projects.catalogue import Catalogue
 from warrior.projects.hq import HQ
 from warrior.projects.loading import Loader
 from warrior.projects.project_run import ProjectServices
+from warrior.projects.recovery import WarriorRecovery
 from warrior.projects.supervisor import Supervisor
 from warrior.settings.access import AccessRefused, in_container, settle_access
 from warrior.settings.settings import Settings
@@ -76,6 +76,8 @@ async def _main(
     """The whole run; the exit status. Every part is closed, the one made last first."""
     from warrior.web.app import PageUnavailable
 
+    pipeline_core.runner_type = "Warrior"
+    pipeline_core.warrior_build = options.warrior_build
     try:
         async with AsyncExitStack() as parts:
             return await _run(options, environment, state, log, parts)
@@ -93,8 +95,6 @@ async def _run(
     from warrior.web.app import open_warrior_page
 
     loop = asyncio.get_running_loop()
-    pipeline_core.runner_type = "Warrior"
-    pipeline_core.warrior_build = options.warrior_build
     notifier = parts.enter_context(closing(Notifier(os.environ, loop)))
     settings = parts.enter_context(closing(await Settings.open(
         options.settings_file, max_concurrent_items=options.max_concurrent_items,

@@ -15,7 +15,6 @@ from typing import TypeVar
 
 from pipeline_core.engine.worker_thread import WorkerThread
 from pipeline_core.event import Event
-from warrior.process.threads import run_on
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +125,7 @@ class MachineMonitor:
     def _in_thread(self, function: Callable[[], Value]) -> asyncio.Future[Value]:
         if self._thread is None:
             self._thread = WorkerThread("machine")
-        return run_on(self._thread, function)
+        return self._thread.run(function)
 
     async def _sample(self) -> None:
         before = await self._in_thread(self._reader.read)

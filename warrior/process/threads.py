@@ -6,25 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from pipeline_core.engine.worker_thread import WorkerThread
-
 T = TypeVar("T")
-
-
-def run_on(thread: WorkerThread, function: Callable[..., T], *args: Any) -> asyncio.Future[T]:
-    """What ``function(*args)`` returns or raises on the thread, which does one job at a time."""
-    done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-
-    def then(result: Any, error: BaseException | None) -> None:
-        if done.done():
-            return  # nobody waits any more
-        if error is None:
-            done.set_result(result)
-        else:
-            done.set_exception(error)
-
-    thread.call(function, *args, then=then)
-    return done
 
 
 async def uninterrupted(awaitable: Awaitable[T]) -> T:

@@ -22,8 +22,8 @@ from warrior.projects.slots import allot
 
 if TYPE_CHECKING:
     from pipeline_core.pipeline import Pipeline
-    from warrior.daemon.recovery import WarriorRecovery
     from warrior.projects.catalogue import Catalogue
+    from warrior.projects.recovery import WarriorRecovery
     from warrior.settings.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from pipeline_core.engine.worker_thread import WorkerThread
-from warrior.process.threads import run_on
 from warrior.settings.data import Data
 from warrior.settings.settings_file import Loaded, SettingsFile
 
@@ -80,4 +79,4 @@ class SettingsStore:
 
     async def in_thread(self, function: Callable[..., _T], *args: Any) -> _T:
         """What the function returns or raises; it runs on the thread, one at a time."""
-        return await run_on(self._thread, function, *args)
+        return await self._thread.run(function, *args)

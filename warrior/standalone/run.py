@@ -25,7 +25,7 @@ from warrior.standalone.item_output import ItemOutput
 from warrior.standalone.recovery import PipelineRecovery
 
 if TYPE_CHECKING:
-    from warrior.cli.run_pipeline import PipelineOptions
+    from warrior.standalone.options import PipelineOptions
     from warrior.web.app import PipelineConsole
 
 #: Seconds between TERM and KILL when a stop has to be quick.

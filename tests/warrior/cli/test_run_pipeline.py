@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from warrior.cli.run_pipeline import PipelineOptions, is_loopback, parse_pipeline_options
+from warrior.cli.run_pipeline import is_loopback, parse_pipeline_options
+from warrior.standalone.options import PipelineOptions
 
 
 def parse(*arguments: str, **environment: str) -> PipelineOptions:

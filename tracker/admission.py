@@ -47,11 +47,11 @@ class Rates:
             )
 
     def count(self, project: str, limit: int | None) -> None:
-        """Note a request that was given items."""
+        """Count a request that got items. ``check`` drops it again after a minute."""
         if limit is None:
             self._given.pop(project, None)
         else:
-            self._given.setdefault(project, deque(maxlen=limit)).append(self._clock())
+            self._given.setdefault(project, deque()).append(self._clock())
 
 
 def admit(

@@ -99,18 +99,31 @@ class Writer:
 
     @staticmethod
     def _commit(store: Store, batch: list[_Job]) -> None:
-        """Run *batch* in one transaction; trouble with the database fails the whole batch."""
-        connection = store.connection
+        """Run *batch* in one transaction; if that cannot begin or commit, all of it fails.
+
+        SQLite ends the whole transaction for a few errors, such as a full disk. The job that
+        met the error fails, and each of the others is run again in a transaction of its own.
+        """
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            for job in batch:
-                _run(store, job)
-            connection.execute("COMMIT")
+            with store.transaction():
+                for job in batch:
+                    _run(store, job)
+        except _TransactionEnded as ended:
+            others = [job for job in batch if job is not ended.job]
+            for job in others:
+                job.error = None
+                Writer._commit(store, [job])
         except sqlite3.Error as error:
-            if connection.in_transaction:
-                connection.rollback()
             for job in batch:
-                job.error = StoreTrouble(f"The tracker cannot use its database now: {error}.")
+                job.error = _trouble(error)
+
+
+class _TransactionEnded(Exception):
+    """SQLite rolled back the transaction when *job* failed."""
+
+    def __init__(self, job: _Job) -> None:
+        super().__init__()
+        self.job = job
 
 
 def _run(store: Store, job: _Job) -> None:
@@ -119,12 +132,18 @@ def _run(store: Store, job: _Job) -> None:
     connection.execute("SAVEPOINT job")
     try:
         job.value = job.operation(store)
-    except sqlite3.Error:
-        raise
     except Exception as error:  # goes to whoever asked, see _deliver
+        job.error = _trouble(error) if isinstance(error, sqlite3.Error) else error
+        if not connection.in_transaction:
+            raise _TransactionEnded(job) from error
         connection.execute("ROLLBACK TO job")
-        job.error = error
     connection.execute("RELEASE job")
+
+
+def _trouble(error: sqlite3.Error) -> StoreTrouble:
+    trouble = StoreTrouble(f"The tracker cannot use its database now: {error}.")
+    trouble.__cause__ = error
+    return trouble
 
 
 def _deliver(batch: list[_Job]) -> None:

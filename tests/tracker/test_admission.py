@@ -63,3 +63,27 @@ def test_a_limit_that_changes() -> None:
     assert refused.value.retry_after == 8 + 60 - 9
     rates.check("p", None)
     rates.check("p", 11)
+
+
+def test_a_raised_limit_still_limits() -> None:
+    """After 5 a minute were full, 10 a minute let five more in, and no more."""
+    now = [0.0]
+    rates = Rates(lambda: now[0])
+
+    def admitted(limit: int, requests: int) -> int:
+        """How many of so many requests get items."""
+        found = 0
+        for _ in range(requests):
+            now[0] += 0.001
+            try:
+                rates.check("p", limit)
+            except Refused:
+                continue
+            rates.count("p", limit)
+            found += 1
+        return found
+
+    assert admitted(5, 1000) == 5
+    assert admitted(10, 1000) == 5
+    now[0] = 61.5
+    assert admitted(10, 1000) == 10

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tracker.errors import FolderUnusable, StoreTrouble, UnknownProject
 from tracker.schema import connect
-from tracker.store import Counts, Store
+from tracker.store import Added, Counts, Store
 from tracker.writer import Writer
 
 
@@ -57,6 +60,68 @@ def test_database_trouble_changes_nothing_and_passes(tmp_path: Path) -> None:
             await writer.run(lambda store: store.projects())
 
     asyncio.run(scenario())
+
+
+def together(path: Path, operations: list[Callable[[Store], Any]]) -> list[Any]:
+    """Run operations in one group; return what came of each, and the items that are there."""
+
+    held, go = threading.Event(), threading.Event()
+
+    def hold(store: Store) -> None:
+        store.add("p", ["first"])
+        held.set()
+        go.wait(20)
+
+    async def scenario() -> list[Any]:
+        writer = Writer(path)
+        await writer.start()
+        first = asyncio.ensure_future(writer.run(hold))
+        await asyncio.to_thread(held.wait, 20)
+        rest = asyncio.gather(*map(writer.run, operations), return_exceptions=True)
+        await asyncio.sleep(0)  # they are all asked for, and wait together for the first
+        go.set()
+        await first
+        results = await rest
+        claimed = await writer.run(lambda store: store.claim("p", "ONE", 99))
+        await writer.close()
+        return [*results, [one.name for one in claimed]]
+
+    return asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_an_error_of_sqlite_fails_one_operation_only(tmp_path: Path, ends: bool) -> None:
+    """The others of its group are committed, also when SQLite rolls back all of it."""
+
+    def trouble(store: Store) -> None:
+        store.add("p", ["half"])
+        if not ends:
+            store.connection.execute("SELECT * FROM no_such_table")
+        pages = store.connection.execute("PRAGMA page_count").fetchone()[0]
+        store.connection.execute(f"PRAGMA max_page_count = {pages + 5}")
+        try:
+            store.connection.execute("UPDATE projects SET title = ? WHERE id = 1", ("x" * 999_999,))
+        finally:
+            assert not store.connection.in_transaction  # SQLite has undone everything
+            store.connection.execute("PRAGMA max_page_count = 1000000")
+
+    adds = [partial(Store.add, project="p", names=[name]) for name in "abc"]
+    *results, names = together(tmp_path / "t", [*adds[:2], trouble, adds[2]])
+    assert [type(result) for result in results] == [Added, Added, StoreTrouble, Added]
+    assert names == ["first", "a", "b", "c"]
+
+
+def test_a_commit_that_fails_fails_its_group(tmp_path: Path) -> None:
+    """Nobody is told that a change was kept which was not; the next group is committed."""
+
+    def orphan(store: Store) -> None:
+        store.connection.execute("PRAGMA defer_foreign_keys = ON")
+        store.connection.execute("INSERT INTO items (project_id, position, name) VALUES (9, 1, 'x')")
+
+    add = partial(Store.add, project="p", names=["a"])
+    *results, names = together(tmp_path / "t", [add, orphan])
+    assert [type(result) for result in results] == [StoreTrouble, StoreTrouble]
+    assert names == ["first"]
 
 
 def test_answered_means_durable(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The life of a tracker server: lock, listen, say where, end on a signal."""
+"""Runs a tracker server: takes the lock, listens, says where, and ends on a signal."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ import ipaddress
 import os
 import signal
 
-from tracker.app import UPLOADS, Settings, Tracker
-from tracker.lock import FolderLock
+from tracker.app import UPLOADS, Settings, Tracker, listening
 from tracker.practice.items import PROJECT
+from tracker.store.lock import FolderLock
 
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT.
 
-    Raises FolderUnusable (FolderLocked, NewerDatabase), CannotListen, StoreTrouble, each with
-    the sentence to show.
+    Raises FolderUnusable (FolderLocked, NewerDatabase), CannotListen, StoreUnavailable.
     """
     lock = FolderLock(settings.data_dir)
     try:
@@ -30,26 +29,25 @@ async def _serve(settings: Settings) -> None:
     stop, at_once = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        # The first signal stops it; another, while requests are still answered, at once.
+        # The first signal stops the server; another one ends the wait for requests in flight.
         loop.add_signal_handler(number, lambda: at_once.set() if stop.is_set() else stop.set())
     if os.getpid() == 1:
-        loop.add_signal_handler(signal.SIGCHLD, _collect)
-    tracker = await Tracker.start(settings)
-    _announce(settings, tracker)
-    await stop.wait()
-    await tracker.stop(at_once)
+        loop.add_signal_handler(signal.SIGCHLD, _reap)
+    async with listening(settings) as tracker:
+        _announce(settings, tracker)
+        await stop.wait()
+        await tracker.drain(at_once)
 
 
-def _collect() -> None:
-    """Ask for the status of processes that the kernel has given to us, the first process of a
-    container; the tracker starts none of its own."""
+def _reap() -> None:
+    """Reap the orphans that the kernel gives to the first process of a container."""
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
 
 
 def _announce(settings: Settings, tracker: Tracker) -> None:
-    """Say where the tracker is, and what for."""
+    """Print where the tracker is, and what it serves."""
     for url in tracker.urls:
         print(f"Tracker listening at {url}", flush=True)
     if settings.practice_items is not None:
@@ -59,7 +57,8 @@ def _announce(settings: Settings, tracker: Tracker) -> None:
     print(f"Uploads arrive in {(settings.data_dir / UPLOADS).resolve()}", flush=True)
     if not _is_loopback(settings.address):
         print(
-            f"Whoever reaches {settings.address} can take items and upload files here.", flush=True
+            f"Everybody who can reach {settings.address} can claim items and upload files here.",
+            flush=True,
         )
 
 

@@ -1,4 +1,4 @@
-"""The addresses of the commands by HTTP."""
+"""The addresses of the operator's commands over HTTP."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from tracker.admin.handlers import (
     TargetsHandler,
 )
 from tracker.admin.itemshandler import ItemsHandler
-from tracker.handlers import Refusal
+from tracker.errors import Refusal
 
 ROOT = "/_admin"
-"""No project's name begins with an underscore, so none has this address."""
+"""The name of a project cannot begin with an underscore, so no project has this address."""
 
 
 class NoSuchCommand(AdminHandler):
-    """Every other address below the root, for who has a key."""
+    """Answers every other address below the root."""
 
-    async def prepare(self) -> None:  # type: ignore[override]  # tornado takes both kinds
-        """Say that nothing is there."""
+    async def prepare(self) -> None:
+        """Refuse the request after the key was checked."""
         await super().prepare()
-        raise Refusal(404, "Nothing is at this address.")
+        raise Refusal(404, "There is nothing at this address.")
 
 
 def admin_routes() -> list[Any]:

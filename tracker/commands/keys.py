@@ -1,56 +1,46 @@
-"""``keys``: who may command the tracker by HTTP."""
+"""``keys``: list, make and revoke the keys for commands by HTTP."""
 
 from __future__ import annotations
 
 import argparse
 
-from tracker.keys import Keys
-from tracker.options import EX_OK, Commands, as_json, command, opened, verbs
-from tracker.output import print_json, print_table
-from tracker.stamps import stamp
+from tracker.commands.options import Commands, changing, command, opened, verbs
+from tracker.commands.output import tell, tell_list
+from tracker.store.keys import Keys
+from tracker.text import stamp
 
 
 def register(commands: Commands) -> None:
     """Add the command and its verbs to the parser."""
     parser = command(
-        commands, "keys", _list, "keys that command the tracker by HTTP",
-        "Without a verb: list their names. Send a key as 'Authorization: Bearer KEY' to "
-        "/_admin/projects and its like.",
+        commands, "keys", _list, "manage the keys with which scripts command the tracker by HTTP",
+        "Without a verb, list the names of the keys. Scripts send a key as 'Authorization: Bearer "
+        "KEY' to /_admin/projects and the other addresses below /_admin.",
     )  # fmt: skip
     found = verbs(parser)
-    command(found, "list", _list, "list their names")
-    verb = command(found, "make", _make, "make a key; it is shown this once")
-    verb.add_argument("name", metavar="NAME", help="whose it is, or what for")
-    verb = command(found, "revoke", _revoke, "make a key worthless at once")
+    command(found, "list", _list, "list the names of the keys")
+    verb = command(found, "make", _make, "make a key and print it; it cannot be printed again")
+    verb.add_argument("name", metavar="NAME", help="who or what uses the key")
+    verb = command(found, "revoke", _revoke, "make a key invalid at once")
     verb.add_argument("name", metavar="NAME")
 
 
-def _list(options: argparse.Namespace) -> int:
+def _list(options: argparse.Namespace) -> None:
     with opened(options) as store:
-        keys = Keys(store.connection).list()
-    if as_json(options):
-        print_json(keys)
-    else:
-        rows = ((key.name, stamp(key.created_at)) for key in keys)
-        print_table(("KEY", "MADE"), rows, "No keys: nobody commands this tracker by HTTP.")
-    return EX_OK
+        tell_list(
+            options, Keys(store).list(), ("KEY", "MADE"),
+            lambda key: (key.name, stamp(key.created_at)),
+            "No keys: nobody can command this tracker by HTTP.",
+        )  # fmt: skip
 
 
-def _make(options: argparse.Namespace) -> int:
-    with opened(options, create=True) as store, store.transaction():
-        key = Keys(store.connection).make(options.name)
-    if as_json(options):
-        print_json({"name": options.name, "key": key})
-    else:
-        print(key)
-    return EX_OK
+def _make(options: argparse.Namespace) -> None:
+    with changing(options, create=True) as store:
+        key = Keys(store).make(options.name)
+    tell(options, {"name": options.name, "key": key}, key)
 
 
-def _revoke(options: argparse.Namespace) -> int:
-    with opened(options) as store, store.transaction():
-        Keys(store.connection).revoke(options.name)
-    if as_json(options):
-        print_json({"revoked": options.name})
-    else:
-        print(f"{options.name} is revoked")
-    return EX_OK
+def _revoke(options: argparse.Namespace) -> None:
+    with changing(options) as store:
+        Keys(store).revoke(options.name)
+    tell(options, {"revoked": options.name}, f"{options.name} is revoked")

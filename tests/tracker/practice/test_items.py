@@ -1,0 +1,52 @@
+"""The practice project's stock of items."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tracker.practice.items import PROJECT, stock
+from tracker.store.store import Counts, Store
+
+
+def test_stock_is_filled_up(tmp_path: Path) -> None:
+    """Each start fills up what waits, with new names, however many were done or are out."""
+    store = Store.open(tmp_path / "t")
+    assert stock(store, 3) == 3
+    first = [one.name for one in store.claim(PROJECT, "ONE", 9)]
+    assert first == ["practice:1", "practice:2", "practice:3"]
+    store.done(PROJECT, "ONE", ["practice:1"], {})
+    assert stock(store, 3) == 3
+    assert stock(store, 3) == 0
+    assert stock(store, 2) == 0
+    assert store.counts(PROJECT) == Counts(3, 2, 1)
+    assert [one.name for one in store.claim(PROJECT, "ONE", 1)] == ["practice:4"]
+    store.close()
+
+
+def test_names_added_by_hand_are_passed_over(tmp_path: Path) -> None:
+    """Practice items that somebody added are not counted as new, and all that is missing comes."""
+    store = Store.open(tmp_path / "t")
+    store.add(PROJECT, ["practice:2", "practice:3", "mine"])
+    store.claim(PROJECT, "ONE", 9)
+    assert stock(store, 4) == 4
+    assert len(store.claim(PROJECT, "ONE", 9)) == 4
+    store.close()
+
+
+def test_no_items_makes_the_project_all_the_same(tmp_path: Path) -> None:
+    """With none to keep the project is there, and has no items."""
+    store = Store.open(tmp_path / "t")
+    assert stock(store, 0) == 0
+    assert store.counts(PROJECT) == Counts(0, 0, 0)
+    store.close()
+
+
+def test_served(start_tracker: Callable[..., Any]) -> None:
+    """--practice serves items, an upload folder and says where its project is."""
+    server = start_tracker("--practice")
+    assert f"Practice project: {server.url}/practice\n" in server.output
+    client = server.client()
+    assert client.request("practice") == ["practice:1"]
+    assert client.status("practice")["todo"] > 5000

@@ -1,9 +1,12 @@
-"""Constructs the server's parts and connects them with addresses."""
+"""The server: constructs its parts, connects them with addresses, and runs until a signal."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
+import os
+import signal
 import socket
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,17 +18,18 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
-from tracker.admin.routes import admin_routes
+from tracker.admin.handlers import admin_routes
 from tracker.errors import CannotListen
 from tracker.faults.handlers import FaultyCommandHandler
 from tracker.faults.plan import Faults, Plan
-from tracker.faults.targets import HTTP_500, Http500Handler, ModulelessRsync
+from tracker.faults.targets import HTTP_500, Http500Handler, start_rsync
 from tracker.names import SITE_FOLDER
 from tracker.practice.handler import SiteHandler
-from tracker.practice.items import stock
+from tracker.practice.items import PROJECT, stock
+from tracker.store.lock import FolderLock
 from tracker.store.schema import DATABASE
 from tracker.store.threads import Reader, Writer
-from tracker.web.handlers import Handler, NotHere, Parts
+from tracker.web.handlers import NotHere, Parts
 from tracker.web.page import page_routes
 from tracker.web.protocol import CommandHandler, StatusHandler
 from tracker.web.turns import Turns
@@ -98,13 +102,14 @@ async def listening(settings: Settings) -> AsyncIterator[Tracker]:
         if waiting is not None:
             await writer.run(lambda store: stock(store, waiting))
         faults = Faults(settings.faults) if settings.faults else None
-        rsync = ModulelessRsync()
+        rsync_port = 0
         if faults is not None:
-            closing.callback(rsync.stop)
-            await rsync.start(settings.address)
+            rsync = await start_rsync(settings.address)
+            closing.callback(rsync.close)
+            rsync_port = rsync.sockets[0].getsockname()[1]
         parts = Parts(writer, reader, folder, settings.turns)
         server = HTTPServer(
-            _application(parts, waiting is not None, faults, rsync.port),
+            _application(parts, waiting is not None, faults, rsync_port),
             max_body_size=MAX_BODY_BYTES,
             idle_connection_timeout=60,
             xheaders=settings.behind_proxy,
@@ -120,7 +125,7 @@ def _bind(settings: Settings) -> list[socket.socket]:
     except (OSError, UnicodeError) as error:  # the latter if it cannot be a host's name
         reason = getattr(error, "strerror", None) or str(error)
         raise CannotListen(
-            f"cannot listen on {settings.address}, port {settings.port}: {reason}. Stop the "
+            f"Cannot listen on {settings.address}, port {settings.port}: {reason}. Stop the "
             "program that listens there, or choose another --address or --port (--port 0 takes "
             "any free port)."
         ) from error
@@ -130,7 +135,7 @@ def _application(
     parts: Parts, practice: bool, faults: Faults | None, rsync_port: int
 ) -> Application:
     """Return the addresses of the server."""
-    commands = r"/([^/]+)(?:/(multi=[^/]*))?/(request|release|upload|done)"
+    commands = r"/([^/]+)(?:/multi=([^/]*))?/(request|release|upload|done)"
     routes: list[Any] = [(commands, CommandHandler)]
     if faults is not None:
         more = {"faults": faults, "rsync_port": rsync_port}
@@ -149,15 +154,63 @@ def _application(
         default_handler_class=NotHere,
         parts=parts,
         faults=faults,
-        log_function=_log_nothing,
+        log_function=lambda handler: None,  # no access log; ``Handler`` logs refusals
     )
-
-
-def _log_nothing(handler: Handler) -> None:
-    """Keep no access log. ``Handler`` logs refusals."""
 
 
 def _url(bound: socket.socket) -> str:
     """Return the address at which *bound* listens, as browsers write it."""
     host, port = bound.getsockname()[:2]
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises FolderUnusable, CannotListen, StoreUnavailable.
+    """
+    with contextlib.closing(FolderLock(settings.data_dir)):
+        asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    stop, at_once = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # The first signal stops the server; another one ends the wait for requests in flight.
+        loop.add_signal_handler(number, lambda: at_once.set() if stop.is_set() else stop.set())
+    if os.getpid() == 1:
+        loop.add_signal_handler(signal.SIGCHLD, _reap)
+    async with listening(settings) as tracker:
+        _announce(settings, tracker)
+        await stop.wait()
+        await tracker.drain(at_once)
+
+
+def _reap() -> None:
+    """Reap the orphans that the kernel gives to the first process of a container."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _announce(settings: Settings, tracker: Tracker) -> None:
+    """Print where the tracker is, and what it serves."""
+    lines = [f"Tracker listening at {url}" for url in tracker.urls]
+    if settings.practice_items is not None:
+        lines.append(f"Practice project: {tracker.urls[0]}{PROJECT}")
+    if settings.faults is not None:
+        lines.append(settings.faults.sentence)
+    lines.append(f"Uploads arrive in {(settings.data_dir / UPLOADS).resolve()}")
+    if not _is_loopback(settings.address):
+        lines.append(
+            f"Everybody who can reach {settings.address} can claim items and upload files here."
+        )
+    print("\n".join(lines), flush=True)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost" or address.endswith(".localhost")

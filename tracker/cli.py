@@ -12,10 +12,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tracker.commands import backup, blocks, claims, items, keys, projects, serving, targets
+from tracker.commands import access, backup, claims, items, projects, serving, targets
 from tracker.commands.options import Parser, data_dir_option
 from tracker.commands.output import VisibleFormatter, warn
-from tracker.errors import EX_OK, EX_TEMPFAIL, TrackerError
+from tracker.errors import TrackerError
 
 DESCRIPTION = """\
 Hands out the items of projects, counts their results, and takes uploads. Everything is kept in
@@ -40,13 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int | None = options.run(options)
         sys.stdout.flush()
-        return EX_OK if status is None else status
+        return os.EX_OK if status is None else status
     except TrackerError as error:
         warn(str(error))
         return error.exit_status
     except sqlite3.Error as error:
-        warn(f"cannot use the database now: {error}. Try again.")
-        return EX_TEMPFAIL
+        warn(f"Cannot use the database now: {error}. Try again.")
+        return os.EX_TEMPFAIL
     except BrokenPipeError:  # the program that reads the output, such as head, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
@@ -61,6 +61,6 @@ def _parser() -> argparse.ArgumentParser:
     data_dir_option(parser, Path("tracker-data"))
     serving.serve_options(parser, first=True)
     commands = parser.add_subparsers(metavar="COMMAND", parser_class=Parser, title="commands")
-    for each in (serving, projects, items, claims, targets, blocks, keys, backup):
+    for each in (serving, projects, items, claims, targets, access, backup):
         each.register(commands)
     return parser

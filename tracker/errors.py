@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-EX_OK, EX_USAGE, EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE = 0, 64, 65, 66, 69
-EX_CANTCREAT, EX_TEMPFAIL, EX_CONFIG = 73, 75, 78
+import os
 
 
 class TrackerError(Exception):
     """Something went wrong that one sentence (``str(error)``) explains to the caller."""
 
     status = 500
-    exit_status = EX_USAGE
+    exit_status = os.EX_USAGE
 
 
 class BadValue(TrackerError):
@@ -62,31 +61,31 @@ class StoreUnavailable(TrackerError):
     """The database or the disk could not be read or written just now; nothing was changed."""
 
     status = 503
-    exit_status = EX_TEMPFAIL
+    exit_status = os.EX_TEMPFAIL
 
 
 class FolderUnusable(TrackerError):
     """The data folder is not writable, is locked, or belongs to another program."""
 
-    exit_status = EX_CANTCREAT
+    exit_status = os.EX_CANTCREAT
 
 
 class NewerDatabase(FolderUnusable):
     """The database was written by a newer version of the tracker."""
 
-    exit_status = EX_CONFIG
+    exit_status = os.EX_CONFIG
 
 
 class BackupFailed(TrackerError):
     """The database could not be copied; an earlier file at the target is unchanged."""
 
-    exit_status = EX_CANTCREAT
+    exit_status = os.EX_CANTCREAT
 
 
 class CannotListen(TrackerError):
     """The server cannot listen at the address and port."""
 
-    exit_status = EX_UNAVAILABLE
+    exit_status = os.EX_UNAVAILABLE
 
 
 class FileTooLarge(TrackerError):

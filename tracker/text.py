@@ -85,6 +85,27 @@ def _utc(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, timezone.utc)
 
 
+def read_number(text: str, low: int, high: int, name: str = "") -> int:
+    """Return the whole number in *text*, the value of *name*.
+
+    Raises BadValue unless it is from *low* to *high*.
+    """
+    if not re.fullmatch("[0-9]{1,18}", text) or not low <= int(text) <= high:
+        raise BadValue(f"{name or shown(text)} must be a number from {low} to {high}.")
+    return int(text)
+
+
+def read_size(text: str) -> int:
+    """Return the bytes in *text*: a number, with K, M, G or T for powers of 1024.
+
+    Raises BadValue.
+    """
+    match = re.fullmatch(r"([0-9]{1,18})([KMGT]?)", text.upper())
+    if match is None or not int(match[1]):
+        raise BadValue(f"{shown(text)} is not a size. Write a number of bytes, 500M or 20G.")
+    return int(match[1]) << 10 * " KMGT".index(match[2] or " ")
+
+
 def read_age(text: str) -> float:
     """Return the seconds in ``90s``, ``15m``, ``6h``, ``2d`` or ``1w``; raises BadValue."""
     match = re.fullmatch(r"([0-9]{1,8}(?:\.[0-9]{1,6})?)([smhdw])", text)

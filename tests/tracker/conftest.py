@@ -17,8 +17,16 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+from tracker.store.projects import Projects
+from tracker.store.store import Store
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-W", "error", str(ROOT / "run-tracker")]
+
+
+def counts(store: Store, project: str) -> tuple[int, ...]:
+    """How many items of the project are to do, out and done."""
+    return tuple(Projects(store).get(project).counts.values())
 
 
 class Client:

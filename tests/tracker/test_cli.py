@@ -59,7 +59,7 @@ def test_add_a_file_that_is_not_there(run_tracker: Run, tmp_path: Path) -> None:
     for missing in str(tmp_path / "missing"), str(tmp_path):
         ended = run_tracker("add", "p", str(tmp_path / "one"), missing)
         assert ended.returncode == 66
-        assert f"cannot read {missing}" in ended.stderr
+        assert f"Cannot read {missing}" in ended.stderr
     assert run_tracker("status", "p").stdout == "p: 1 to do, 0 out, 0 done\n"
 
 
@@ -121,7 +121,7 @@ def test_cannot_listen(run_tracker: Run, tmp_path: Path, address: str) -> None:
         port = str(taken.getsockname()[1])
         ended = run_tracker("--address", address, "--port", port)
     assert (ended.returncode, ended.stdout) == (69, "")
-    assert f"cannot listen on {address}, port {port}" in ended.stderr
+    assert f"Cannot listen on {address}, port {port}" in ended.stderr
     assert "--port" in ended.stderr
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from tracker.errors import BadValue, Refusal, TrackerError, UnknownProject
@@ -19,7 +18,7 @@ from tracker.web.handlers import Handler
 
 T = TypeVar("T")
 
-_KINDS = MappingProxyType({str: "a string", int: "a whole number", bool: "true or false"})
+_KINDS: Mapping[type, str] = {str: "a string", int: "a whole number", bool: "true or false"}
 _BEARER = re.compile(r"[Bb]earer +([A-Za-z0-9_=.~+/-]{1,200})")
 
 

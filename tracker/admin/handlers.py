@@ -1,4 +1,4 @@
-"""Projects, claims, blocks, upload targets and exports over HTTP."""
+"""Projects, claims, blocks, upload targets and exports over HTTP, and their addresses."""
 
 from __future__ import annotations
 
@@ -8,21 +8,27 @@ from typing import Any
 from tornado.iostream import StreamClosedError
 
 from tracker.admin.gate import AdminHandler
-from tracker.errors import BadValue
+from tracker.admin.itemshandler import ItemsHandler
+from tracker.errors import Refusal
 from tracker.store.blocks import Blocks
 from tracker.store.claims import Claims, Selection
-from tracker.store.exporting import export_chunk
 from tracker.store.projects import SETTINGS, Projects
 from tracker.store.queues import queue_of
+from tracker.store.reading import export_chunk
 from tracker.store.store import Store
 from tracker.store.targets import Targets
-from tracker.text import read_age, read_time
+from tracker.text import read_age, read_number, read_time
+
+ROOT = "/_admin"
+"""The name of a project cannot begin with an underscore, so no project has this address."""
 
 MOST_LISTED = 10_000
 """Most claims in one answer."""
 
 SELECTION: dict[str, type] = {"older_than": str, "downloader": str, "pattern": str, "all": bool}
 """What a body that selects items may contain."""
+
+HOW_TO_SELECT = 'Select items with older_than, downloader or pattern, or with "all": true.'
 
 SETTING_KINDS = dict.fromkeys(SETTINGS, object)
 """What a body with settings may contain; ``projects`` checks the values."""
@@ -61,20 +67,15 @@ class ClaimsHandler(AdminHandler):
     async def get(self, project: str) -> None:
         """Answer the claims that the query selects, oldest first, at most MOST_LISTED."""
         asked = self.query("older_than", "downloader", "pattern", "limit")
-        limit = asked.pop("limit", "1000")
-        if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= MOST_LISTED):
-            raise BadValue(f"limit must be a number from 1 to {MOST_LISTED}.")
+        limit = read_number(asked.pop("limit", "1000"), 1, MOST_LISTED, "limit")
         chosen = _selection(asked)
-        self.value(
-            await self.look_up(lambda store: Claims(store).list(project, chosen, int(limit)))
-        )
+        self.value(await self.look_up(lambda store: Claims(store).list(project, chosen, limit)))
 
     async def post(self, project: str) -> None:
         """Release the claims that the body selects; ``all`` true selects every claim."""
         data = self.body({**SELECTION, "queue": str, "for": str})
-        chosen = _narrowed(data)
-        names = data.get("queue"), data.get("for")
-        queue = None if names == (None, None) else queue_of(*names)
+        chosen = _selection(data).confirmed(bool(data.get("all")), HOW_TO_SELECT)
+        queue = queue_of(data.get("queue"), data.get("for"))
         released = 0
         while more := await self.change(
             lambda store: Claims(store).release(project, chosen, queue)
@@ -88,7 +89,8 @@ class RedoHandler(AdminHandler):
 
     async def post(self, project: str) -> None:
         """Put the items that the body selects into the redo queue; ``all`` true selects all."""
-        chosen = _narrowed(self.body(SELECTION))
+        data = self.body(SELECTION)
+        chosen = _selection(data).confirmed(bool(data.get("all")), HOW_TO_SELECT)
         total, more, last = 0, 1, 0
 
         def redo(store: Store) -> tuple[int, int]:
@@ -98,14 +100,6 @@ class RedoHandler(AdminHandler):
             more, last = await self.change(redo)
             total += more
         self.json({"project": project, "to_be_done_again": total})
-
-
-def _narrowed(data: dict[str, Any]) -> Selection:
-    """Return the selection in *data*; raises BadValue unless it, or ``all``, narrows it."""
-    chosen = _selection(data)
-    if chosen.everything != bool(data.get("all")):
-        raise BadValue('Select items with older_than, downloader or pattern, or with "all": true.')
-    return chosen
 
 
 def _selection(data: dict[str, Any]) -> Selection:
@@ -184,3 +178,28 @@ class ExportHandler(AdminHandler):
         except StreamClosedError:  # the client has closed the connection
             return
         self.finish()
+
+
+class NoSuchCommand(AdminHandler):
+    """Answers every other address below the root."""
+
+    async def prepare(self) -> None:
+        """Refuse the request after the key was checked."""
+        await super().prepare()
+        raise Refusal(404, "There is nothing at this address.")
+
+
+def admin_routes() -> list[Any]:
+    """Return the addresses, for the application's list."""
+    one = rf"{ROOT}/projects/([^/]+)"
+    return [
+        (rf"{ROOT}/projects", ProjectsHandler),
+        (one, ProjectHandler),
+        (rf"{one}/items", ItemsHandler),
+        (rf"{one}/claims", ClaimsHandler),
+        (rf"{one}/redo", RedoHandler),
+        (rf"{one}/export", ExportHandler),
+        (rf"{ROOT}/blocks", BlocksHandler),
+        (rf"{ROOT}/targets", TargetsHandler),
+        (rf"{ROOT}(?:/.*)?", NoSuchCommand),
+    ]

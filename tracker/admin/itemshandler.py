@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from functools import partial
-from typing import Any
 
 from tracker.admin.gate import AdminHandler
 from tracker.names import check_project
@@ -32,20 +31,19 @@ class ItemsHandler(StreamingHandler, AdminHandler):
     The query's ``queue`` or ``for`` names the queue. Bad lines are left out and reported.
     """
 
-    def __init__(self, *arguments: Any, **more: Any) -> None:
-        super().__init__(*arguments, **more)
+    def initialize(self) -> None:
+        """Start with no items."""
         self._lines = Lines()
         self._rest = bytearray()
         self._names: list[str] = []
         self._characters = 0
-        self._queue = Queue()
         self._new = self._known = 0
         self._created = False
 
     async def begin(self, length: int | None) -> None:
         """Read the address, and set the limit of the body."""
         asked = self.query("queue", "for")
-        self._queue = queue_of(asked.get("queue"), asked.get("for"))
+        self._queue = queue_of(asked.get("queue"), asked.get("for")) or Queue()
         check_project(self.path_args[0])
         self.http.set_max_body_size(MAX_BODY_BYTES)
 

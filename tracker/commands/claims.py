@@ -7,11 +7,13 @@ import time
 
 from tracker.commands.options import Commands, age, command, number, opened, queue_options
 from tracker.commands.output import tell, tell_list, warn
-from tracker.errors import BadValue
 from tracker.store.claims import Claim, Claims, Selection
 from tracker.store.queues import queue_of
 from tracker.text import short_age, stamp
 
+HOW_TO_SELECT = (
+    "Select items with --older-than, --downloader or --pattern, or all of them with --all alone."
+)
 HEADER = ("ITEM", "DOWNLOADER", "CLAIMED", "AGE")
 
 
@@ -30,8 +32,7 @@ def register(commands: Commands) -> None:
         "A downloader that finishes such an item later can still report it: the item counts once.",
         project="",
     )  # fmt: skip
-    _selection_options(parser, "claimed")
-    parser.add_argument("--all", action="store_true", help="release every claim of the project")
+    _selection_options(parser, "claimed", "release every claim of the project")
     queue_options(parser, "the queue from which each came")
     parser = command(
         commands, "redo", _redo, "put finished items into the redo queue",
@@ -39,11 +40,10 @@ def register(commands: Commands) -> None:
         "they are.",
         project="",
     )  # fmt: skip
-    _selection_options(parser, "done")
-    parser.add_argument("--all", action="store_true", help="hand out every finished item again")
+    _selection_options(parser, "done", "hand out every finished item again")
 
 
-def _selection_options(parser: argparse.ArgumentParser, what: str) -> None:
+def _selection_options(parser: argparse.ArgumentParser, what: str, all_help: str = "") -> None:
     parser.add_argument(
         "--older-than", metavar="AGE", type=age, help=f"{what} longer ago than 90s, 15m, 6h or 2d"
     )
@@ -52,6 +52,8 @@ def _selection_options(parser: argparse.ArgumentParser, what: str) -> None:
         "--pattern", metavar="GLOB",
         help="whose whole name matches: * is any text, ? one character, [abc] one of these",
     )  # fmt: skip
+    if all_help:
+        parser.add_argument("--all", action="store_true", help=all_help)
 
 
 def _selection(options: argparse.Namespace) -> Selection:
@@ -70,25 +72,12 @@ def _list(options: argparse.Namespace) -> None:
         found = Claims(store).list(options.project, _selection(options), options.limit + 1)
     tell_list(options, found[: options.limit], HEADER, row, "No such claims.")
     if len(found) > options.limit:
-        warn(f"there are more than these {options.limit} claims: see --limit.")
-
-
-def _narrowed(options: argparse.Namespace, what: str) -> Selection:
-    """Return the selection; raises BadValue unless either it is narrow or --all was given."""
-    chosen = _selection(options)
-    if chosen.everything and not options.all:
-        raise BadValue(
-            f"Say which {what}: --older-than, --downloader or --pattern, or --all for all of them."
-        )
-    if options.all and not chosen.everything:
-        raise BadValue(f"--all means all of the {what}: omit it to select some.")
-    return chosen
+        warn(f"There are more than these {options.limit} claims: see --limit.")
 
 
 def _release(options: argparse.Namespace) -> None:
-    chosen = _narrowed(options, "claims")
-    named = options.queue is not None or options.for_downloader is not None
-    queue = queue_of(options.queue, options.for_downloader) if named else None
+    chosen = _selection(options).confirmed(options.all, HOW_TO_SELECT)
+    queue = queue_of(options.queue, options.for_downloader)
     released, more = 0, 1
     with opened(options) as store:
         while more:
@@ -99,7 +88,7 @@ def _release(options: argparse.Namespace) -> None:
 
 
 def _redo(options: argparse.Namespace) -> None:
-    chosen = _narrowed(options, "items")
+    chosen = _selection(options).confirmed(options.all, HOW_TO_SELECT)
     total, more, last = 0, 1, 0
     with opened(options) as store:
         while more:

@@ -7,18 +7,15 @@ import contextlib
 import os
 import sys
 from dataclasses import asdict, dataclass, field
-from typing import BinaryIO
 
 from tracker.commands.options import Commands, command, moment, opened, queue_options
 from tracker.commands.output import as_json, tell, warn
-from tracker.errors import EX_DATAERR, EX_NOINPUT, EX_OK
 from tracker.names import check_project
 from tracker.store.adding import Lines, add_items, item_names
-from tracker.store.exporting import export_lines
 from tracker.store.lock import FolderLock
 from tracker.store.projects import Projects
-from tracker.store.queues import queue_of
-from tracker.store.schema import DATABASE
+from tracker.store.queues import Queue, queue_of
+from tracker.store.reading import export_lines
 from tracker.store.store import Store
 
 WARNED_LINES = 20
@@ -62,11 +59,6 @@ class _Result:
     bad: list[dict[str, object]] = field(default_factory=list)
     bad_count: int = 0
 
-    def add_bad(self, label: str, lines: Lines) -> None:
-        """Add the bad lines of one file."""
-        self.bad_count += lines.bad_count
-        self.bad += [{"file": label, "line": bad.number, "reason": bad.reason} for bad in lines.bad]
-
     def __str__(self) -> str:
         created = f"{self.project} is a new project.\n" if self.created else ""
         left_out = f", {self.bad_count} bad lines left out" if self.bad_count else ""
@@ -76,26 +68,26 @@ class _Result:
 def _add(options: argparse.Namespace) -> int:
     """Queue the items in the files; print how many were new, even if a file cannot be read."""
     result, unreadable = _Result(check_project(options.project)), False
-    with contextlib.closing(Store.open(options.data_dir / DATABASE)) as store:
+    with opened(options, create=True) as store:
         for name in options.files:
             try:
                 _add_file(store, result, name, options)
             except OSError as error:
-                warn(f"cannot read {name}: {error.strerror}.")
+                warn(f"Cannot read {name}: {error.strerror}.")
                 unreadable = True
                 break
     tell(options, asdict(result), str(result))
-    return EX_NOINPUT if unreadable else EX_DATAERR if result.bad_count else EX_OK
+    return os.EX_NOINPUT if unreadable else os.EX_DATAERR if result.bad_count else os.EX_OK
 
 
 def _add_file(store: Store, result: _Result, name: str, options: argparse.Namespace) -> None:
     """Queue the items of one file; raises OSError."""
     label = "standard input" if name == "-" else name
-    queue = queue_of(options.queue, options.for_downloader)
+    queue = queue_of(options.queue, options.for_downloader) or Queue()
     polite = FolderLock.taken(options.data_dir)
     lines = Lines()
     try:
-        with _file(name) as file:
+        with contextlib.nullcontext(sys.stdin.buffer) if name == "-" else open(name, "rb") as file:
             with store.transaction():
                 result.created |= store.make_project(result.project)
             names = item_names(file, lines)
@@ -103,7 +95,10 @@ def _add_file(store: Store, result: _Result, name: str, options: argparse.Namesp
                 result.new += added.new
                 result.known += added.known
     finally:
-        result.add_bad(label, lines)
+        result.bad_count += lines.bad_count
+        result.bad += [
+            {"file": label, "line": bad.number, "reason": bad.reason} for bad in lines.bad
+        ]
         if not as_json(options):
             _warn_of(label, lines)
 
@@ -117,15 +112,11 @@ def _warn_of(label: str, lines: Lines) -> None:
         warn(f"{label}: {more} more bad lines.")
 
 
-def _file(name: str) -> contextlib.AbstractContextManager[BinaryIO]:
-    return contextlib.nullcontext(sys.stdin.buffer) if name == "-" else open(name, "rb")
-
-
 def _status(options: argparse.Namespace) -> None:
     """Print how many items of the project are in each state."""
     with opened(options) as store:
         project = Projects(store).get(options.project)
-    tell(options, project, f"{project.name}: {project.counts}")
+    tell(options, project, f"{project.name}: {project.summary}")
 
 
 def _export(options: argparse.Namespace) -> None:

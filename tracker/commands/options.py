@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from tracker.commands.output import visible
-from tracker.errors import EX_USAGE, BadValue
+from tracker.errors import BadValue
 from tracker.store.queues import NUMBERS
 from tracker.store.schema import DATABASE
 from tracker.store.store import Store
-from tracker.text import read_age, read_time
+from tracker.text import read_age, read_number, read_size, read_time
 
 T = TypeVar("T")
 
@@ -29,7 +30,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(EX_USAGE, f"{self.prog}: {visible(message)}\n")
+        self.exit(os.EX_USAGE, f"{self.prog}: {visible(message)}\n")
 
 
 def command(
@@ -112,41 +113,17 @@ def queue_options(parser: argparse.ArgumentParser, default: str) -> None:
 
 
 @contextlib.contextmanager
-def opened(options: argparse.Namespace) -> Iterator[Store]:
-    """Open the store of the data folder, which must exist; raises FolderUnusable."""
-    with contextlib.closing(Store.open(options.data_dir / DATABASE, create=False)) as store:
+def opened(options: argparse.Namespace, create: bool = False) -> Iterator[Store]:
+    """Open the store of the data folder, or make it if *create*; raises FolderUnusable."""
+    with contextlib.closing(Store.open(options.data_dir / DATABASE, create=create)) as store:
         yield store
 
 
 @contextlib.contextmanager
 def changing(options: argparse.Namespace, create: bool = False) -> Iterator[Store]:
-    """Open the store of the data folder, and run the body in one transaction.
-
-    Makes the store if *create* is true and it does not exist. Raises FolderUnusable.
-    """
-    path = options.data_dir / DATABASE
-    with contextlib.closing(Store.open(path, create=create)) as store, store.transaction():
+    """Open the store as ``opened`` does, and run the body in one transaction."""
+    with opened(options, create) as store, store.transaction():
         yield store
-
-
-def number(low: int, high: int) -> Callable[[str], int]:
-    """Return a reader of whole numbers from *low* to *high*."""
-
-    def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
-            raise argparse.ArgumentTypeError(f"{text}: give a number from {low} to {high}")
-        return int(text)
-
-    return read
-
-
-def size(text: str) -> int:
-    """Return the bytes in *text*: a number, with K, M, G or T for powers of 1024."""
-    factor = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}.get(text[-1:].upper(), 0)
-    digits = text[:-1] if factor else text
-    if not (digits.isascii() and digits.isdigit() and int(digits)):
-        raise argparse.ArgumentTypeError("give a size such as 500M or 20G")
-    return int(digits) * (factor or 1)
 
 
 def _read_by(read: Callable[[str], T]) -> Callable[[str], T]:
@@ -161,5 +138,9 @@ def _read_by(read: Callable[[str], T]) -> Callable[[str], T]:
     return reader
 
 
-age = _read_by(read_age)
-moment = _read_by(read_time)
+age, moment, size = _read_by(read_age), _read_by(read_time), _read_by(read_size)
+
+
+def number(low: int, high: int) -> Callable[[str], int]:
+    """Return a reader of whole numbers from *low* to *high*."""
+    return _read_by(lambda text: read_number(text, low, high))

@@ -8,7 +8,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from tracker import text
 from tracker.names import shown
@@ -45,11 +45,7 @@ def tell_list(
 
 def print_json(value: object) -> None:
     """Print *value* on one line; dataclasses become objects."""
-    print(json.dumps(value, default=_as_object))
-
-
-def _as_object(value: Any) -> dict[str, Any]:
-    return asdict(value)
+    print(json.dumps(value, default=asdict))
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[object]], nothing: str) -> None:

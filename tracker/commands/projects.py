@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 
 from tracker.commands.options import Commands, changing, command, number, opened, switch
 from tracker.commands.output import cell, tell, tell_list
 from tracker.errors import BadValue
 from tracker.store.lock import FolderLock
-from tracker.store.projects import MOST_ITEMS, MOST_PER_MINUTE, SETTINGS, Project, Projects
-from tracker.store.removing import remove_project
+from tracker.store.projects import (
+    MOST_ITEMS,
+    MOST_PER_MINUTE,
+    SETTINGS,
+    Project,
+    Projects,
+    remove_project,
+)
 from tracker.text import size
 
 HEADER = (
@@ -22,15 +27,11 @@ HEADER = (
 def register(commands: Commands) -> None:
     """Add the commands to the parser."""
     command(commands, "projects", _list, "list the projects, their settings and counts")
-    parser = command(commands, "create", _create, "make a project", project="")
-    _settings_options(parser)
-    parser = command(
-        commands, "set", _set, "change a project's settings",
-        "Settings that you do not give stay as they are. A running server uses the new settings "
-        "from its next request on.",
-        project="",
-    )  # fmt: skip
-    _settings_options(parser)
+    _settings_options(command(commands, "create", _create, "make a project", project=""))
+    more = "Other settings stay as they are. A running server follows at its next request."
+    _settings_options(
+        command(commands, "set", _set, "change a project's settings", more, project="")
+    )
     parser = command(
         commands, "remove", _remove, "remove a project with its items and results",
         "Its reports, totals, targets and blocks are removed too, and cannot be restored: export "
@@ -87,12 +88,12 @@ def _remove(options: argparse.Namespace) -> None:
         project = Projects(store).get(options.project)
         if not options.yes:
             raise BadValue(
-                f"{project.name} has {project.counts}. Removing it deletes these items and their "
+                f"{project.name} has {project.summary}. Removing it deletes these items and their "
                 "reports for good. To do so, add --yes."
             )
         remove_project(store, project.name, FolderLock.taken(options.data_dir))
-    value = {"removed": project.name, **asdict(project.counts)}
-    tell(options, value, f"{project.name} is removed: {project.counts}")
+    value = {"removed": project.name, **project.counts}
+    tell(options, value, f"{project.name} is removed: {project.summary}")
 
 
 def _show(options: argparse.Namespace, project: Project) -> None:

@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> None:
         print(help_text(), end="")
         return
     # Imported here, so that no other command has to load a web server.
-    from tracker.serve import serve
+    from tracker.app import serve
 
     serve(_settings(options))
 

@@ -8,12 +8,9 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from http.client import responses
-from types import MappingProxyType
 from typing import Any
 
-from tornado.httputil import HTTPServerRequest
 from tornado.iostream import StreamClosedError
-from tornado.web import Application
 
 from tracker.faults.plan import Fault, Faults
 from tracker.faults.targets import HTTP_500, MODULE, REFUSING_PORT
@@ -25,14 +22,12 @@ MIB = 1024 * 1024
 
 HTML = "<!doctype html><html><body><h1>502 Bad Gateway</h1></body></html>"
 
-WRONG_TYPES: Mapping[str, object] = MappingProxyType(
-    {
-        "request": {"item_name": 5, "items": {}, "queues": "todo"},
-        "upload": {"upload_target": ["rsync://127.0.0.1/"]},
-        "done": {"OK": True},
-        "release": {"items": "all"},
-    }
-)
+WRONG_TYPES: Mapping[str, object] = {
+    "request": {"item_name": 5, "items": {}, "queues": "todo"},
+    "upload": {"upload_target": ["rsync://127.0.0.1/"]},
+    "done": {"OK": True},
+    "release": {"items": "all"},
+}
 
 Work = Callable[[], Awaitable[bytes]]
 """Carries out the command and returns its answer, which is not sent; a refusal is raised."""
@@ -41,15 +36,8 @@ Work = Callable[[], Awaitable[bytes]]
 class FaultyCommandHandler(CommandHandler):
     """Answers as its parent does, except for the requests that a fault is chosen for."""
 
-    def __init__(
-        self,
-        application: Application,
-        request: HTTPServerRequest,
-        faults: Faults,
-        rsync_port: int,
-        **more: Any,
-    ) -> None:
-        super().__init__(application, request, **more)
+    def initialize(self, faults: Faults, rsync_port: int) -> None:
+        """Take what all requests of a server share."""
         self._faults = faults
         self._rsync_port = rsync_port
         self._holding = False

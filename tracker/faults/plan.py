@@ -13,46 +13,31 @@ import secrets
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from tracker.errors import BadValue
 
 COMMANDS = ("request", "upload", "done", "release")
 
-FORMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "html": ("html",),
-        "null": ("null",),
-        "list": ("list",),
-        "types": ("types",),
-        "big": ("big",),
-        "garbage": ("html", "null", "list", "types", "big"),
-        "delay": ("delay",),
-        "trickle": ("trickle",),
-        "cut": ("cut",),
-        "lost": ("lost-whole", "lost-half"),
-        "refused": ("refused",),
-        "module": ("module",),
-        "http500": ("http500",),
-        "dead": ("refused", "module", "http500"),
-    }
-)
+GARBAGE = ("html", "null", "list", "types", "big")
+DEAD = ("refused", "module", "http500")
+
+FORMS: Mapping[str, tuple[str, ...]] = {
+    **{name: (name,) for name in (*GARBAGE, "delay", "trickle", "cut", *DEAD)},
+    "garbage": GARBAGE,
+    "lost": ("lost-whole", "lost-half"),
+    "dead": DEAD,
+}
 """Fault -> its forms, one of which is chosen each time. HTTP statuses are faults too."""
 
-TARGETS = frozenset(("refused", "module", "http500", "dead"))
+TARGETS = (*DEAD, "dead")
 """Faults of upload targets: only an answer to ``upload`` can have them."""
 
-SETTINGS: Mapping[str, float] = MappingProxyType(
-    {"seed": 0, "delay-seconds": 5.0, "byte-seconds": 1.0, "retry-after": 5}
-)
-"""Setting -> its default, except that ``parse`` draws a random seed."""
+SETTINGS = ("seed", "delay-seconds", "byte-seconds", "retry-after")
 
-PRESETS: Mapping[str, str] = MappingProxyType(
-    {
-        "rough": "all:420=0.02,429=0.04,455=0.01,500=0.03,502=0.02,503=0.02,garbage=0.06,"
-        "delay=0.03,trickle=0.01,cut=0.03,lost=0.04 request:404=0.06 upload:dead=0.15"
-    }
-)
+PRESETS: Mapping[str, str] = {
+    "rough": "all:420=0.02,429=0.04,455=0.01,500=0.03,502=0.02,503=0.02,garbage=0.06,"
+    "delay=0.03,trickle=0.01,cut=0.03,lost=0.04 request:404=0.06 upload:dead=0.15"
+}
 
 HELP = """\
 --faults SPEC makes the tracker fail on purpose, so that you see how a pipeline handles it. For
@@ -129,7 +114,7 @@ class Faults:
         self.plan = plan
         # Each command has its own generator, so other commands' requests do not affect it.
         self._chance = {name: random.Random(f"{plan.seed}:{name}") for name in plan.rates}
-        self._counts: Counter[tuple[str, str]] = Counter()
+        self._counts: dict[str, Counter[str]] = {command: Counter() for command in COMMANDS}
 
     def choose(self, command: str) -> Fault | None:
         """Return the fault of the next request of *command*; None if it has none."""
@@ -147,17 +132,12 @@ class Faults:
 
     def count(self, command: str, fault: Fault) -> None:
         """Count that *fault* was made."""
-        self._counts[command, fault.name] += 1
+        self._counts[command][fault.name] += 1
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:
         """How often each fault was made, by command."""
-        found: dict[str, dict[str, int]] = {}
-        for (command, name), times in sorted(
-            self._counts.items(), key=lambda pair: (COMMANDS.index(pair[0][0]), pair[0][1])
-        ):
-            found.setdefault(command, {})[name] = times
-        return found
+        return {name: dict(sorted(made.items())) for name, made in self._counts.items() if made}
 
 
 def help_text() -> str:
@@ -168,7 +148,7 @@ def help_text() -> str:
 def parse(spec: str) -> Plan:
     """Read *spec*, and draw a seed if it has none; raises BadValue."""
     rates: dict[str, dict[str, float]] = {}
-    settings = {**SETTINGS, "seed": float(secrets.randbelow(1_000_000))}
+    settings: dict[str, float] = dict(zip(SETTINGS, (secrets.randbelow(1_000_000), 5.0, 1.0, 5)))
     words = [word for part in spec.split() for word in PRESETS.get(part, part).split()]
     for word in words:
         command, colon, faults = word.partition(":")

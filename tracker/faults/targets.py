@@ -19,47 +19,36 @@ LONGEST_LINE = 1024
 TALK_SECONDS = 30.0
 
 
-class ModulelessRsync:
-    """As much of an rsync daemon as it takes to say that there is no such module."""
+async def start_rsync(address: str) -> asyncio.Server:
+    """Start a server at *address*, on any free port, that behaves as an rsync daemon just as far
+    as to say that it does not have the module. Raises CannotListen."""
+    try:
+        return await asyncio.start_server(_talk, address, 0, limit=LONGEST_LINE)
+    except OSError as error:
+        raise CannotListen(
+            f"Cannot listen on {address} for the upload targets of --faults: {error.strerror}."
+        ) from error
 
-    def __init__(self) -> None:
-        self._server: asyncio.Server | None = None
-        self.port = 0
-        """Where it listens."""
 
-    async def start(self, address: str) -> None:
-        """Listen at *address* on any free port; raises CannotListen."""
-        try:
-            self._server = await asyncio.start_server(self._talk, address, 0, limit=LONGEST_LINE)
-        except OSError as error:
-            raise CannotListen(
-                f"Cannot listen on {address} for the upload targets of --faults: {error.strerror}."
-            ) from error
-        self.port = self._server.sockets[0].getsockname()[1]
+async def _talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Serve one client, but not for long."""
+    try:
+        await asyncio.wait_for(_refuse(reader, writer), TALK_SECONDS)
+    except (OSError, ValueError, asyncio.TimeoutError):
+        pass  # a client that hangs up, stays silent or sends too much fails in any case
+    except asyncio.CancelledError:
+        pass  # the loop ends; before Python 3.12 asyncio logs a cancelled task as an error
+    finally:
+        writer.close()
 
-    def stop(self) -> None:
-        """Stop listening."""
-        if self._server is not None:
-            self._server.close()
 
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Greet the client, read which module it wants, and say that there is none."""
-        try:
-            await asyncio.wait_for(self._refuse(reader, writer), TALK_SECONDS)
-        except (OSError, ValueError, asyncio.TimeoutError):
-            pass  # a client that hangs up, stays silent or sends too much fails in any case
-        except asyncio.CancelledError:
-            pass  # the loop ends; before Python 3.12 asyncio logs a cancelled task as an error
-        finally:
-            writer.close()
-
-    @staticmethod
-    async def _refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(GREETING)
-        await reader.readline()
-        await reader.readline()
-        writer.write(f"@ERROR: Unknown module '{MODULE}'\n".encode())
-        await writer.drain()
+async def _refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Greet the client, read which module it wants, and say that there is none."""
+    writer.write(GREETING)
+    await reader.readline()
+    await reader.readline()
+    writer.write(f"@ERROR: Unknown module '{MODULE}'\n".encode())
+    await writer.drain()
 
 
 class Http500Handler(StreamingHandler):

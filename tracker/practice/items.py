@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tracker.store.projects import Projects
 from tracker.store.store import Store
 
 PROJECT = "practice"
@@ -18,9 +19,9 @@ def stock(store: Store, waiting: int) -> int:
     and a practice run that was forgotten for a month ends by itself.
     """
     store.make_project(PROJECT)
-    counts = store.counts(PROJECT)
-    missing = max(0, waiting - counts.todo)
-    new, last = 0, counts.todo + counts.out + counts.done
+    counts = Projects(store).get(PROJECT).counts
+    missing = max(0, waiting - counts["todo"])
+    new, last = 0, sum(counts.values())
     while new < missing:  # names like these that somebody added are not new
         first, last = last + 1, last + missing - new
         new += store.add(PROJECT, [f"{PROJECT}:{n}" for n in range(first, last + 1)]).new

@@ -41,18 +41,14 @@ def back_up(database: Path, target: Path) -> Backup:
         if target.is_dir() or (target.exists() and target.samefile(database)):
             raise BadValue(f"{target} cannot be the copy: give the name of another file.")
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(".partial", f".{target.name[:100]}.", target.parent)
-        os.close(handle)
-        partial = Path(name)
-        try:
+        prefix = f".{target.name[:100]}."
+        with tempfile.TemporaryDirectory(".partial", prefix, target.parent) as folder:
+            partial = Path(folder, "copy")
+            partial.touch(0o600)
             made = _copy(source, partial, target)
             sync(partial)
             partial.replace(target)
             sync(target.parent)
-        except BaseException:
-            for suffix in ("", "-wal", "-shm", "-journal"):
-                Path(name + suffix).unlink(missing_ok=True)
-            raise
         return made
     except OSError as error:
         raise BackupFailed(f"Cannot write the copy to {target}: {error.strerror}.") from error

@@ -14,6 +14,20 @@ CHUNK = 1000
 """Most items that one call changes."""
 
 
+_CHOSEN = (
+    "project_id = :project AND (:downloader IS NULL OR downloader = :downloader) AND "
+    "(:pattern IS NULL OR name GLOB :pattern)"
+)
+_OUT = (
+    f"FROM items WHERE {_CHOSEN} AND state = 'out' AND (:latest IS NULL OR claimed_at <= :latest) "
+    "ORDER BY claimed_at, position LIMIT :limit"
+)
+_DONE = (
+    f"FROM items WHERE {_CHOSEN} AND state = 'done' AND (:latest IS NULL OR done_at <= :latest) "
+    "AND id > :after ORDER BY id LIMIT :limit"
+)
+
+
 @dataclass(frozen=True)
 class Selection:
     """Which items: each part that is not None narrows the selection."""
@@ -24,10 +38,12 @@ class Selection:
     pattern: str | None = None
     """Matches the whole name: ``*`` is any text, ``?`` one character, ``[a-z]`` one of these."""
 
-    @property
-    def everything(self) -> bool:
-        """Whether nothing narrows the selection."""
-        return self == Selection()
+    def confirmed(self, everything: bool, hint: str) -> Selection:
+        """Return the selection; raises BadValue with *hint* unless it either is narrower than
+        all items, or is meant to select *everything*."""
+        if (self == Selection()) != everything:
+            raise BadValue(hint)
+        return self
 
     @property
     def latest(self) -> float | None:
@@ -53,11 +69,7 @@ class Claims(Table):
 
     def list(self, project: str, chosen: Selection, limit: int = 1000) -> list[Claim]:
         """Return at most *limit* claims, oldest first."""
-        rows = self._find(
-            "SELECT name, downloader, claimed_at FROM items WHERE state = 'out' AND "
-            "(:latest IS NULL OR claimed_at <= :latest)",
-            "claimed_at, position", project, chosen, limit,
-        )  # fmt: skip
+        rows = self._find(f"SELECT name, downloader, claimed_at {_OUT}", project, chosen, limit)
         return [Claim(*row) for row in rows]
 
     def release(self, project: str, chosen: Selection, queue: Queue | None = None) -> int:
@@ -65,11 +77,7 @@ class Claims(Table):
 
         *queue* None is the queue from which each came. Call it again until it returns 0.
         """
-        rows = self._find(
-            "SELECT id FROM items WHERE state = 'out' AND "
-            "(:latest IS NULL OR claimed_at <= :latest)",
-            "claimed_at, position", project, chosen, CHUNK,
-        )  # fmt: skip
+        rows = self._find(f"SELECT id {_OUT}", project, chosen, CHUNK)
         return self.store.put_back(project, [row[0] for row in rows], queue)
 
     def redo(self, project: str, chosen: Selection, after: int = 0) -> tuple[int, int]:
@@ -78,22 +86,15 @@ class Claims(Table):
         Return how many, and the last id, from which the next call goes on; 0 and *after* at the
         end. The totals of the first reports stay as they are.
         """
-        rows = self._find(
-            "SELECT id FROM items WHERE state = 'done' AND id > :after AND "
-            "(:latest IS NULL OR done_at <= :latest)",
-            "id", project, chosen, CHUNK, after,
-        )  # fmt: skip
+        rows = self._find(f"SELECT id {_DONE}", project, chosen, CHUNK, after)
         ids = [row[0] for row in rows]
         return self.store.put_back(project, ids, Queue(REDO)), ids[-1] if ids else after
 
     def _find(
-        self, select: str, order: str, project: str, chosen: Selection, limit: int, after: int = 0
+        self, query: str, project: str, chosen: Selection, limit: int, after: int = 0
     ) -> sqlite3.Cursor:
-        """Return the rows of *select* that were chosen, in *order*."""
         return self.execute(
-            f"{select} AND project_id = :project AND (:downloader IS NULL OR downloader = "
-            f":downloader) AND (:pattern IS NULL OR name GLOB :pattern) ORDER BY {order} "
-            "LIMIT :limit",
+            query,
             {
                 "project": self.store.project_id(project),
                 "latest": chosen.latest,

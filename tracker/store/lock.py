@@ -13,15 +13,11 @@ LOCK_FILE = "tracker.lock"
 TRY_SECONDS = 0.5
 
 
-class FolderLocked(FolderUnusable):
-    """Another server uses the folder."""
-
-
 class FolderLock:
-    """Holds the folder until ``release``, or until the process ends in any way."""
+    """Holds the folder until ``close``, or until the process ends in any way."""
 
     def __init__(self, folder: Path) -> None:
-        """Take the lock; raises FolderLocked, which names its holder, or FolderUnusable."""
+        """Take the lock; raises FolderUnusable, which names the holder if there is one."""
         path = folder / LOCK_FILE
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -36,7 +32,7 @@ class FolderLock:
         except OSError as error:
             holder = os.read(self._handle, 32).decode("ascii", errors="replace").strip()
             os.close(self._handle)
-            raise FolderLocked(
+            raise FolderUnusable(
                 f"Another tracker (process {holder or 'unknown'}) uses the data folder {folder}. "
                 "Stop it, or choose another --data-dir."
             ) from error
@@ -70,6 +66,6 @@ class FolderLock:
         finally:
             os.close(handle)
 
-    def release(self) -> None:
+    def close(self) -> None:
         """Let the next server use the folder."""
         os.close(self._handle)

@@ -1,25 +1,34 @@
-"""Projects and their settings."""
+"""Projects, their settings, and their removal."""
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tracker.errors import AlreadyExists, BadValue
 from tracker.names import shown
-from tracker.store.store import Counts, Table
-
-LONGEST_TITLE = 200
-"""Longest title, in characters."""
-
-LONGEST_VERSION = 64
-"""Longest version, in characters."""
+from tracker.store.queues import REDO, RESERVED, SECONDARY
+from tracker.store.store import Store, Table
 
 MOST_PER_MINUTE = 100_000
 MOST_ITEMS = 10_000
 
+CHUNK = 5000
+"""Rows in one transaction, so that other projects' claims do not have to wait for long."""
+
+PAUSE_SECONDS = 0.12
+"""Pause between two transactions, longer than SQLite waits between two tries for the lock."""
+
+TABLES = ("downloaders", "groups", "spans", "targets", "blocks")
+"""The other tables about a project; they have few rows."""
+
 SETTINGS = ("title", "min_version", "requests_per_minute", "max_items", "paused")
+
+_LONGEST = {"title": 200, "min_version": 64}  # in characters
+_MOST = {"requests_per_minute": MOST_PER_MINUTE, "max_items": MOST_ITEMS}
 
 
 @dataclass(frozen=True)
@@ -47,9 +56,14 @@ class Project:
     redo: int
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> dict[str, int]:
         """How many items are in each state."""
-        return Counts(self.todo, self.out, self.done)
+        return {"todo": self.todo, "out": self.out, "done": self.done}
+
+    @property
+    def summary(self) -> str:
+        """The counts in words."""
+        return f"{self.todo} to do, {self.out} out, {self.done} done"
 
     @property
     def queues(self) -> tuple[int, int, int, int]:
@@ -75,7 +89,7 @@ class Projects(Table):
 
     def change(self, name: str, settings: Mapping[str, object]) -> Project:
         """Change the *settings* given, all or none; raises UnknownProject, BadValue."""
-        checked = check_settings(settings)
+        checked = {name: _check_setting(name, value) for name, value in settings.items()}
         if checked:
             columns = ", ".join(f"{column} = ?" for column in checked)  # all are in SETTINGS
             self.execute(f"UPDATE projects SET {columns} WHERE name = ?", (*checked.values(), name))
@@ -97,20 +111,20 @@ def _project(row: Any) -> Project:
     return Project(*values)  # the columns of _SELECT are in the order of the fields
 
 
-def check_settings(values: Mapping[str, object]) -> dict[str, object]:
-    """Return the settings in *values* as the database keeps them; raises BadValue."""
-    return {name: _check_setting(name, value) for name, value in values.items()}
-
-
 def _check_setting(name: str, value: object) -> object:
-    if name == "title":
-        return _line(name, value, LONGEST_TITLE)
-    if name == "min_version":
-        return None if value in (None, "") else _line(name, value, LONGEST_VERSION)
-    if name == "requests_per_minute":
-        return _limit(name, value, MOST_PER_MINUTE)
-    if name == "max_items":
-        return _limit(name, value, MOST_ITEMS)
+    """Return the value of a setting as the database keeps it; raises BadValue."""
+    if name in _LONGEST:
+        if name == "min_version" and value in (None, ""):
+            return None
+        if isinstance(value, str) and len(value) <= _LONGEST[name] and value.isprintable():
+            return value
+        raise BadValue(f"{name} must be one line of at most {_LONGEST[name]} characters.")
+    if name in _MOST:
+        if value is None or value == 0:
+            return None
+        if isinstance(value, int) and value is not True and 0 < value <= _MOST[name]:
+            return value
+        raise BadValue(f"{name} must be a number from 1 to {_MOST[name]}, or 0 for no limit.")
     if name != "paused":
         raise BadValue(f"There is no setting {shown(name)}. The settings: {', '.join(SETTINGS)}.")
     if not isinstance(value, bool):
@@ -118,15 +132,55 @@ def _check_setting(name: str, value: object) -> object:
     return int(value)
 
 
-def _line(name: str, value: object, longest: int) -> str:
-    if not isinstance(value, str) or len(value) > longest or not value.isprintable():
-        raise BadValue(f"{name} must be one line of at most {longest} characters.")
-    return value
+def remove_project(store: Store, project: str, polite: bool = True) -> None:
+    """Remove *project*: its items, reports, totals, targets and blocks. Raises UnknownProject.
+
+    The project is paused first, then its rows are removed in several transactions; if *polite*,
+    with a pause between two, in which the server can use the database. If this is interrupted,
+    the project keeps the rest, and another call removes that too.
+    """
+    with store.transaction():
+        project_id = store.project_id(project)
+        store.connection.execute("UPDATE projects SET paused = 1 WHERE id = ?", (project_id,))
+    for remove in _remove_items, _remove_reports:
+        removed = 1
+        while removed:
+            with store.transaction():
+                removed = remove(store, project_id)
+            if polite and removed:
+                time.sleep(PAUSE_SECONDS)
+    with store.transaction():
+        for remove in _remove_items, _remove_reports:  # rows that were added since
+            while remove(store, project_id):
+                pass
+        for table in TABLES:
+            store.connection.execute(f"DELETE FROM {table} WHERE project_id = ?", (project_id,))
+        store.connection.execute("DELETE FROM projects WHERE id = ?", (project_id,))
 
 
-def _limit(name: str, value: object, most: int) -> int | None:
-    if value is None or value == 0:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= most:
-        raise BadValue(f"{name} must be a number from 1 to {most}, or 0 for no limit.")
-    return value
+def _remove_items(store: Store, project_id: int) -> int:
+    """Remove some items and subtract them from the project's counts; return how many."""
+    rows = store.connection.execute(
+        "SELECT id, state, queue FROM items WHERE project_id = ? LIMIT ?", (project_id, CHUNK)
+    ).fetchall()
+    store.connection.executemany("DELETE FROM items WHERE id = ?", ((row[0],) for row in rows))
+    states = Counter(state for _, state, _ in rows)
+    queues = Counter(queue for _, state, queue in rows if state == "todo")
+    store.connection.execute(
+        "UPDATE projects SET todo = todo - ?, out = out - ?, done = done - ?, "
+        "reserved = reserved - ?, secondary = secondary - ?, redo = redo - ? WHERE id = ?",
+        (
+            *(states["todo"], states["out"], states["done"]),
+            *(queues[RESERVED], queues[SECONDARY], queues[REDO]),
+            project_id,
+        ),
+    )
+    return len(rows)
+
+
+def _remove_reports(store: Store, project_id: int) -> int:
+    """Remove some reports, whose items are removed already; return how many."""
+    return store.connection.execute(
+        "DELETE FROM reports WHERE id IN (SELECT id FROM reports WHERE project_id = ? LIMIT ?)",
+        (project_id, CHUNK),
+    ).rowcount

@@ -6,15 +6,15 @@ follows, then the secondary queue, then the redo queue.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from tracker.errors import BadValue
 from tracker.names import check_downloader, shown
 
 RESERVED, NORMAL, SECONDARY, REDO = range(4)
 
-NUMBERS = MappingProxyType({"normal": NORMAL, "secondary": SECONDARY, "redo": REDO})
+NUMBERS: Mapping[str, int] = {"normal": NORMAL, "secondary": SECONDARY, "redo": REDO}
 """The queues that operators name, by name."""
 
 _NAMES_FOR_CLIENTS = {NORMAL: "todo", SECONDARY: "todo:secondary", REDO: "todo:redo"}
@@ -33,8 +33,8 @@ class Queue:
         return _NAMES_FOR_CLIENTS.get(self.number, f"todo:d:{self.reserved_for}")
 
 
-def queue_of(name: str | None = None, downloader: str | None = None) -> Queue:
-    """Return the queue called *name* or reserved for *downloader*; the normal one by default.
+def queue_of(name: str | None, downloader: str | None) -> Queue | None:
+    """Return the queue called *name* or reserved for *downloader*; None if neither is given.
 
     Raises BadValue if there is no such queue, or if both are given.
     """
@@ -43,7 +43,7 @@ def queue_of(name: str | None = None, downloader: str | None = None) -> Queue:
             raise BadValue("An item waits in one queue: give a queue or a downloader, not both.")
         return Queue(RESERVED, check_downloader(downloader))
     if name is None:
-        return Queue()
+        return None
     if name not in NUMBERS:
         raise BadValue(f"There is no queue {shown(name)}. The queues are {', '.join(NUMBERS)}.")
     return Queue(NUMBERS[name])

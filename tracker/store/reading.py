@@ -1,15 +1,24 @@
-"""What pages show: read from totals and the ends of indexes, never by counting items."""
+"""What pages show and exports contain.
+
+Pages are read from totals and the ends of indexes, never by counting items.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tracker.errors import BadValue
-from tracker.store.store import Table
+from tracker.store.store import Store, Table
 from tracker.store.totals import SPANS
+from tracker.text import stamp
 
 SHOWN_NAMES = 3
 """Most names of one report that are read; a multi-item can have thousands."""
+
+CHUNK = 500
+"""Most reports that are read at once, so that a long export delays nothing else."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +47,9 @@ class Recent:
     id: int
     at: float
     downloader: str | None
-    items: tuple[str, ...]
     count: int
     bytes: int
+    items: tuple[str, ...]
 
 
 class Reading(Table):
@@ -78,10 +87,12 @@ class Reading(Table):
             "WHERE project_id = ? ORDER BY id DESC LIMIT ?",
             (self.store.project_id(project), limit),
         ).fetchall()
-        return [
-            Recent(report_id, at, downloader, self._names(report_id), count, size)
-            for report_id, at, downloader, count, size in rows
-        ]
+        names = "SELECT name FROM items WHERE report_id = ? ORDER BY id LIMIT ?"
+        found = []
+        for row in rows:
+            items = self.execute(names, (row[0], SHOWN_NAMES)).fetchall()
+            found.append(Recent(*[*row, tuple(name for (name,) in items)]))
+        return found
 
     def groups(self, project: str) -> dict[str, int]:
         """Return the bytes reported by file group, most first."""
@@ -91,9 +102,40 @@ class Reading(Table):
         )
         return dict(rows.fetchall())
 
-    def _names(self, report_id: int) -> tuple[str, ...]:
-        rows = self.execute(
-            "SELECT name FROM items WHERE report_id = ? ORDER BY id LIMIT ?",
-            (report_id, SHOWN_NAMES),
+
+def export_chunk(
+    store: Store, project: str, after: int, since: float = 0.0
+) -> tuple[list[str], int]:
+    """Return the next reports whose ids are over *after*, oldest first, and the last id.
+
+    Each report is one line without its end: the time, downloader, items counted, bytes, and the
+    statistics as they were reported. *since* (seconds) leaves out earlier reports. At the end
+    there are no lines. Raises UnknownProject.
+    """
+    rows = store.connection.execute(
+        "SELECT id, received_at, downloader, bytes, stats FROM reports "
+        "WHERE project_id = ? AND id > ? AND received_at >= ? ORDER BY id LIMIT ?",
+        (store.project_id(project), after, since, CHUNK),
+    ).fetchall()
+    lines = []
+    for report_id, at, downloader, size, stats in rows:
+        items = store.connection.execute(
+            "SELECT name FROM items WHERE report_id = ? ORDER BY position", (report_id,)
         )
-        return tuple(row[0] for row in rows)
+        report = {
+            "time": stamp(at),
+            "downloader": downloader,
+            "items": [row[0] for row in items],
+            "bytes": size,
+            "stats": json.loads(stats),
+        }
+        lines.append(json.dumps(report))
+    return lines, rows[-1][0] if rows else after
+
+
+def export_lines(store: Store, project: str, since: float = 0.0) -> Iterator[str]:
+    """Yield every line of the export; see ``export_chunk``."""
+    lines, last = export_chunk(store, project, 0, since)
+    while lines:
+        yield from lines
+        lines, last = export_chunk(store, project, last, since)

@@ -41,16 +41,13 @@ def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
         elif not path.exists():
             raise FolderUnusable(f"There is no tracker in {path.parent}: {path.name} is missing.")
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        try:
+            _prepare(connection, path)
+        except BaseException:
+            connection.close()
+            raise
     except (OSError, sqlite3.Error) as error:
-        raise FolderUnusable(f"Cannot open {path}: {error}.") from error
-    try:
-        _prepare(connection, path)
-    except sqlite3.Error as error:
-        connection.close()
         raise FolderUnusable(f"Cannot use {path} as the tracker's database: {error}.") from error
-    except BaseException:
-        connection.close()
-        raise
     return connection
 
 

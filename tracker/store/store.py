@@ -31,18 +31,6 @@ and clients refuse answers of over 1 MiB."""
 
 
 @dataclass(frozen=True)
-class Counts:
-    """How many items of a project are in each state."""
-
-    todo: int
-    out: int
-    done: int
-
-    def __str__(self) -> str:
-        return f"{self.todo} to do, {self.out} out, {self.done} done"
-
-
-@dataclass(frozen=True)
 class Added:
     """How many items were *new*, and how many were *known* already, whatever their state."""
 
@@ -76,15 +64,10 @@ class Store:
         self.connection = connection
 
     @classmethod
-    def open(cls, path: Path, *, create: bool = True) -> Store:
+    def open(cls, path: Path, *, create: bool = True, read_only: bool = False) -> Store:
         """Open the database at *path*; raises FolderUnusable."""
-        return cls(connect(path, create=create))
-
-    @classmethod
-    def open_read_only(cls, path: Path) -> Store:
-        """Open the database at *path*, which must exist; raises FolderUnusable."""
-        store = cls.open(path, create=False)
-        store.connection.execute("PRAGMA query_only = ON")
+        store = cls(connect(path, create=create and not read_only))
+        store.connection.execute(f"PRAGMA query_only = {int(read_only)}")
         return store
 
     def close(self) -> None:
@@ -133,12 +116,17 @@ class Store:
         return self.add_at(project, list(enumerate(names, first)), queue)
 
     def reserve(self, project: str, number: int) -> int:
-        """Return the first of *number* positions behind all others, for ``add_at``.
+        """Return the first of *number* new positions behind all that were ever used.
 
         Makes the project if it does not exist.
         """
         self.make_project(project)
-        return self._reserve(self.project_id(project), number)
+        row = self.connection.execute(
+            "UPDATE projects SET last_position = last_position + ? WHERE name = ? "
+            "RETURNING last_position",
+            (number, project),
+        ).fetchone()
+        return int(row[0]) - number + 1
 
     def add_at(
         self, project: str, placed: Sequence[tuple[int, str]], queue: Queue = NORMAL_QUEUE
@@ -204,7 +192,7 @@ class Store:
 
         *queue* None is the queue from which each came.
         """
-        first = self._reserve(self.project_id(project), len(ids))
+        first = self.reserve(project, len(ids))
         move = "" if queue is None else ", queue = ?, reserved_for = ?"
         to = () if queue is None else (queue.number, queue.reserved_for)
         self.connection.executemany(
@@ -244,13 +232,6 @@ class Store:
         count_report(self.connection, project_id, who, now, len(unfinished), groups)
         return len(unfinished)
 
-    def counts(self, project: str) -> Counts:
-        """Return how many items are in each state; raises UnknownProject."""
-        row = self.connection.execute(
-            "SELECT todo, out, done FROM projects WHERE id = ?", (self.project_id(project),)
-        ).fetchone()
-        return Counts(*row)
-
     def item(self, project: str, name: str) -> ItemStatus:
         """Return the status of one item; raises UnknownProject, UnknownItem."""
         return next(iter(self._find(project, [name]).values()))
@@ -268,15 +249,6 @@ class Store:
                 raise UnknownItem(f"This project has no item {shown(name)}.")
             found[row[0]] = ItemStatus(*row[1:])
         return found
-
-    def _reserve(self, project_id: int, number: int) -> int:
-        """Return the first of *number* positions behind all that were ever used."""
-        row = self.connection.execute(
-            "UPDATE projects SET last_position = last_position + ? WHERE id = ? "
-            "RETURNING last_position",
-            (number, project_id),
-        ).fetchone()
-        return int(row[0]) - number + 1
 
 
 class Table:

@@ -58,7 +58,7 @@ class Reader(_DatabaseThread):
     """Answers questions to a Store that cannot write, one after another."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__("tracker-reader", lambda: Store.open_read_only(path))
+        super().__init__("tracker-reader", lambda: Store.open(path, read_only=True))
 
     async def run(self, question: Callable[[Store], T]) -> T:
         """Return what *question* returns, or raise what it raises.

@@ -7,8 +7,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
-from tornado.httputil import HTTPServerRequest
-from tornado.web import Application, HTTPError, RequestHandler, stream_request_body
+from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from tracker.errors import BadValue, NotAdmitted, Refusal, TrackerError
 from tracker.store.store import Store
@@ -45,26 +44,16 @@ class Parts:
 class Handler(RequestHandler):
     """Answers every error as one line of text, with the status of the error."""
 
-    STREAMS = False
-    """Whether the handler is called before the body of its request has arrived."""
-
-    def __init__(self, application: Application, request: HTTPServerRequest, **more: Any) -> None:
-        super().__init__(application, request, **more)
-        self.gone = False
-        """Whether the client has closed the connection."""
-        self.unread = self.STREAMS
-        """Whether a part of the body may not be read yet."""
+    gone = False
+    """Whether the client has closed the connection."""
+    unread = False
+    """Whether a part of the body may not be read yet."""
 
     @property
     def parts(self) -> Parts:
         """The parts of this server."""
         parts: Parts = self.application.settings["parts"]
         return parts
-
-    @property
-    def address(self) -> str:
-        """The address from which the request came."""
-        return str(self.request.remote_ip)
 
     @property
     def http(self) -> Any:
@@ -81,7 +70,7 @@ class Handler(RequestHandler):
 
         Raises NotAdmitted if *downloader* or its address is blocked; UnknownProject.
         """
-        address = self.address
+        address = str(self.request.remote_ip)
 
         def find(store: Store) -> list[Target]:
             admit(store, project, downloader, address)
@@ -191,10 +180,10 @@ class StreamingHandler(Handler):
     it has arrived, because its sender may not listen before.
     """
 
-    STREAMS = True
     METHOD = "POST"
     """The method whose body is taken. Other bodies are thrown away, so that 405 is heard."""
 
+    unread = True
     refusal: TrackerError | None = None
     """What to answer when a small body has arrived."""
 

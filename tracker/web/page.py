@@ -10,37 +10,36 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from tornado.web import RequestHandler, StaticFileHandler
+from tornado.web import StaticFileHandler
 
 from tracker import text
 from tracker.errors import BadValue, TrackerError, UnknownProject
 from tracker.names import check_project
+from tracker.store.projects import Projects
 from tracker.web.handlers import Handler
-from tracker.web.pagechart import DEFAULT_PERIOD, HEIGHT, PERIODS, WIDTH
+from tracker.web.pagechart import DEFAULT_PERIOD, GAP, HEIGHT, PERIODS, WIDTH
 from tracker.web.pageview import read_home, read_project
-from tracker.web.protocol import IndexHandler
 
 ROOT = Path(__file__).resolve().parent.parent
 
 FRESH_SECONDS = 1.0
 """A page is rendered at most once in so long, however many people look at it."""
 
-HEADERS: Mapping[str, str] = MappingProxyType(
-    {
-        "Content-Security-Policy": (
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-            "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
-        ),
-        "X-Frame-Options": "DENY",
-        "Referrer-Policy": "no-referrer",
-        "Cross-Origin-Opener-Policy": "same-origin",
-        "Cross-Origin-Resource-Policy": "same-origin",
-    }
-)
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Server": "tracker",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
 
 
 class PageCache:
@@ -56,15 +55,12 @@ class PageCache:
         self._pages = {
             one: (at, page)
             for one, (at, page) in self._pages.items()
-            if not page.done() or (now - at <= FRESH_SECONDS and not _failed(page))
+            if not page.done()
+            or (now - at <= FRESH_SECONDS and not page.cancelled() and page.exception() is None)
         }
         if key not in self._pages:
             self._pages[key] = (now, asyncio.ensure_future(make()))
         return await asyncio.shield(self._pages[key][1])
-
-
-def _failed(page: asyncio.Future[str]) -> bool:
-    return page.cancelled() or page.exception() is not None
 
 
 def templates() -> Environment:
@@ -79,14 +75,8 @@ def templates() -> Environment:
     for function in (text.date_and_time, text.number, text.plural, text.size, text.stamp):
         environment.filters[function.__name__] = function
     environment.filters["visible"] = text.visible
-    environment.globals.update(PERIODS=PERIODS, WIDTH=WIDTH, HEIGHT=HEIGHT)
+    environment.globals.update(PERIODS=PERIODS, WIDTH=WIDTH, HEIGHT=HEIGHT, GAP=GAP)
     return environment
-
-
-def _set_page_headers(handler: RequestHandler) -> None:
-    """Keep other sites' pages and scripts away from ours."""
-    for name, value in HEADERS.items():
-        handler.set_header(name, value)
 
 
 class PageHandler(Handler):
@@ -98,9 +88,10 @@ class PageHandler(Handler):
         self._cache = cache
 
     def set_default_headers(self) -> None:
-        """Add the headers of a page."""
+        """Keep other sites' pages and scripts away from ours."""
         super().set_default_headers()
-        _set_page_headers(self)
+        for name, value in HEADERS.items():
+            self.set_header(name, value)
 
     @property
     def wants_html(self) -> bool:
@@ -134,14 +125,16 @@ class PageHandler(Handler):
         self.page(self.render_page("error.html", sentence=sentence), status_code)
 
 
-class HomeHandler(PageHandler, IndexHandler):
-    """``GET /``: the projects, as a page for browsers and as lines for other clients."""
+class HomeHandler(PageHandler):
+    """``GET /``: the projects, as a page for browsers and as lines of text for other clients."""
 
     async def get(self) -> None:
         """Answer the kind that the client wants."""
         self.set_header("Vary", "Accept")
         if not self.wants_html:
-            await IndexHandler.get(self)
+            projects = await self.parts.writer.run(lambda store: Projects(store).list())
+            lines = [f"{project.name}: {project.summary}" for project in projects]
+            self.line("\n".join(lines) or "No projects yet: run-tracker add PROJECT FILE")
             return
 
         async def make() -> str:
@@ -188,10 +181,8 @@ class AssetHandler(StaticFileHandler):
 
     def set_default_headers(self) -> None:
         """Let browsers keep the files, but ask each time whether they are still the same."""
-        self.set_header("Server", "tracker")
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("Cache-Control", "no-cache")
-        _set_page_headers(self)
+        for name, value in {**HEADERS, "Cache-Control": "no-cache"}.items():
+            self.set_header(name, value)
 
 
 def page_routes() -> list[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from tracker.store.reading import Span
 from tracker.text import number, plural, size
@@ -30,24 +29,20 @@ class Period:
     """What one bar stands for."""
 
 
-PERIODS: Mapping[str, Period] = MappingProxyType(
-    {
-        "hour": Period("Last hour", 60, 60, "a minute"),
-        "day": Period("Last 24 hours", 1800, 48, "half an hour"),
-        "month": Period("Last 30 days", 86400, 30, "a day"),
-    }
-)
+PERIODS: Mapping[str, Period] = {
+    "hour": Period("Last hour", 60, 60, "a minute"),
+    "day": Period("Last 24 hours", 1800, 48, "half an hour"),
+    "month": Period("Last 30 days", 86400, 30, "a day"),
+}
 DEFAULT_PERIOD = "day"
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar, in the drawing's units: *at* is when its time began, *says* what it stands for."""
+    """One bar: *at* is when its time began, *says* what it stands for."""
 
-    x: float
-    y: float
-    width: float
     height: float
+    """In the drawing's units."""
     at: int
     says: str
 
@@ -61,9 +56,9 @@ class Chart:
     total: str
     most: str
     bars: tuple[Bar, ...]
-    place: float
-    """Width of a bar with its gap."""
     start: int
+    place: float
+    """Width of a bar with its gap, in the drawing's units."""
 
 
 def since(period: Period, now: float) -> int:
@@ -89,26 +84,18 @@ def charts(spans: Sequence[Span], period: Period, now: float) -> tuple[Chart, Ch
 def _chart(
     name: str, kind: str, values: list[int], start: int, period: Period, say: Callable[[int], str]
 ) -> Chart:
-    place, most = WIDTH / period.bars, max(values)
+    most = max(values)
     bars = []
     for index, value in enumerate(values):
         height = max(LEAST, value / most * HEIGHT) if value else 0.0
-        bars.append(
-            Bar(
-                x=round((index + GAP / 2) * place, 2),
-                y=round(HEIGHT - height, 2),
-                width=round(place * (1 - GAP), 2),
-                height=round(height, 2),
-                at=start + index * period.step,
-                says=size(value) if kind == "bytes" else plural(value, "item"),
-            )
-        )
+        says = size(value) if kind == "bytes" else plural(value, "item")
+        bars.append(Bar(round(height, 2), start + index * period.step, says))
     return Chart(
         name=name,
         kind=kind,
         total=say(sum(values)),
         most=f"at most {say(most)} in {period.each}" if most else "none in this time",
         bars=tuple(bars),
-        place=round(place, 2),
         start=start,
+        place=WIDTH / period.bars,
     )

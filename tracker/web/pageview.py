@@ -35,7 +35,7 @@ class Overview:
     @property
     def total(self) -> int:
         """How many items the project has."""
-        return self.project.todo + self.project.out + self.project.done
+        return sum(self.project.counts.values())
 
     @property
     def state(self) -> tuple[str, str]:

@@ -7,18 +7,15 @@ commands ignore it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
-
-from tornado.httputil import HTTPServerRequest
-from tornado.web import Application
 
 from tracker.errors import BadValue, Refusal
 from tracker.names import JOINER, check_downloader, check_item, check_project, split_names
 from tracker.store.projects import Projects
 from tracker.store.store import Claimed, Store
+from tracker.text import read_number
 from tracker.web.admission import admit, admit_request
 from tracker.web.handlers import BODY_SECONDS, Handler, StreamingHandler
 
@@ -39,12 +36,11 @@ class CommandHandler(StreamingHandler):
     that is still sending might not hear it.
     """
 
-    def __init__(self, application: Application, request: HTTPServerRequest, **more: Any) -> None:
-        super().__init__(application, request, **more)
-        self.body = bytearray()
+    body: bytearray
 
     async def begin(self, length: int | None) -> None:
         """Set the limits of the body."""
+        self.body = bytearray()
         if length is not None and length > READ_BYTES:
             raise _too_large()
         self.http.set_body_timeout(BODY_SECONDS)
@@ -63,7 +59,7 @@ class CommandHandler(StreamingHandler):
             raise _too_large()
         data = self.json_object(bytes(self.body))
         check_project(project)
-        number = _multi_number(multi)
+        number = read_number(multi, 1, MAX_MULTI, "multi=N") if multi is not None else 1
         commands: dict[str, Callable[[], Awaitable[None]]] = {
             "request": lambda: self.hand_out(project, data, number),
             "release": lambda: self.take_back(project, data),
@@ -81,7 +77,7 @@ class CommandHandler(StreamingHandler):
         are released. ``admission`` decides about 403, 429 and 455.
         """
         downloader = check_downloader(data.get("downloader"))
-        writer, rates, address = self.parts.writer, self.parts.rates, self.address
+        writer, rates, address = self.parts.writer, self.parts.rates, str(self.request.remote_ip)
         if self.gone:
             return
 
@@ -131,7 +127,7 @@ class CommandHandler(StreamingHandler):
 
     async def count_done(self, project: str, data: dict[str, Any]) -> None:
         """``done``: count each item as done, once; the answer to a repeated report is OK too."""
-        downloader, address = data.get("downloader"), self.address
+        downloader, address = data.get("downloader"), str(self.request.remote_ip)
         if downloader is not None:
             check_downloader(downloader)
         names = split_names(data.get("item"))
@@ -152,8 +148,8 @@ class StatusHandler(Handler):
         check_project(project)
         asked = self.request.query_arguments.get("item")
         if asked is None:
-            counts = await self.parts.writer.run(lambda store: store.counts(project))
-            self.json({"project": project, **asdict(counts)})
+            found = await self.parts.writer.run(lambda store: Projects(store).get(project))
+            self.json({"project": project, **found.counts})
             return
         try:
             name = check_item(asked[-1].decode("utf-8"))
@@ -162,26 +158,5 @@ class StatusHandler(Handler):
         self.json(asdict(await self.parts.writer.run(lambda store: store.item(project, name))))
 
 
-class IndexHandler(Handler):
-    """``GET /``: the projects and their counts, as lines of text."""
-
-    async def get(self) -> None:
-        """Answer one line for each project."""
-        projects = await self.parts.writer.run(lambda store: Projects(store).list())
-        lines = [f"{project.name}: {project.counts}" for project in projects]
-        self.line("\n".join(lines) or "No projects yet: run-tracker add PROJECT FILE")
-
-
 def _too_large() -> Refusal:
     return Refusal(413, f"The body is over {MAX_BODY_BYTES} bytes.")
-
-
-def _multi_number(part: str | None) -> int:
-    """Return N of ``multi=N`` in the path, 1 if it is not there; raises BadValue."""
-    if part is None:
-        return 1
-    match = re.fullmatch(r"multi=([0-9]{1,5})", part)
-    number = int(match[1]) if match else 0
-    if not 1 <= number <= MAX_MULTI:
-        raise BadValue(f"multi=N takes a number from 1 to {MAX_MULTI}.")
-    return number

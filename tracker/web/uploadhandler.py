@@ -7,9 +7,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from tornado.httputil import HTTPServerRequest
-from tornado.web import Application
-
 from tracker.errors import Refusal
 from tracker.names import check_project
 from tracker.web.handlers import StreamingHandler
@@ -29,14 +26,8 @@ class UploadHandler(StreamingHandler):
 
     METHOD = "PUT"
 
-    def __init__(
-        self,
-        application: Application,
-        request: HTTPServerRequest,
-        threads: ThreadPoolExecutor,
-        **more: Any,
-    ) -> None:
-        super().__init__(application, request, **more)
+    def initialize(self, threads: ThreadPoolExecutor) -> None:
+        """Take the threads that all uploads share."""
         self._threads = threads
         self._upload: Upload | None = None
         self._block = bytearray()
@@ -96,8 +87,7 @@ class UploadHandler(StreamingHandler):
 
     async def _in_thread(self, function: Callable[[], T]) -> T:
         """Run blocking work on the file; there is one call at a time for each upload."""
-        loop = asyncio.get_running_loop()
-        self._busy = loop.run_in_executor(self._threads, function)
+        self._busy = asyncio.get_running_loop().run_in_executor(self._threads, function)
         result: T = await self._busy
         return result
 

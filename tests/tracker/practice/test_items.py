@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.tracker.conftest import counts
 from tracker.practice.items import PROJECT, stock
-from tracker.store.store import Counts, Store
+from tracker.store.store import Store
 
 
 def test_stock_is_filled_up(tmp_path: Path) -> None:
@@ -20,7 +21,7 @@ def test_stock_is_filled_up(tmp_path: Path) -> None:
     assert stock(store, 3) == 3
     assert stock(store, 3) == 0
     assert stock(store, 2) == 0
-    assert store.counts(PROJECT) == Counts(3, 2, 1)
+    assert counts(store, PROJECT) == (3, 2, 1)
     assert [one.name for one in store.claim(PROJECT, "ONE", 1)] == ["practice:4"]
     store.close()
 
@@ -39,7 +40,7 @@ def test_no_items_makes_the_project_all_the_same(tmp_path: Path) -> None:
     """With none to keep the project is there, and has no items."""
     store = Store.open(tmp_path / "t")
     assert stock(store, 0) == 0
-    assert store.counts(PROJECT) == Counts(0, 0, 0)
+    assert counts(store, PROJECT) == (0, 0, 0)
     store.close()
 
 

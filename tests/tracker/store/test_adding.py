@@ -71,7 +71,7 @@ def test_order_is_that_of_the_file(
 
 def test_the_first_of_two_keeps_its_place(store: Store) -> None:
     """A name that stands twice in a file waits where it stood first."""
-    list(add_items(store, "p", ["c", "a", "c", "b", "a"], queue_of("redo")))
+    list(add_items(store, "p", ["c", "a", "c", "b", "a"], queue_of("redo", None)))
     assert [(c.name, c.queue) for c in store.claim("p", "ONE", 9)] == [
         ("c", "todo:redo"), ("a", "todo:redo"), ("b", "todo:redo"),
     ]  # fmt: skip

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.tracker.conftest import counts
 from tracker.errors import BadValue, UnknownProject
 from tracker.store.claims import CHUNK, Claims, Selection
 from tracker.store.queues import queue_of
-from tracker.store.store import Counts, Store
+from tracker.store.store import Store
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_chosen_by_age_downloader_and_pattern(store: Store, chosen: Selection, n
     listed = claims.list("p", chosen)
     assert "".join(claim.name for claim in listed) == names
     assert claims.release("p", chosen) == len(names)
-    assert store.counts("p") == Counts(1 + len(names), 4 - len(names), 0)
+    assert counts(store, "p") == (1 + len(names), 4 - len(names), 0)
     assert claims.list("p", chosen) == []
 
 
@@ -54,7 +55,7 @@ def test_they_go_back_behind_or_to_another_queue(store: Store) -> None:
     """Released items wait behind the others of their queue, or in the queue that was named."""
     claims = Claims(store)
     claims.release("p", Selection(downloader="TWO"))
-    claims.release("p", Selection(pattern="a"), queue_of("redo"))
+    claims.release("p", Selection(pattern="a"), queue_of("redo", None))
     claims.release("p", Selection(pattern="b"), queue_of(None, "SIX"))
     assert [one.name for one in store.claim("p", "SIX", 9)] == ["b", "e", "d", "a"]
 
@@ -97,7 +98,7 @@ def test_work_done_again(store: Store) -> None:
     first, last = claims.redo("q", chosen)
     assert (first, claims.redo("q", chosen, last)[0]) == (CHUNK, 5)
     assert claims.redo("q", Selection(older_than=3600)) == (0, 0)
-    assert store.counts("q") == Counts(CHUNK + 6, 0, 1)
+    assert counts(store, "q") == (CHUNK + 6, 0, 1)
     taken = store.claim("q", "SIX", 2)
     assert [(one.name, one.queue) for one in taken] == [("waits", "todo"), ("item-0", "todo:redo")]
     assert store.item("q", "item-1").done_at is None

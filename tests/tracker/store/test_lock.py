@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tracker.store.lock import FolderLock, FolderLocked
+from tracker.store.lock import FolderLock, FolderUnusable
 
 
 def test_taken_until_released(tmp_path: Path) -> None:
@@ -16,16 +16,16 @@ def test_taken_until_released(tmp_path: Path) -> None:
     assert not FolderLock.taken(tmp_path)
     lock = FolderLock(tmp_path)
     assert FolderLock.taken(tmp_path)
-    with pytest.raises(FolderLocked, match="process"):
+    with pytest.raises(FolderUnusable, match="process"):
         FolderLock(tmp_path)
-    lock.release()
+    lock.close()
     assert not FolderLock.taken(tmp_path)
-    FolderLock(tmp_path).release()
+    FolderLock(tmp_path).close()
 
 
 def test_who_only_looks_keeps_no_server_out(tmp_path: Path) -> None:
     """However often others look whether the folder is taken, a server gets it."""
-    FolderLock(tmp_path).release()
+    FolderLock(tmp_path).close()
     stop = threading.Event()
 
     def look() -> None:
@@ -36,7 +36,7 @@ def test_who_only_looks_keeps_no_server_out(tmp_path: Path) -> None:
     thread.start()
     try:
         for _ in range(5):
-            FolderLock(tmp_path).release()
+            FolderLock(tmp_path).close()
     finally:
         stop.set()
         thread.join()

@@ -13,10 +13,11 @@ from tracker.store.store import Added, Store
 
 def test_names() -> None:
     """A queue is named, or is one downloader's; neither means the normal one."""
-    assert queue_of() == queue_of("normal") == Queue(NORMAL)
-    assert queue_of("secondary") == Queue(SECONDARY)
+    assert queue_of(None, None) is None
+    assert queue_of("normal", None) == Queue(NORMAL)
+    assert queue_of("secondary", None) == Queue(SECONDARY)
     assert queue_of(None, "SOME-ONE") == Queue(RESERVED, "SOME-ONE")
-    assert [queue_of(name).name for name in ("normal", "secondary", "redo")] == [
+    assert [queue_of(name, None).name for name in ("normal", "secondary", "redo")] == [
         "todo", "todo:secondary", "todo:redo",
     ]  # fmt: skip
     assert queue_of(None, "SOME-ONE").name == "todo:d:SOME-ONE"
@@ -34,8 +35,8 @@ def test_emptied_in_their_order(tmp_path: Path) -> None:
     what is kept for another."""
     store = Store.open(tmp_path / "t")
     for queue, names in (
-        (queue_of("redo"), ["r1", "r2"]), (queue_of("secondary"), ["s1"]),
-        (queue_of(None, "ONE"), ["own1", "own2"]), (queue_of(), ["n1", "n2"]),
+        (queue_of("redo", None), ["r1", "r2"]), (queue_of("secondary", None), ["s1"]),
+        (queue_of(None, "ONE"), ["own1", "own2"]), (queue_of("normal", None), ["n1", "n2"]),
     ):  # fmt: skip
         store.add("p", names, queue)
     assert store.add("p", ["r1", "n3"]) == Added(1, 1)  # known: it stays in its queue

@@ -31,7 +31,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def reading(store: Store, tmp_path: Path) -> Iterator[Reading]:
     """Reads the store's database."""
-    other = Store.open_read_only(tmp_path / "t")
+    other = Store.open(tmp_path / "t", read_only=True)
     yield Reading(other)
     other.close()
 
@@ -105,7 +105,7 @@ def test_it_cannot_write(reading: Reading, tmp_path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError):
         reading.execute("DELETE FROM items")
     with pytest.raises(FolderUnusable):
-        Store.open_read_only(tmp_path / "none")
+        Store.open(tmp_path / "none", read_only=True)
     assert not (tmp_path / "none").exists()
 
 

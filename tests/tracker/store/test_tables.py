@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.tracker.conftest import counts
 from tracker.store.projects import Projects
 from tracker.store.reading import Reading, Span
 from tracker.store.schema import connect
-from tracker.store.store import Counts, Store
+from tracker.store.store import Store
 
 DUMP = Path(__file__).with_name("version1.sql")
 """Written by the first version: items in every state, two reports, one of them nobody's."""
@@ -38,7 +39,7 @@ def shape(path: Path) -> list[object]:
 def test_an_old_database_goes_on(old: Path) -> None:
     """Items keep their state and their order, and can be claimed and reported."""
     store = Store.open(old)
-    assert (store.counts("p"), store.counts("empty")) == (Counts(1, 2, 3), Counts(0, 0, 0))
+    assert (counts(store, "p"), counts(store, "empty")) == ((1, 2, 3), (0, 0, 0))
     assert store.item("p", "c").downloader == "ONE"
     store.add("p", ["new"])
     assert [one.name for one in store.claim("p", "TWO", 5)] == ["waits", "new"]

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from tests.tracker.conftest import counts
 from tracker.errors import FolderUnusable, StoreUnavailable, UnknownProject
 from tracker.store.projects import Projects
 from tracker.store.schema import connect
-from tracker.store.store import Added, Counts, Store
+from tracker.store.store import Added, Store
 from tracker.store.threads import Reader, Writer
 
 
@@ -154,7 +155,7 @@ def test_many_share_a_commit(tmp_path: Path) -> None:
         await writer.run(lambda store: store.connection.set_trace_callback(count))
         adds = [partial(Store.add, project="p", names=[str(n)]) for n in range(300)]
         await asyncio.gather(*map(writer.run, adds))
-        assert await writer.run(lambda store: store.counts("p")) == Counts(300, 0, 0)
+        assert await writer.run(lambda store: counts(store, "p")) == (300, 0, 0)
         await writer.close()
 
     asyncio.run(scenario())

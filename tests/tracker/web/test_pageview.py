@@ -31,7 +31,7 @@ def fill(tmp_path: Path) -> Iterator[Callable[..., tuple[Store, Store]]]:
             store.connection.execute("BEGIN IMMEDIATE")
             store.add("p", [f"item:{number}" for number in range(items)])
             store.connection.execute("COMMIT")
-            reader = Store.open_read_only(path)
+            reader = Store.open(path, read_only=True)
             closing.callback(reader.close)
             return store, reader
 
@@ -96,7 +96,7 @@ def test_a_large_project_costs_no_more(
             count[0] += 1
             return 0
 
-        reader = Store.open_read_only(tmp_path / f"{items}.sqlite3")
+        reader = Store.open(tmp_path / f"{items}.sqlite3", read_only=True)
         reader.connection.set_progress_handler(step, 10)
         read_project(reader, "p", "day", time.time())
         read_home(reader)
@@ -109,8 +109,8 @@ def test_queues_are_counted(fill: Callable[..., tuple[Store, Store]]) -> None:
     """Exactly, through all that happens to an item, without reading the items."""
     store, reader = fill(3)
     for names, queue in (
-        (["r"], queue_of(downloader="SOMEONE")), (["s", "t"], queue_of("secondary")),
-        (["u"], queue_of("redo")),
+        (["r"], queue_of(None, "SOMEONE")), (["s", "t"], queue_of("secondary", None)),
+        (["u"], queue_of("redo", None)),
     ):  # fmt: skip
         store.add("p", names, queue)
     assert Projects(reader).get("p").queues == (1, 3, 2, 1)
@@ -121,7 +121,7 @@ def test_queues_are_counted(fill: Callable[..., tuple[Store, Store]]) -> None:
     finish(store, ["item:1"])
     finish(store, ["u"])
     row = store.connection.execute("SELECT id FROM items WHERE name = 'item:2'").fetchone()
-    store.put_back("p", [row[0]], queue_of("redo"))
+    store.put_back("p", [row[0]], queue_of("redo", None))
     assert Projects(reader).get("p").queues == (1, 1, 2, 1)
     waiting = store.connection.execute(
         "SELECT queue, count(*) FROM items WHERE state = 'todo' GROUP BY queue"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tracker.errors import UnknownProject
-from tracker.store import exporting
-from tracker.store.exporting import export_lines
+from tracker.store import reading
+from tracker.store.reading import export_lines
 from tracker.store.store import Store
 
 
@@ -39,7 +39,7 @@ def test_a_line_a_report(tmp_path: Path) -> None:
 def test_since_and_many(tmp_path: Path) -> None:
     """Only what came since a time; more reports than are read at once all come, once."""
     store = Store.open(tmp_path / "t")
-    number = exporting.CHUNK * 2 + 3
+    number = reading.CHUNK * 2 + 3
     store.add("p", [f"item-{n}" for n in range(number)])
     with store.transaction():
         for n in range(number):

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tracker.admin.routes import ROOT, admin_routes
+from tracker.admin.handlers import ROOT, admin_routes
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from tracker.errors import UnknownProject
-from tracker.store import removing
+from tracker.store import projects
 from tracker.store.blocks import Blocks
-from tracker.store.projects import Projects
+from tracker.store.projects import Projects, remove_project
 from tracker.store.queues import queue_of
-from tracker.store.removing import remove_project
 from tracker.store.store import Store
 from tracker.store.targets import Targets
 
@@ -21,11 +20,11 @@ from tracker.store.targets import Targets
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """A store whose projects ``p`` and ``q`` have items in each state and queue, reports, targets
     and blocks, of which few fit into one transaction."""
-    monkeypatch.setattr(removing, "CHUNK", 3)
-    monkeypatch.setattr(removing, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(projects, "CHUNK", 3)
+    monkeypatch.setattr(projects, "PAUSE_SECONDS", 0.0)
     store = Store.open(tmp_path / "t")
     for project in "p", "q":
-        for queue in queue_of("normal"), queue_of("secondary"), queue_of("redo"), queue_of(None, "SIX"):
+        for queue in queue_of("normal", None), queue_of("secondary", None), queue_of("redo", None), queue_of(None, "SIX"):
             store.add(project, [f"{queue.number}-{n}" for n in range(5)], queue)
         names = [claimed.name for claimed in store.claim(project, "SIX", 9)]
         for name in names[:4]:
@@ -38,7 +37,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 
 def rows(store: Store) -> dict[str, list[tuple[object, ...]]]:
     """All that is kept, by table."""
-    names = ("projects", "items", "reports", *removing.TABLES)
+    names = ("projects", "items", "reports", *projects.TABLES)
     return {name: store.connection.execute(f"SELECT * FROM {name}").fetchall() for name in names}
 
 
@@ -59,7 +58,7 @@ def test_nothing_is_left_of_it(store: Store) -> None:
 
 def test_cut_short(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is left is counted rightly, and nothing of it is handed out; again, it goes on."""
-    whole = removing._remove_items
+    whole = projects._remove_items
     calls = []
 
     def fails(store: Store, project_id: int) -> int:
@@ -68,7 +67,7 @@ def test_cut_short(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
             raise KeyboardInterrupt
         return whole(store, project_id)
 
-    monkeypatch.setattr(removing, "_remove_items", fails)
+    monkeypatch.setattr(projects, "_remove_items", fails)
     with pytest.raises(KeyboardInterrupt):
         remove_project(store, "p")
     counted = store.connection.execute(
@@ -80,6 +79,6 @@ def test_cut_short(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     assert store.connection.execute(kept).fetchone() == counted
     assert sum(counted[:3]) == 11
     assert store.connection.execute("SELECT paused FROM projects WHERE name = 'p'").fetchone() == (1,)
-    monkeypatch.setattr(removing, "_remove_items", whole)
+    monkeypatch.setattr(projects, "_remove_items", whole)
     remove_project(store, "p")
     assert [project.name for project in Projects(store).list()] == ["q"]

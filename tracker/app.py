@@ -32,7 +32,7 @@ from tracker.store.threads import Reader, Writer
 from tracker.web.handlers import NotHere, Parts
 from tracker.web.page import page_routes
 from tracker.web.protocol import CommandHandler, StatusHandler
-from tracker.web.turns import Turns
+from tracker.web.rotation import Rotation
 from tracker.web.uploadhandler import UploadHandler
 from tracker.web.uploads import UploadFolder
 
@@ -51,7 +51,7 @@ class Settings:
     data_dir: Path
     address: str
     port: int
-    turns: Turns
+    rotation: Rotation
     max_upload_bytes: int
     practice_items: int | None
     """Practice items that wait at the start; None if the practice project is not served."""
@@ -107,7 +107,7 @@ async def listening(settings: Settings) -> AsyncIterator[Tracker]:
             rsync = await start_rsync(settings.address)
             closing.callback(rsync.close)
             rsync_port = rsync.sockets[0].getsockname()[1]
-        parts = Parts(writer, reader, folder, settings.turns)
+        parts = Parts(writer, reader, folder, settings.rotation)
         server = HTTPServer(
             _application(parts, waiting is not None, faults, rsync_port),
             max_body_size=MAX_BODY_BYTES,

@@ -1,4 +1,4 @@
-"""The life of the server: one a folder, told where it listens, ended by a signal."""
+"""The server from its start to a signal."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def test_a_signal_ends_it(start_tracker: Start, how: signal.Signals) -> None:
     assert server.errors == []
 
 
-def test_requests_at_work_are_answered_first(
+def test_requests_in_flight_are_answered_first(
     start_tracker: Start, run_tracker: Callable[..., Any], tmp_path: Path
 ) -> None:
-    """A claim that was under way at the signal is answered before the server ends."""
+    """A claim that is in flight at the signal is answered before the server ends."""
     run_tracker("add", "p", "-", given="a\n")
     server = start_tracker()
     database = sqlite3.connect(tmp_path / "data" / "tracker.sqlite3")
@@ -55,7 +55,7 @@ def test_requests_at_work_are_answered_first(
 
 
 def test_a_second_signal_ends_the_waiting(start_tracker: Start) -> None:
-    """Two signals end the server although a request is still at work."""
+    """Two signals end the server although a request is in flight."""
     server = start_tracker("--practice", "--practice-items", "1")
     where = urlsplit(server.url)
     with socket.create_connection((where.hostname, where.port)) as connection:
@@ -72,8 +72,8 @@ def test_a_second_signal_ends_the_waiting(start_tracker: Start) -> None:
 
 
 def test_says_where_it_listens(start_tracker: Start, tmp_path: Path) -> None:
-    """With port 0 the real port is printed at once, with the upload folder; a warning only where
-    others can reach it."""
+    """With port 0 the server prints the real port and the upload folder; it warns only if others
+    can reach it."""
     server = start_tracker()
     assert server.output[0] == f"Tracker listening at {server.url}/\n"
     assert server.output[-1] == f"Uploads arrive in {tmp_path / 'data' / 'uploads'}\n"
@@ -81,7 +81,7 @@ def test_says_where_it_listens(start_tracker: Start, tmp_path: Path) -> None:
 
 
 def test_ipv6(start_tracker: Start) -> None:
-    """An IPv6 address is printed and given as an upload target in brackets."""
+    """An IPv6 address is in brackets, in the output and in upload targets."""
     with socket.socket(socket.AF_INET6) as probe:
         try:
             probe.bind(("::1", 0))
@@ -93,8 +93,8 @@ def test_ipv6(start_tracker: Start) -> None:
     assert server.client().post("/practice/upload", ask)[1]["upload_target"].startswith(server.url)
 
 
-def test_one_server_a_folder(start_tracker: Start, run_tracker: Callable[..., Any]) -> None:
-    """A second server on the folder gives 73 and names the first; after a kill -9 it may start."""
+def test_one_server_for_each_folder(start_tracker: Start, run_tracker: Callable[..., Any]) -> None:
+    """A second server gets 73 and the first one's process; after a kill -9 it can start."""
     first = start_tracker()
     ended = run_tracker("--port", "0")
     assert ended.returncode == 73
@@ -107,7 +107,7 @@ def test_one_server_a_folder(start_tracker: Start, run_tracker: Callable[..., An
 def test_claims_go_on_while_many_items_are_added(
     start_tracker: Start, run_tracker: Callable[..., Any]
 ) -> None:
-    """Adding tens of thousands of items does not lock the server out."""
+    """The server can claim items while tens of thousands are added."""
     run_tracker("add", "p", "-", given="".join(f"first-{n}\n" for n in range(2000)))
     client = start_tracker().client()
     given = "".join(f"item-{number}\n" for number in range(30_000))
@@ -126,7 +126,7 @@ def test_claims_go_on_while_many_items_are_added(
 
 
 def test_run_from_anywhere(tmp_path: Path) -> None:
-    """The file at the root runs from any folder, and through a link."""
+    """The program at the root runs from any folder, and through a link."""
     link = tmp_path / "run-tracker"
     link.symlink_to(Path(__file__).resolve().parents[2] / "run-tracker")
     command = [sys.executable, str(link), "status", "p"]

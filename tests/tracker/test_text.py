@@ -1,4 +1,4 @@
-"""Names and numbers as the page shows them."""
+"""Names, numbers and times as people read and write them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from tracker.text import (
     number,
     plural,
     read_age,
+    read_number,
+    read_size,
     read_time,
     size,
     stamp,
@@ -34,20 +36,20 @@ from tracker.text import (
         ("<b>&amp;", "<b>&amp;"),
     ],
 )
-def test_what_cannot_be_seen_is_written_out(name: str, shown: str) -> None:
-    """All else stays; HTML is the templates' matter."""
+def test_invisible_characters_are_escaped(name: str, shown: str) -> None:
+    """Invisible characters are escaped; HTML is left to the templates."""
     assert visible(name) == shown
 
 
 def test_long_names_are_cut() -> None:
-    """With a mark that says so; one of just the limit is whole."""
+    """A cut name ends with an ellipsis; a name of exactly the limit is complete."""
     assert visible("x" * 300) == "x" * 300
     assert visible("x" * 65536) == "x" * 300 + "…"
     assert visible("\0" * 10, 3) == r"\x00\x00\x00…"
 
 
 def test_numbers() -> None:
-    """With separators, and the noun that fits."""
+    """Numbers have separators and the right noun."""
     assert number(1234567) == "1,234,567"
     assert plural(1, "item") == "1 item"
     assert plural(2000, "item") == "2,000 items"
@@ -63,7 +65,7 @@ def test_numbers() -> None:
     ],
 )  # fmt: skip
 def test_sizes(value: int, shown: str) -> None:
-    """In steps of 1024, as many digits as say something."""
+    """Sizes have steps of 1024 and two or three digits."""
     assert size(value) == shown
 
 
@@ -75,18 +77,18 @@ def test_sizes(value: int, shown: str) -> None:
     ],
 )  # fmt: skip
 def test_spans_of_time(seconds: float, shown: str) -> None:
-    """In the largest unit that fits."""
+    """A duration has the largest unit that fits."""
     assert duration(seconds) == shown
 
 
 def test_moments() -> None:
-    """In UTC, which is said."""
+    """Times are in UTC, and say so."""
     assert date_and_time(0) == "1970-01-01 00:00 UTC"
     assert stamp(1.9) == "1970-01-01T00:00:01Z"
 
 
 def test_there_and_back() -> None:
-    """A moment is read as it is written, in UTC whatever the machine's zone."""
+    """A time is read as it is written, in UTC whatever the machine's time zone."""
     assert stamp(1790000000.9) == "2026-09-21T14:13:20Z"
     assert read_time("2026-09-21T14:13:20Z") == 1790000000
     assert read_time("2026-09-21T14:13:20") == 1790000000
@@ -99,19 +101,42 @@ def test_there_and_back() -> None:
     [("90s", 90), ("15m", 900), ("1.5h", 5400), ("2d", 172800), ("1w", 604800), ("0s", 0)],
 )
 def test_ages(text: str, seconds: float) -> None:
-    """A number with a unit."""
+    """An age is a number with a unit."""
     assert read_age(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "5", "h", "-1h", "1 h", "1y", "999999999s", "٣h", "1h\n"])
-def test_what_is_no_age(text: str) -> None:
-    """All else is refused with examples of what to give."""
+def test_illegal_ages(text: str) -> None:
+    """The error shows how to write an age."""
     with pytest.raises(BadValue, match="15m"):
         read_age(text)
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "1790000000", "2026-09-21Q"])
-def test_what_is_no_moment(text: str) -> None:
-    """All else is refused with examples of what to give."""
+def test_illegal_times(text: str) -> None:
+    """The error shows how to write a time."""
     with pytest.raises(BadValue, match="2026-01-02"):
         read_time(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("1", 1), ("500M", 500 << 20), ("20g", 20 << 30), ("1T", 1 << 40)]
+)
+def test_sizes_are_read(text: str, number: int) -> None:
+    """A size is a number of bytes, or a number with a unit."""
+    assert read_size(text) == number
+
+
+@pytest.mark.parametrize("text", ["", "0", "0K", "5X", "M", "-1", "1.5G", "٣", "9" * 5000, "1K\n"])
+def test_illegal_sizes(text: str) -> None:
+    """The error shows how to write a size."""
+    with pytest.raises(BadValue, match="500M"):
+        read_size(text)
+
+
+@pytest.mark.parametrize("text", ["", "0", "10", "-1", "1.0", "٣", "9" * 5000, " 1"])
+def test_illegal_numbers(text: str) -> None:
+    """The error says which numbers are legal."""
+    assert read_number("9", 1, 9) == 9
+    with pytest.raises(BadValue, match="limit must be a number from 1 to 9"):
+        read_number(text, 1, 9, "limit")

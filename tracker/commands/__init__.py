@@ -2,5 +2,5 @@
 
 ``options`` has what they share on the command line, ``output`` what they print. This package
 imports ``store``, and what the server's options need: ``faults.plan``, ``practice.items`` and
-``web.turns``. Only ``cli`` imports it. ``serving`` loads the server when it is about to run.
+``web.rotation``. Only ``cli`` imports it. ``serving`` loads the server when it is about to run.
 """

@@ -9,7 +9,7 @@ from tracker.commands.options import Commands, command, number, size
 from tracker.errors import BadValue
 from tracker.faults.plan import help_text, parse
 from tracker.practice.items import DEFAULT_ITEMS
-from tracker.web.turns import Turns
+from tracker.web.rotation import Rotation
 
 if TYPE_CHECKING:
     from tracker.app import Settings
@@ -80,7 +80,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         data_dir=options.data_dir,
         address=options.address,
         port=options.port,
-        turns=Turns(options.upload_target),
+        rotation=Rotation(options.upload_target),
         max_upload_bytes=options.max_upload_size,
         practice_items=waiting if options.practice else None,
         behind_proxy=options.behind_proxy,

@@ -43,7 +43,7 @@ def register(commands: Commands) -> None:
             continue
         verb.add_argument(
             "--weight", metavar="N", type=number(1, MOST_WEIGHT),
-            help="give it N uploads for each one of a target of weight 1 (default when added: 1)",
+            help="send it N uploads for each one to a target of weight 1 (default when added: 1)",
         )  # fmt: skip
         switch(
             verb, "active", ("--active", "use the target (default when added)"),

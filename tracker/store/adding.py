@@ -47,7 +47,7 @@ class BadLine:
 
 @dataclass
 class Lines:
-    """Turns lines into names, and records the lines that are bad."""
+    """Rotation lines into names, and records the lines that are bad."""
 
     bad: list[BadLine] = field(default_factory=list)
     """The first REPORTED_LINES of the bad lines."""

@@ -14,7 +14,7 @@ from tracker.store.store import Store
 from tracker.store.targets import Target, Targets
 from tracker.store.threads import Reader, Writer
 from tracker.web.admission import Rates, admit
-from tracker.web.turns import Turns
+from tracker.web.rotation import Rotation
 from tracker.web.uploads import UploadFolder
 
 log = logging.getLogger("tracker")
@@ -36,7 +36,7 @@ class Parts:
     writer: Writer
     reader: Reader
     folder: UploadFolder
-    turns: Turns
+    rotation: Rotation
     rates: Rates = field(default_factory=Rates)
     in_flight: set[RequestHandler] = field(default_factory=set)
 
@@ -76,7 +76,7 @@ class Handler(RequestHandler):
             admit(store, project, downloader, address)
             return Targets(store).of(project)
 
-        return self.parts.turns.of(project, await self.parts.writer.run(find))
+        return self.parts.rotation.of(project, await self.parts.writer.run(find))
 
     async def prepare(self) -> None:
         """Add the request to those in flight."""

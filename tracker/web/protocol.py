@@ -123,7 +123,7 @@ class CommandHandler(StreamingHandler):
         split_names(data.get("item_name"))
         targets = await self.targets_of(project, downloader)
         own_folder = f"{self.request.protocol}://{self.request.host}/{project}/upload/"
-        self.json({"upload_target": self.parts.turns.next(project, targets) or own_folder})
+        self.json({"upload_target": self.parts.rotation.next(project, targets) or own_folder})
 
     async def count_done(self, project: str, data: dict[str, Any]) -> None:
         """``done``: count each item as done, once; the answer to a repeated report is OK too."""

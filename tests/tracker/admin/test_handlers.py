@@ -1,4 +1,4 @@
-"""Commands by HTTP: only with a key, and as on the command line."""
+"""Commands over HTTP need a key, and do what the command line does."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Operator:
         self.headers = {"Authorization": f"Bearer {key}"}
 
     def send(self, method: str, path: str, data: Any = None, kind: str = "application/json") -> Any:
-        """Return status and answer of a command, JSON read as such."""
+        """Send a command; return the status and the answer, decoded if it is JSON."""
         body = data if data is None or isinstance(data, bytes) else json.dumps(data).encode()
         headers = {**self.headers, "Content-Type": kind} if body is not None else self.headers
         status, text = self.client.raw(method, ROOT + path, body, headers)
@@ -58,7 +58,7 @@ def locked(module_tracker: Callable[..., Any]) -> Any:
 @pytest.mark.parametrize("path", [*ADDRESSES, ROOT])
 @pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE", "PUT"])
 def test_no_address_without_a_key(locked: Any, path: str, method: str) -> None:
-    """Whatever is asked, and whether it is there: 401, and what to send instead."""
+    """Without a valid key, every address and method answers 401 and says what to send."""
     assert path.startswith(ROOT) and "(" not in path
     for headers in ({}, {"Authorization": "Bearer nope"}, {"Authorization": "Basic bWU6bWU="},
                     {"Authorization": "Bearer"}, {"Cookie": "key=nope"}):  # fmt: skip
@@ -72,14 +72,14 @@ def test_no_address_without_a_key(locked: Any, path: str, method: str) -> None:
         assert text.startswith("This key is not known, or has been revoked" if wrong else "Send a key")
 
 
-def test_web_pages_are_refused_key_or_not(operator: Operator) -> None:
-    """A request with an Origin comes from a page: it is no script's."""
+def test_web_pages_are_refused_with_and_without_a_key(operator: Operator) -> None:
+    """A request with an Origin comes from a web page, not from a script."""
     operator.headers["Origin"] = operator.client.url
     assert operator.send("GET", "/projects")[0] == 403
 
 
-def test_a_revoked_key_is_worthless_at_once(operator: Operator, run_tracker: Run) -> None:
-    """The running server asks the database each time."""
+def test_a_revoked_key_is_invalid_at_once(operator: Operator, run_tracker: Run) -> None:
+    """The running server asks the database about the key of each request."""
     assert operator.send("GET", "/projects")[0] == 200
     run_tracker("keys", "revoke", "me")
     status, sentence = operator.send("GET", "/projects")
@@ -87,7 +87,7 @@ def test_a_revoked_key_is_worthless_at_once(operator: Operator, run_tracker: Run
 
 
 def test_projects(operator: Operator) -> None:
-    """Made, changed, looked at and listed."""
+    """Projects can be made, changed, shown and listed."""
     send = operator.send
     status, made = send("POST", "/projects", {"name": "q", "title": "Q", "requests_per_minute": 5})
     assert (status, made["title"], made["requests_per_minute"]) == (201, "Q", 5)
@@ -100,7 +100,8 @@ def test_projects(operator: Operator) -> None:
 
 
 def test_items(operator: Operator) -> None:
-    """Lines of the body are queued as they come, duplicates counted, bad lines told."""
+    """The lines of a body are queued as they arrive; duplicates are counted, bad lines are
+    reported."""
     names = "".join(f"item-{n}\n" for n in range(12_000)).encode()
     status, told = operator.send("POST", "/projects/q/items", names, "text/plain")
     assert (status, told) == (200, {
@@ -116,7 +117,8 @@ def test_items(operator: Operator) -> None:
 
 
 def test_items_split_anywhere(operator: Operator) -> None:
-    """However the body comes in pieces, the lines are the same; one that is too long is bad."""
+    """The lines are the same in whatever pieces the body arrives; a line that is too long is
+    bad."""
     long = b"x" * 200_000
     body = "ä\n日本\n".encode() + long + b"\nend"
     pieces = [body[n : n + 7] for n in range(0, 40, 7)] + [body[42:]]
@@ -130,7 +132,7 @@ def test_items_split_anywhere(operator: Operator) -> None:
 
 
 def test_claims(operator: Operator) -> None:
-    """Listed and taken back by age, downloader and pattern."""
+    """Claims can be listed and released by age, downloader and pattern."""
     operator.client.request("p", "ONE", multi=2)
     operator.client.request("p", "TWO")
     send = operator.send
@@ -150,7 +152,7 @@ def test_claims(operator: Operator) -> None:
 
 
 def test_blocks_and_targets(operator: Operator) -> None:
-    """Added, listed, changed and removed, for a project or every one."""
+    """Blocks and targets can be added, listed, changed and removed, for one project or for all."""
     send = operator.send
     status, block = send("POST", "/blocks", {"value": "SOMEONE", "project": "p", "reason": "rude"})
     assert (status, send("GET", "/blocks")) == (201, (200, [block]))
@@ -168,7 +170,7 @@ def test_blocks_and_targets(operator: Operator) -> None:
 
 
 def test_export(operator: Operator, run_tracker: Run) -> None:
-    """The same lines as on the command line."""
+    """The lines are those of the command line."""
     for name in "abc":
         operator.client.done("p", name)
     status, text = operator.client.raw("GET", f"{ROOT}/projects/p/export", None, operator.headers)
@@ -208,6 +210,7 @@ def test_export(operator: Operator, run_tracker: Run) -> None:
         ("POST", "/projects/p/redo", {}, 400),
         ("POST", "/projects/nope/redo", {"all": True}, 404),
         ("GET", "/projects/p/claims?limit=0", None, 400),
+        ("GET", "/projects/p/claims?limit=" + "9" * 5000, None, 400),
         ("GET", "/projects/p/claims?older_than=x", None, 400),
         ("GET", "/projects/p/claims?pattern=%FF", None, 400),
         ("GET", "/projects/nope/claims", None, 404),
@@ -246,7 +249,7 @@ def wanted(module_tracker: Callable[..., Any]) -> Operator:
 
 
 def test_bodies_have_a_kind_and_a_size(operator: Operator) -> None:
-    """JSON must be called so, and is short; lines of items may be long."""
+    """A JSON body must be declared as JSON and is limited; a body of items may be long."""
     assert operator.send("POST", "/projects", {"name": "q"}, "text/plain")[0] == 415
     body = json.dumps({"name": "q", "title": "x" * (2 << 20)}).encode()
     with contextlib.suppress(OSError, http.client.HTTPException):  # it may be cut off
@@ -256,8 +259,15 @@ def test_bodies_have_a_kind_and_a_size(operator: Operator) -> None:
     assert operator.send("POST", "/projects/q/items", lines)[1]["new"] == 3000
 
 
+def test_other_methods_add_no_items(operator: Operator) -> None:
+    """A long body is discarded unless it is POSTed."""
+    names = b"".join(b"item-%d\n" % n for n in range(60_000))
+    assert operator.send("PUT", "/projects/q/items", names)[0] == 405
+    assert operator.send("GET", "/projects/q")[0] == 404
+
+
 def test_claims_go_on_while_items_come(operator: Operator) -> None:
-    """A body that comes slowly keeps nobody waiting."""
+    """A body that arrives slowly delays no other client."""
     connection = operator.client.connection
     connection.putrequest("POST", f"{ROOT}/projects/q/items")
     for name, value in {**operator.headers, "Transfer-Encoding": "chunked"}.items():

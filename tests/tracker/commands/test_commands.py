@@ -1,5 +1,4 @@
-"""The commands of projects, claims, blocks, targets, keys, exports and backups, as people and
-scripts use them."""
+"""The commands for projects, claims, blocks, targets, keys, exports and backups."""
 
 from __future__ import annotations
 
@@ -28,7 +27,7 @@ def told(ended: subprocess.CompletedProcess[str]) -> Any:
 
 
 def test_projects(run_tracker: Run) -> None:
-    """Made with settings, changed, listed as a table and as JSON."""
+    """Projects are made with settings, changed, and listed as a table and as JSON."""
     run = run_tracker
     ended = run("create", "p", "--title", "Das Ding", "--requests-per-minute", "9")
     assert ended.returncode == 0 and "title: Das Ding" in ended.stdout
@@ -43,8 +42,8 @@ def test_projects(run_tracker: Run) -> None:
 
 
 def test_remove(run_tracker: Run, start_tracker: Callable[..., Any]) -> None:
-    """Without --yes a project stays, and its counts are named; with it the running server knows
-    it no more, and other projects are as they were."""
+    """Without --yes, the command only says what would be lost. With it, the running server does not
+    know the project any more, and other projects stay as they were."""
     for project in "p", "q":
         run_tracker("add", project, "-", given="a\nb\nc\n")
     client = start_tracker().client()
@@ -67,16 +66,17 @@ def test_remove(run_tracker: Run, start_tracker: Callable[..., Any]) -> None:
 
 
 def test_no_projects_yet(run_tracker: Run) -> None:
-    """An empty list says what to do; no tracker at all gives 73 and makes none."""
+    """An empty list says what to do. If there is no tracker at all, the status is 73 and none is
+    made."""
     assert run_tracker("projects").returncode == 73
     run_tracker("keys", "make", "me")
     assert "run-tracker create" in run_tracker("projects").stdout
     assert told(run_tracker("projects", "--json")) == []
 
 
-def test_add_tells_bad_lines(run_tracker: Run) -> None:
-    """Bad lines are left out, told with their number up to a point, and counted; the rest is
-    queued; JSON has them too."""
+def test_add_reports_bad_lines(run_tracker: Run) -> None:
+    """Bad lines are left out and counted, and the first ones are reported with their numbers, in
+    JSON too; the other lines are queued."""
     given = b"a\n" + b"\xff\n" * 30 + b"b\n"
     ended = run_tracker("add", "p", "-", given=given)
     assert ended.returncode == 65
@@ -92,9 +92,9 @@ def test_add_tells_bad_lines(run_tracker: Run) -> None:
     assert account["bad"][0]["line"] == 2
 
 
-def test_add_tells_a_new_project(run_tracker: Run) -> None:
-    """A project that was not there is made and told, so that a mistyped name is seen; a file that
-    cannot be read makes none."""
+def test_add_reports_a_new_project(run_tracker: Run) -> None:
+    """The output says that a project is new, because its name may be mistyped. A file that cannot
+    be read makes no project."""
     ended = run_tracker("add", "shops", "/nonexistent")
     assert ended.returncode == 66 and "new project" not in ended.stdout
     assert run_tracker("status", "shops").returncode == 64
@@ -106,7 +106,7 @@ def test_add_tells_a_new_project(run_tracker: Run) -> None:
 
 
 def test_claims_and_release(run_tracker: Run, start_tracker: Callable[..., Any]) -> None:
-    """Claims are listed and taken back while the server runs; a release says how many."""
+    """Claims are listed and released while the server runs; a release prints how many."""
     run_tracker("add", "p", "-", given="a\nb\nc\n\x1b[2Jd\n")
     client = start_tracker().client()
     client.request("p", "ONE", multi=2)
@@ -162,7 +162,7 @@ def test_bad_usage(
 
 
 def here(data_dir: Path, arguments: list[str]) -> int | str | None:
-    """Carry a command out in this process; return its exit status."""
+    """Run a command in this process; return its exit status."""
     try:
         return main(["--data-dir", str(data_dir), *arguments])
     except SystemExit as ended:
@@ -170,7 +170,7 @@ def here(data_dir: Path, arguments: list[str]) -> int | str | None:
 
 
 def test_blocks_targets_and_keys(run_tracker: Run) -> None:
-    """Each is added, listed for people and scripts, and removed."""
+    """Each can be added, listed for people and for scripts, and removed."""
     run = run_tracker
     run("create", "p")
     assert "every project" in run("blocks", "add", "192.0.2.7", "--reason", "too many").stdout
@@ -196,7 +196,7 @@ def test_blocks_targets_and_keys(run_tracker: Run) -> None:
 
 
 def test_export(run_tracker: Run, start_tracker: Callable[..., Any]) -> None:
-    """Lines of JSON, with all that was reported; a reader that has enough ends it quietly."""
+    """The export has everything that was reported; a reader that stops early causes no error."""
     run_tracker("add", "p", "-", given="".join(f"item-{n}\n" for n in range(3000)))
     client = start_tracker().client()
     for _ in range(3):
@@ -221,7 +221,7 @@ def client_data_dir(run_tracker: Run) -> str:
 def test_backup_while_it_serves(
     run_tracker: Run, start_tracker: Callable[..., Any], tmp_path: Path
 ) -> None:
-    """A copy made while the server runs is a data folder's database: a server goes on with it."""
+    """Another server can use a copy that was made while the first server runs."""
     run_tracker("add", "p", "-", given="a\nb\nc\n")
     client = start_tracker().client()
     client.request("p")
@@ -238,7 +238,7 @@ def test_backup_while_it_serves(
 
 
 def test_a_newer_database(run_tracker: Run, tmp_path: Path) -> None:
-    """Every command refuses the database of a newer version with 78 and what to do."""
+    """Every command refuses a newer version's database with 78, and says what to do."""
     run_tracker("create", "p")
     database = sqlite3.connect(tmp_path / "data" / "tracker.sqlite3")
     database.execute("PRAGMA user_version = 99")
@@ -259,7 +259,7 @@ def test_a_newer_database(run_tracker: Run, tmp_path: Path) -> None:
 def test_each_has_a_help(
     command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """--help of each command says what it is for, and is in the list of commands."""
+    """Each command has a --help and is in the list of commands."""
     assert here(tmp_path, [*command, "--help"]) == 0
     text = capsys.readouterr().out
     assert text.startswith("usage: run-tracker") and len(text) > 150
@@ -268,7 +268,7 @@ def test_each_has_a_help(
 
 
 def test_any_terminal_can_show_it(run_tracker: Run, tmp_path: Path) -> None:
-    """Where the terminal has no such characters they are escaped, and nothing fails."""
+    """Characters that the terminal does not have are escaped."""
     run_tracker("create", "p", "--title", "日本語")
     ended = subprocess.run(
         [*COMMAND, "--data-dir", str(tmp_path / "data"), "projects"],

@@ -11,7 +11,7 @@ from tracker.store.claims import Claim
 
 
 def test_a_table(capsys: pytest.CaptureFixture[str]) -> None:
-    """Columns are as wide as what they hold, numbers stand right, and nothing is a dash."""
+    """Columns are as wide as their contents, numbers are aligned right, and nothing is a dash."""
     print_table(("NAME", "N", "ON"), [("a", 5, True), ("long name", 1000, False), ("", 7, None)], "-")
     assert capsys.readouterr().out == (
         "NAME          N  ON\n"
@@ -24,7 +24,7 @@ def test_a_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_hostile_text_stays_in_its_cell(capsys: pytest.CaptureFixture[str]) -> None:
-    """Names that hold lines or control sequences are shown, not obeyed."""
+    """Names with newlines or control sequences are escaped."""
     print_table(("ITEM",), [("\x1b[2Jgone",), ("two\nlines",), ("日本語",)], "-")
     out = capsys.readouterr().out
     assert "\x1b" not in out and out.count("\n") == 4
@@ -32,7 +32,7 @@ def test_hostile_text_stays_in_its_cell(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:
-    """Dataclasses are objects, on one line."""
+    """A dataclass becomes an object, on one line."""
     print_json([Claim("a\nb", "ONE", 1.5)])
     out = capsys.readouterr().out
     assert out.count("\n") == 1

@@ -1,4 +1,4 @@
-"""Each fault as a client of a real server meets it."""
+"""Each fault, as a client of a real server sees it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def serve(start_tracker: Callable[..., Any], run_tracker: Callable[..., Any]) ->
 
 
 def test_statuses(serve: Callable[..., Any]) -> None:
-    """The status is answered and nothing is done; a 429 says how long to wait."""
+    """The server answers the status and does nothing; a 429 says how long to wait."""
     client = serve("request:429=1 upload:455=1 done:500=1 release:420=1 retry-after=3").client()
     for command, status in (("request", 429), ("upload", 455), ("done", 500), ("release", 420)):
         assert client.post(f"/p/{command}", ASK[command])[0] == status
@@ -48,10 +48,10 @@ def test_statuses(serve: Callable[..., Any]) -> None:
     assert client.status("p") == {"project": "p", "todo": 4, "out": 0, "done": 0}
 
 
-def test_nothing_of_it_without_the_option(
+def test_no_faults_without_the_option(
     start_tracker: Callable[..., Any], run_tracker: Callable[..., Any]
 ) -> None:
-    """Nor are the dead targets there."""
+    """Without the option there are no faults, and no failing targets."""
     run_tracker("add", "p", "-", given="a\n")
     server = start_tracker()
     client = server.client()
@@ -60,8 +60,8 @@ def test_nothing_of_it_without_the_option(
     assert "on purpose" not in "".join(server.output)
 
 
-def test_the_start_tells_the_faults(serve: Callable[..., Any]) -> None:
-    """And each fault put in is a line of the log."""
+def test_the_faults_are_printed_and_logged(serve: Callable[..., Any]) -> None:
+    """The server prints the faults when it starts, and logs each one that it makes."""
     server = serve("done:500=0.5,404=0.5 seed=7")
     assert "on purpose: done:500=0.5,404=0.5 seed=7\n" in "".join(server.output)
     server.client().post("/p/done", ASK["done"])
@@ -71,7 +71,7 @@ def test_the_start_tells_the_faults(serve: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize("command", list(ASK))
 def test_garbage(serve: Callable[..., Any], command: str) -> None:
-    """None of it can be taken for an answer to the command."""
+    """No garbage can be mistaken for an answer to the command."""
     client = serve("all:garbage=1 seed=5").client()
     kinds = set()
     for _ in range(40):
@@ -90,7 +90,7 @@ def test_garbage(serve: Callable[..., Any], command: str) -> None:
 
 
 def test_cut_does_nothing(serve: Callable[..., Any]) -> None:
-    """The connection ends without an answer, and no item was given."""
+    """The connection is closed without an answer, and no item is handed out."""
     client = serve("request:cut=1").client()
     with pytest.raises(http.client.RemoteDisconnected):
         client.post("/p/request", SOMEONE)
@@ -98,7 +98,7 @@ def test_cut_does_nothing(serve: Callable[..., Any]) -> None:
 
 
 def test_lost_does_the_work(serve: Callable[..., Any]) -> None:
-    """An item is given, or counted, and the answer comes in part or not at all."""
+    """The command is carried out, and its answer is incomplete or missing."""
     client = serve("request:lost=1 done:lost=1 seed=3").client()
     seen = set()
     for command in ("request", "request", "request", "request", "done"):
@@ -110,14 +110,14 @@ def test_lost_does_the_work(serve: Callable[..., Any]) -> None:
 
 
 def test_a_refusal_is_not_lost(serve: Callable[..., Any]) -> None:
-    """Nothing was done, so it is answered as ever, and not counted as a lost answer."""
+    """A refusal did nothing, so it is answered as usual and not counted as a lost answer."""
     client = serve("done:lost=1").client()
     status, answer = client.post("/p/done", {**SOMEONE, "item": "unknown"})
     assert status == 409 and "no item" in answer
 
 
 def test_slow_answers_come_whole(serve: Callable[..., Any]) -> None:
-    """Delayed, or a byte at a time: the answer is the right one."""
+    """A delayed answer and one that trickles are the right answers."""
     client = serve("request:trickle=1 done:delay=1 delay-seconds=0.3 byte-seconds=0.005").client()
     status, answer = client.post("/p/request", SOMEONE)
     assert (status, answer["items"]) == (200, ["a"])
@@ -127,7 +127,7 @@ def test_slow_answers_come_whole(serve: Callable[..., Any]) -> None:
 def test_a_server_with_slow_answers_stops(
     serve: Callable[..., Any], eventually: Callable[..., None]
 ) -> None:
-    """A pause of an hour does not keep the server from ending on a signal."""
+    """A pause of an hour does not keep a signal from ending the server."""
     server = serve("request:delay=1 done:trickle=1 delay-seconds=3600 byte-seconds=3600")
     clients = [server.client() for _ in range(2)]
     body = json.dumps(ASK["done"]).encode()
@@ -142,7 +142,7 @@ def test_a_server_with_slow_answers_stops(
 
 
 def dead_targets(client: Any, number: int = 40) -> dict[str, str]:
-    """The targets that the server names, by their kind."""
+    """The targets that the server names, by kind."""
     found = {}
     for _ in range(number):
         status, answer = client.post("/p/upload", ASK["upload"])
@@ -155,7 +155,7 @@ def dead_targets(client: Any, number: int = 40) -> dict[str, str]:
 
 
 def test_dead_targets(serve: Callable[..., Any], tmp_path: Path) -> None:
-    """Each fails as it says: to connect, with an unknown module, and with 500."""
+    """The three kinds refuse the connection, do not have the module, and answer 500."""
     client = serve("upload:dead=1 seed=2").client()
     targets = dead_targets(client)
     assert sorted(targets) == ["http500", "module", "refused"]
@@ -175,8 +175,8 @@ def test_dead_targets(serve: Callable[..., Any], tmp_path: Path) -> None:
     assert ended.returncode == 5 and "Unknown module" in ended.stderr, ended
 
 
-def test_whoever_disturbs_the_rsync_target(serve: Callable[..., Any]) -> None:
-    """Silence, a line without end, and a reset leave nothing behind but a closed connection."""
+def test_hostile_clients_of_the_rsync_target(serve: Callable[..., Any]) -> None:
+    """Silence, an endless line and a reset only close the connection."""
     server = serve("upload:module=1")
     target = urlsplit(dead_targets(server.client(), 1)["module"])
     assert target.hostname and target.port
@@ -195,10 +195,10 @@ def test_whoever_disturbs_the_rsync_target(serve: Callable[..., Any]) -> None:
     assert "exception" not in "".join(server.errors)
 
 
-def test_the_same_seed_meets_the_same_faults(
+def test_the_same_seed_makes_the_same_faults(
     start_tracker: Callable[..., Any], run_tracker: Callable[..., Any], tmp_path: Path
 ) -> None:
-    """Two servers, the same requests: the same answers, whatever else is asked between."""
+    """Two servers give the same answers to the same requests, whatever comes between these."""
     seen = []
     for noise in (0, 1):
         data = tmp_path / f"data{noise}"
@@ -217,7 +217,7 @@ def test_the_same_seed_meets_the_same_faults(
 
 
 def test_faults_under_load(serve: Callable[..., Any]) -> None:
-    """Many clients at once: what is counted is what was put in, and nothing fails."""
+    """Many clients at once get faults at the given rate, and nothing else fails."""
     server = serve("request:500=0.5 seed=1")
     statuses: list[int] = []
 
@@ -241,14 +241,14 @@ def test_faults_under_load(serve: Callable[..., Any]) -> None:
     [("rough seed=x", "seed takes a whole number"), ("request:404=2", "rate from 0 to 1")],
 )
 def test_a_bad_spec_is_bad_usage(run_tracker: Callable[..., Any], spec: str, sentence: str) -> None:
-    """Status 64 and the sentence; nothing was started."""
+    """The exit status is 64, a sentence explains the error, and nothing is started."""
     ended = run_tracker("--faults", spec)
     assert ended.returncode == 64
     assert sentence in ended.stderr and "Traceback" not in ended.stderr
 
 
 def test_help(run_tracker: Callable[..., Any], tmp_path: Path) -> None:
-    """It is printed, and nothing is started."""
+    """The help is printed, and nothing is started."""
     ended = run_tracker("--faults", "help")
     assert ended.returncode == 0 and "rough" in ended.stdout
     assert not (tmp_path / "data").exists()

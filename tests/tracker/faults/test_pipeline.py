@@ -1,4 +1,4 @@
-"""The real ``run-pipeline`` against a tracker that has a rough day."""
+"""The real ``run-pipeline`` against a tracker that fails often."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ PIPELINE = """\
 
 
 def lost_items(server: Any) -> int:
-    """How many items were given in answers that never arrived."""
+    """How many items were handed out in answers that never arrived."""
     return len(re.findall(r"/p/request: fault: lost", "".join(server.errors)))
 
 
 def release_lost(client: Any) -> int:
-    """Give back what nobody works on, as an operator would; return how many items."""
+    """Release the items on which nobody works, as an operator would; return how many."""
     names = [name for name in ITEMS if client.status("p", name)["state"] == "out"]
     while True:  # this too meets faults
         try:
@@ -60,8 +60,8 @@ def test_every_item_is_done_once_on_a_rough_day(
     eventually: Callable[..., None],
     tmp_path: Path,
 ) -> None:
-    """Refusals, garbage, slowness, dead targets and lost answers: no item fails, all are done
-    once and uploaded whole. Only what was given in lost answers has to be released."""
+    """In spite of refusals, garbage, slow answers, dead targets and lost answers no item fails, and
+    each is done once and uploaded whole. Only items in lost answers have to be released."""
     assert run_tracker("add", "p", "-", given="\n".join(ITEMS)).returncode == 0
     server = start_tracker(
         "--faults", "rough seed=7 delay-seconds=0.1 byte-seconds=0.005 retry-after=0"

@@ -1,4 +1,4 @@
-"""The specs of faults, and the seeded choice: no network in it."""
+"""Specifications of faults, and the seeded choice, without a network."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from tracker.faults.plan import COMMANDS, FORMS, PRESETS, Faults, help_text, par
 
 
 def forms(spec: str, command: str, number: int = 300) -> list[str | None]:
-    """The forms of the first faults that a command meets."""
+    """The forms of a command's first faults."""
     faults = Faults(parse(spec))
     return [found.form if (found := faults.choose(command)) else None for _ in range(number)]
 
 
 def test_rates_are_read_by_command() -> None:
-    """The spec of the help: each command has its own rates, and the settings are numbers."""
+    """Each command has rates of its own, and the settings are numbers."""
     plan = parse(
         "request:404=0.2,429=0.1 done:lost=0.1,500=.05 upload:dead=1 "
         "seed=7 delay-seconds=0.5 byte-seconds=0.01 retry-after=2"
@@ -29,13 +29,13 @@ def test_rates_are_read_by_command() -> None:
 
 
 def test_all_stands_for_every_command_that_fits() -> None:
-    """A fault of upload targets can only meet upload."""
+    """A fault of upload targets is only for upload."""
     assert parse("all:500=0.1").rates == {name: {"500": 0.1} for name in COMMANDS}
     assert parse("all:dead=0.1").rates == {"upload": {"dead": 0.1}}
 
 
-def test_what_stands_later_counts() -> None:
-    """Also over a preset; a rate of 0 takes a fault out."""
+def test_later_words_override_earlier_ones() -> None:
+    """A later word overrides an earlier one and a preset; a rate of 0 removes a fault."""
     plan = parse("rough request:404=0.5,cut=0 seed=1 seed=2")
     assert plan.rates["request"]["404"] == 0.5
     assert "cut" not in plan.rates["request"] and "cut" in plan.rates["done"]
@@ -44,7 +44,7 @@ def test_what_stands_later_counts() -> None:
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))
 def test_presets_can_be_read(preset: str) -> None:
-    """And every command has faults in them, but not only."""
+    """A preset has faults for every command, but not for every request."""
     plan = parse(preset)
     assert set(plan.rates) == set(COMMANDS)
     assert all(0 < sum(rates.values()) < 0.7 for rates in plan.rates.values())
@@ -73,14 +73,14 @@ def test_presets_can_be_read(preset: str) -> None:
         ("rough delay-seconds=soon", "delay-seconds takes a number"),
     ],
 )
-def test_a_bad_spec_is_told_in_a_sentence(spec: str, part: str) -> None:
-    """Which part is wrong, and what would be right."""
+def test_a_bad_spec_is_explained(spec: str, part: str) -> None:
+    """The sentence says which part is wrong, and what would be right."""
     with pytest.raises(BadValue, match=part):
         parse(spec)
 
 
 def test_the_same_seed_gives_the_same_sequence() -> None:
-    """And another one another; without a seed the one that was drawn gives it again."""
+    """Another seed gives another sequence; a random seed is in the plan and gives it again."""
     assert forms("rough seed=7", "request") == forms("rough seed=7", "request")
     assert forms("rough seed=7", "request") != forms("rough seed=8", "request")
     drawn = parse("rough").seed
@@ -88,13 +88,13 @@ def test_the_same_seed_gives_the_same_sequence() -> None:
 
 
 def test_the_sequence_is_known() -> None:
-    """It does not change between versions of Python, nor by the order of a hash."""
+    """It does not depend on the version of Python or the order of a hash."""
     expected = [None, "lost-half", "lost-whole", "500", None, None, None, None]
     assert forms("done:500=0.2,lost=0.3 seed=11", "done", 8) == expected
 
 
-def test_commands_do_not_disturb_one_another() -> None:
-    """What done meets is the same however many requests came between."""
+def test_commands_are_independent() -> None:
+    """The faults of one command do not depend on requests of others."""
     faults = Faults(parse("rough seed=7"))
     found = []
     for _ in range(300):
@@ -105,7 +105,7 @@ def test_commands_do_not_disturb_one_another() -> None:
 
 
 def test_rates_are_kept() -> None:
-    """About as often as asked for; never without a rate, always with 1."""
+    """Faults are about as frequent as their rates, never at rate 0 and always at rate 1."""
     met = forms("request:404=0.25,500=0.1 seed=3", "request", 4000)
     assert 850 < met.count("404") < 1150
     assert 300 < met.count("500") < 500
@@ -114,13 +114,13 @@ def test_rates_are_kept() -> None:
 
 
 def test_a_fault_of_several_forms_takes_them_all() -> None:
-    """Garbage, dead targets and lost answers."""
+    """Garbage, dead targets and lost answers have several forms."""
     for name in ("garbage", "dead", "lost"):
         assert set(forms(f"upload:{name}=1 seed=1", "upload")) == set(FORMS[name])
 
 
 def test_counts_are_by_command_and_name() -> None:
-    """What was put in is counted under the name that had the rate."""
+    """A fault is counted under the name to which the plan gives the rate."""
     faults = Faults(parse("upload:dead=1 done:500=1 seed=1"))
     for command in ("upload", "upload", "done"):
         met = faults.choose(command)
@@ -130,15 +130,15 @@ def test_counts_are_by_command_and_name() -> None:
 
 
 def test_help_names_every_fault_and_setting() -> None:
-    """Nothing can be asked for that the help does not tell."""
+    """The help explains everything that a specification can contain."""
     text = help_text()
     for name in (*FORMS, *PRESETS, "seed=", "delay-seconds=", "byte-seconds=", "retry-after="):
         assert name in text
     assert "{" not in text
 
 
-def test_the_sentence_tells_spec_and_seed() -> None:
-    """So that a run can be repeated."""
+def test_the_sentence_has_the_seed() -> None:
+    """The sentence has the seed, so that a run can be repeated."""
     assert "on purpose: rough done:lost=0.1 seed=7" in parse("seed=7 rough done:lost=0.1").sentence
     drawn = parse("rough")
     assert parse(drawn.spec) == drawn

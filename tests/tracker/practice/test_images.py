@@ -1,4 +1,4 @@
-"""The practice site's pictures are what they claim to be."""
+"""The pictures of the practice site are valid."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LIGHT, DARK = (250, 240, 10), (10, 20, 200)
 
 
 def test_png_decodes() -> None:
-    """Every chunk's checksum is right, and the pixels are the chequers asked for."""
+    """Every chunk has the right checksum, and the pixels are the expected squares."""
     data = png(20, 10, LIGHT, DARK, 4)
     assert data.startswith(b"\x89PNG\r\n\x1a\n")
     at, chunks = 8, {}
@@ -37,7 +37,7 @@ def test_png_decodes() -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(24, 24), (1, 1), (7, 3), (100, 60)])
 def test_gif_decodes(width: int, height: int) -> None:
-    """A decoder that follows the format, growing its table, reads the stripes asked for."""
+    """A decoder that follows the format, and grows its table, reads the expected stripes."""
     data = gif(width, height, LIGHT, DARK)
     assert data[:6] == b"GIF89a" and data[-2:] == b"\x00;"
     assert struct.unpack("<HH", data[6:10]) == (width, height)

@@ -12,7 +12,7 @@ from tracker.store.store import Store
 
 
 def test_stock_is_filled_up(tmp_path: Path) -> None:
-    """Each start fills up what waits, with new names, however many were done or are out."""
+    """Each start adds new names until enough items wait, however many are out or done."""
     store = Store.open(tmp_path / "t")
     assert stock(store, 3) == 3
     first = [one.name for one in store.claim(PROJECT, "ONE", 9)]
@@ -27,7 +27,7 @@ def test_stock_is_filled_up(tmp_path: Path) -> None:
 
 
 def test_names_added_by_hand_are_passed_over(tmp_path: Path) -> None:
-    """Practice items that somebody added are not counted as new, and all that is missing comes."""
+    """Practice items that somebody added do not count as new."""
     store = Store.open(tmp_path / "t")
     store.add(PROJECT, ["practice:2", "practice:3", "mine"])
     store.claim(PROJECT, "ONE", 9)
@@ -36,8 +36,8 @@ def test_names_added_by_hand_are_passed_over(tmp_path: Path) -> None:
     store.close()
 
 
-def test_no_items_makes_the_project_all_the_same(tmp_path: Path) -> None:
-    """With none to keep the project is there, and has no items."""
+def test_no_items_make_the_project_too(tmp_path: Path) -> None:
+    """The project exists even if no items should wait."""
     store = Store.open(tmp_path / "t")
     assert stock(store, 0) == 0
     assert counts(store, PROJECT) == (0, 0, 0)
@@ -45,7 +45,7 @@ def test_no_items_makes_the_project_all_the_same(tmp_path: Path) -> None:
 
 
 def test_served(start_tracker: Callable[..., Any]) -> None:
-    """--practice serves items, an upload folder and says where its project is."""
+    """--practice serves items and an upload folder, and prints the address of the project."""
     server = start_tracker("--practice")
     assert f"Practice project: {server.url}/practice\n" in server.output
     client = server.client()

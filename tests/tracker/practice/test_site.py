@@ -1,4 +1,4 @@
-"""The practice site, archived by real Wget and read by warcio."""
+"""The practice site, archived with real Wget and read with warcio."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def wget(url: str, folder: Path) -> tuple[int, Path]:
 def test_wget_archives_all_of_it(
     start_tracker: Callable[..., Any], tmp_path: Path, number: int
 ) -> None:
-    """The WARC passes its check and holds exactly the addresses listed, with status and content."""
+    """The WARC is valid, and has exactly the resources of the site."""
     base = start_tracker("--practice", "--practice-items", "1").url
     status, warc = wget(base + site_path(number), tmp_path)
     assert status == 8  # Wget's "a page was answered with an error": the missing one
@@ -51,8 +51,8 @@ def test_wget_archives_all_of_it(
 
 
 def test_has_what_real_sites_have() -> None:
-    """Pages, pictures, style sheets, both kinds of redirect, a slow, a missing and a page whose
-    address is not ASCII; its listing names each address once."""
+    """The site has pages, pictures, style sheets, both kinds of redirect, a slow page, a missing
+    page, and an address that is not ASCII."""
     site = resources(7)
     kinds = {resource.kind.partition(";")[0] for resource in site.values()}
     assert kinds == {"text/html", "text/css", "image/png", "image/gif", "text/plain"}
@@ -64,14 +64,14 @@ def test_has_what_real_sites_have() -> None:
 
 
 def test_every_item_has_a_site_of_its_own_that_stays() -> None:
-    """The same item's site is the same at every visit; another's is different."""
+    """The site of an item is the same at every visit, and differs from other items' sites."""
     assert resources(1) == resources(1)
     assert resources(1)[""] != resources(2)[""]
     assert resources(1)["images/logo.png"] != resources(2)["images/logo.png"]
 
 
 def test_redirects_lead_to_pages_of_the_site() -> None:
-    """Each redirect leads to an address that the site has."""
+    """Each redirect leads to a resource of the site."""
     site = resources(3)
     assert all(resource.location in site for resource in site.values() if resource.location)
 
@@ -97,12 +97,12 @@ def practice(module_tracker: Callable[..., Any]) -> Any:
     ],
 )
 def test_addresses(practice: Any, path: str, status: int) -> None:
-    """What is there is answered, whatever the case of its escapes; all else is 404."""
+    """The resources are served, whatever the case of their escapes; other addresses are 404."""
     assert practice.raw("GET", path)[0] == status
     if status < 400:
         assert practice.raw("HEAD", path) == (status, b"")
 
 
 def test_not_served_without_practice(start_tracker: Callable[..., Any]) -> None:
-    """A tracker of real projects has no practice site."""
+    """Without --practice there is no practice site."""
     assert start_tracker().client().raw("GET", "/practice-site/1/")[0] == 404

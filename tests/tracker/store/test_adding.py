@@ -24,7 +24,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def test_lines_become_names() -> None:
-    """Only a line feed ends a name; what cannot be one is left out and told with its line."""
+    """Only a line feed ends a name; bad lines are left out and reported with their numbers."""
     lines = Lines()
     content = b"\xef\xbb\xbfa\r\n\n\xff\n a \r\x0b\nx\0y\n\xed\xa0\x80\n\xef\xbb\xbfb\nlast"
     names = list(item_names(io.BytesIO(content), lines))
@@ -37,8 +37,8 @@ def test_lines_become_names() -> None:
 @pytest.mark.parametrize("more", [0, 1, 15, 16, 17, 18, 100_000, 300_000])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b""])
 def test_long_lines(more: int, end: bytes) -> None:
-    """The longest name passes; a longer line is one bad line, whatever its length, and the next
-    one is read as what it is."""
+    """The longest name is accepted. A longer line is one bad line, whatever its length, and does
+    not affect the next one."""
     lines = Lines()
     first = b"x" * (MAX_NAME_BYTES + more)
     rest = b"next\n" if end else b""
@@ -49,7 +49,8 @@ def test_long_lines(more: int, end: bytes) -> None:
 
 
 def test_many_bad_lines_are_counted() -> None:
-    """The first ones are told, all are counted: a binary file does not fill the memory."""
+    """The first bad lines are reported and all are counted, so a binary file does not fill the
+    memory."""
     lines = Lines()
     assert list(item_names(io.BytesIO(b"\xff\n" * 5000), lines)) == []
     assert (len(lines.bad), lines.bad_count) == (REPORTED_LINES, 5000)
@@ -59,7 +60,8 @@ def test_many_bad_lines_are_counted() -> None:
 def test_order_is_that_of_the_file(
     store: Store, polite: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many transactions and bunches it takes, items go out as they came, each once."""
+    """Items go out in the order of the file, each once, in however many transactions and
+    batches."""
     monkeypatch.setattr(adding, "BATCH", 700)
     monkeypatch.setattr(adding, "CHUNK", 100)
     names = [f"item-{n * 7919 % 2000}" for n in range(2000)]
@@ -70,15 +72,15 @@ def test_order_is_that_of_the_file(
 
 
 def test_the_first_of_two_keeps_its_place(store: Store) -> None:
-    """A name that stands twice in a file waits where it stood first."""
+    """A name that is in a file twice has the position of the first."""
     list(add_items(store, "p", ["c", "a", "c", "b", "a"], queue_of("redo", None)))
     assert [(c.name, c.queue) for c in store.claim("p", "ONE", 9)] == [
         ("c", "todo:redo"), ("a", "todo:redo"), ("b", "todo:redo"),
     ]  # fmt: skip
 
 
-def test_a_bunch_has_a_size(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Long names are sorted fewer at once, and all are queued."""
+def test_a_batch_has_a_size(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch of long names has fewer names."""
     monkeypatch.setattr(adding, "BATCH_CHARACTERS", 1000)
     names = [str(n) + "x" * 400 for n in range(20)]
     assert sum(added.new for added in add_items(store, "p", names)) == 20

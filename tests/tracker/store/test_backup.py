@@ -1,4 +1,4 @@
-"""Copies of the database, made while it is written."""
+"""Copies of the database that are made while it is written."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def database(tmp_path: Path) -> Path:
 
 
 def test_a_copy_is_a_database_of_its_own(database: Path, tmp_path: Path) -> None:
-    """One file, complete without journals, that a tracker can go on with; nothing else is left."""
+    """The copy is one complete file without journals, a tracker can use it, and nothing else is
+    left."""
     target = tmp_path / "new" / "folder" / "copy"
     made = back_up(database, target)
     assert (made.path, made.projects, made.items) == (target, 1, 3)
@@ -40,7 +41,8 @@ def test_a_copy_is_a_database_of_its_own(database: Path, tmp_path: Path) -> None
 
 
 def test_the_copy_is_of_one_moment(database: Path, tmp_path: Path) -> None:
-    """While another connection writes without a pause, each copy is whole and newer than the last."""
+    """While another connection writes all the time, each copy is consistent and newer than the
+    last."""
     stop, written = threading.Event(), []
 
     def write() -> None:
@@ -71,7 +73,7 @@ def test_the_copy_is_of_one_moment(database: Path, tmp_path: Path) -> None:
 def test_an_older_copy_is_replaced_only_by_a_whole_one(
     database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A copy that fails leaves what stood there, and nothing beside it."""
+    """A failed copy leaves the earlier one as it was, and nothing beside it."""
     target = tmp_path / "copies" / "copy"
     back_up(database, target)
     before = target.read_bytes()
@@ -94,8 +96,8 @@ def test_an_older_copy_is_replaced_only_by_a_whole_one(
     assert list(target.parent.iterdir()) == [target]
 
 
-def test_targets_that_cannot_be(database: Path, tmp_path: Path) -> None:
-    """The database itself, a folder and a place that cannot be written are refused."""
+def test_illegal_targets(database: Path, tmp_path: Path) -> None:
+    """The database itself, a folder, and a path that cannot be written are refused."""
     for target in (database, tmp_path):
         with pytest.raises(BadValue):
             back_up(database, target)
@@ -107,7 +109,7 @@ def test_targets_that_cannot_be(database: Path, tmp_path: Path) -> None:
 
 
 def test_default_names_tell_the_time(tmp_path: Path) -> None:
-    """Without a name the copy is named after the time, in a folder of its own."""
+    """By default the copy is named after the time, in a folder of its own."""
     path = default_path(tmp_path)
     assert path.parent == tmp_path / "backups"
     assert path.name.startswith("tracker-2") and path.name.endswith("Z.sqlite3")

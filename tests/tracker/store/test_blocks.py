@@ -1,4 +1,4 @@
-"""Who is sent away."""
+"""Blocked downloaders and addresses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tracker.store.store import Store
 
 @pytest.fixture
 def blocks(tmp_path: Path) -> Iterator[Blocks]:
-    """The blocks of a database with the projects 1 and 2."""
+    """The blocks of a database with the projects ``p`` and ``q``."""
     store = Store.open(tmp_path / "t")
     store.add("p", [])
     store.add("q", [])
@@ -23,7 +23,7 @@ def blocks(tmp_path: Path) -> Iterator[Blocks]:
 
 
 def test_names(blocks: Blocks) -> None:
-    """A name is blocked however it is written, in its project or in every one."""
+    """A name is blocked in upper and lower case, in one project or in all."""
     blocks.add("p", "Bad-One")
     assert blocks.find("p", "bad-one", "203.0.113.9") == "name"
     assert blocks.find("q", "Bad-One", "203.0.113.9") is None
@@ -45,7 +45,7 @@ def test_names(blocks: Blocks) -> None:
     ],
 )
 def test_addresses(blocks: Blocks, value: str, inside: str, outside: str) -> None:
-    """An address, or all of a network; IPv4 written as IPv6 is the same address."""
+    """An address or a whole network is blocked; IPv4 written as IPv6 is the same address."""
     blocks.add(None, value)
     assert blocks.find("p", "SOMEONE", inside) == "address"
     assert blocks.find("p", "SOMEONE", outside) is None
@@ -53,7 +53,8 @@ def test_addresses(blocks: Blocks, value: str, inside: str, outside: str) -> Non
 
 
 def test_listed_and_removed(blocks: Blocks) -> None:
-    """The list names project and reason; what was removed is let in; twice is told."""
+    """The list has project and reason, a removed block has no effect, and no block is added
+    twice."""
     blocks.add(None, "192.0.2.7/24", "too many")
     added = blocks.add("q", "Bad-One")
     assert [(b.project, b.kind, b.value, b.reason) for b in blocks.list()] == [
@@ -71,8 +72,8 @@ def test_listed_and_removed(blocks: Blocks) -> None:
 
 
 @pytest.mark.parametrize("value", ["", "ab", "a b", "192.0.2", "192.0.2.1/33", "x.example", "::g"])
-def test_values_that_cannot_be(blocks: Blocks, value: str) -> None:
-    """What is neither nickname nor address is refused with a sentence."""
+def test_illegal_values(blocks: Blocks, value: str) -> None:
+    """A value that is neither a nickname nor an address is refused."""
     with pytest.raises(BadValue):
         blocks.add(None, value)
     with pytest.raises(BadValue):

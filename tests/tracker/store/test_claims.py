@@ -1,4 +1,4 @@
-"""Claims looked at, and taken back."""
+"""Claims that are listed and released."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tracker.store.store import Store
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    """A store with claims: a and b of ONE an hour ago, c of ONE and d of TWO now; e waits."""
+    """A store with claims: a and b by ONE an hour ago, c by ONE and d by TWO now; e waits."""
     store = Store.open(tmp_path / "t")
     store.add("p", ["a", "b", "c", "d", "e"])
     store.claim("p", "ONE", 2)
@@ -42,7 +42,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     ],
 )
 def test_chosen_by_age_downloader_and_pattern(store: Store, chosen: Selection, names: str) -> None:
-    """Each part narrows the choice; the same are listed, oldest first, and released."""
+    """Each part narrows the selection; the same claims are listed, oldest first, and released."""
     claims = Claims(store)
     listed = claims.list("p", chosen)
     assert "".join(claim.name for claim in listed) == names
@@ -51,8 +51,8 @@ def test_chosen_by_age_downloader_and_pattern(store: Store, chosen: Selection, n
     assert claims.list("p", chosen) == []
 
 
-def test_they_go_back_behind_or_to_another_queue(store: Store) -> None:
-    """Released items wait behind the others of their queue, or in the queue that was named."""
+def test_released_items_go_to_the_end_of_a_queue(store: Store) -> None:
+    """Released items go to the end of their queue, or to the queue that was named."""
     claims = Claims(store)
     claims.release("p", Selection(downloader="TWO"))
     claims.release("p", Selection(pattern="a"), queue_of("redo", None))
@@ -61,7 +61,7 @@ def test_they_go_back_behind_or_to_another_queue(store: Store) -> None:
 
 
 def test_limits(store: Store) -> None:
-    """A list is as long as was asked; a release of many takes several turns."""
+    """A list is as long as requested; releasing many claims takes several calls."""
     store.add("q", [f"item-{n}" for n in range(CHUNK + 5)])
     store.claim("q", "ONE", CHUNK + 5)
     claims = Claims(store)
@@ -70,7 +70,7 @@ def test_limits(store: Store) -> None:
     assert claims.list("p", Selection())[0].claimed_at < time.time() - 3000
 
 
-def test_what_cannot_be(store: Store) -> None:
+def test_illegal_arguments(store: Store) -> None:
     """An unknown project and an impossible age are refused."""
     with pytest.raises(UnknownProject):
         Claims(store).release("nope", Selection())
@@ -80,7 +80,8 @@ def test_what_cannot_be(store: Store) -> None:
 
 
 def test_done_after_a_release_counts_once(store: Store) -> None:
-    """Work of the one whose claim was taken back counts; the next holder's report adds nothing."""
+    """The report of the downloader whose claim was released counts; that of the next one does
+    not."""
     Claims(store).release("p", Selection(pattern="a"))
     assert "a" in [one.name for one in store.claim("p", "TWO", 9)]
     assert store.done("p", "ONE", ["a"], {}) == 1
@@ -88,8 +89,8 @@ def test_done_after_a_release_counts_once(store: Store) -> None:
 
 
 def test_work_done_again(store: Store) -> None:
-    """What is chosen of the done goes to the redo queue, in turns, and counts when it is done
-    again; what was counted stays."""
+    """Selected finished items go to the redo queue in several calls, and count when they are done
+    again; the first totals stay."""
     names = [f"item-{n}" for n in range(CHUNK + 5)]
     store.add("q", [*names, "good", "waits"])
     store.done("q", "ONE", names, {"bytes": {"data": 7}})

@@ -1,4 +1,4 @@
-"""What was done, as lines of JSON."""
+"""Exports as lines of JSON."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from tracker.store.reading import export_lines
 from tracker.store.store import Store
 
 
-def test_a_line_a_report(tmp_path: Path) -> None:
-    """Each report is a line, oldest first, with the items that it counted and all it told."""
+def test_a_line_for_each_report(tmp_path: Path) -> None:
+    """Each report is a line, oldest first, with the items that it counted and all its
+    statistics."""
     store = Store.open(tmp_path / "t")
     store.add("p", ["a", "b", "two\nlines é\u2028"])
     store.add("q", ["a"])
@@ -37,7 +38,7 @@ def test_a_line_a_report(tmp_path: Path) -> None:
 
 
 def test_since_and_many(tmp_path: Path) -> None:
-    """Only what came since a time; more reports than are read at once all come, once."""
+    """An export can begin at a time; more reports than are read at once all come, once."""
     store = Store.open(tmp_path / "t")
     number = reading.CHUNK * 2 + 3
     store.add("p", [f"item-{n}" for n in range(number)])

@@ -1,4 +1,4 @@
-"""Keys for commands by HTTP."""
+"""Keys for commands over HTTP."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tracker.store.store import Store
 
 
 def test_made_known_and_revoked(tmp_path: Path) -> None:
-    """A key is good until it is revoked, and stands nowhere in the files of the database."""
+    """A key is valid until it is revoked, and is not in the files of the database."""
     store = Store.open(tmp_path / "t")
     keys = Keys(store)
     one, two = keys.make("one"), keys.make("two@site.example")
@@ -28,7 +28,7 @@ def test_made_known_and_revoked(tmp_path: Path) -> None:
 
 
 def test_names(tmp_path: Path) -> None:
-    """A name is one key's; names that cannot be and keys that are not there are told."""
+    """A name is used once; illegal names and unknown keys are refused."""
     store = Store.open(tmp_path / "t")
     keys = Keys(store)
     keys.make("one")

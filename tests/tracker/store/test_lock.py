@@ -1,4 +1,4 @@
-"""One server a data folder."""
+"""One server for each data folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tracker.store.lock import FolderLock, FolderUnusable
 
 
 def test_taken_until_released(tmp_path: Path) -> None:
-    """The second is told who holds it; looking at it changes nothing; a released one is free."""
+    """The error names the holder; looking changes nothing; a closed lock can be taken."""
     assert not FolderLock.taken(tmp_path / "none")
     assert not FolderLock.taken(tmp_path)
     lock = FolderLock(tmp_path)
@@ -23,8 +23,8 @@ def test_taken_until_released(tmp_path: Path) -> None:
     FolderLock(tmp_path).close()
 
 
-def test_who_only_looks_keeps_no_server_out(tmp_path: Path) -> None:
-    """However often others look whether the folder is taken, a server gets it."""
+def test_looking_does_not_delay_a_server(tmp_path: Path) -> None:
+    """A server gets the folder, however often others look whether it is taken."""
     FolderLock(tmp_path).close()
     stop = threading.Event()
 

@@ -21,7 +21,7 @@ def projects(tmp_path: Path) -> Iterator[Projects]:
 
 
 def test_made_changed_and_listed(projects: Projects) -> None:
-    """Settings are kept; what a change does not name stays; nothing, 0 or '' takes a limit off."""
+    """A change leaves other settings as they are; null, 0 or '' removes a limit."""
     made = projects.create("p", {"title": "Das Ding", "min_version": "2", "requests_per_minute": 9})
     assert (made.title, made.min_version, made.requests_per_minute, made.paused) == (
         "Das Ding", "2", 9, False,
@@ -46,16 +46,16 @@ def test_made_changed_and_listed(projects: Projects) -> None:
         {"name = 'x'; --": 1},
     ],
 )  # fmt: skip
-def test_settings_that_cannot_be(projects: Projects, settings: dict[str, object]) -> None:
-    """A setting that is unknown or out of its limits is refused, and nothing of all is changed."""
+def test_illegal_settings(projects: Projects, settings: dict[str, object]) -> None:
+    """An unknown setting or an illegal value is refused, and nothing is changed."""
     before = projects.create("p", {"title": "before"})
     with pytest.raises(BadValue):
         projects.change("p", {"title": "after", **settings} if "title" not in settings else settings)
     assert projects.get("p") == before
 
 
-def test_there_already_and_not_there(projects: Projects) -> None:
-    """A project is made once; one that is not there is told, with what to do."""
+def test_existing_and_unknown_projects(projects: Projects) -> None:
+    """A project is made once; the error about an unknown one says what to do."""
     projects.create("p", {})
     with pytest.raises(AlreadyExists):
         projects.create("p", {"title": "again"})

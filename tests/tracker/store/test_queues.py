@@ -12,7 +12,7 @@ from tracker.store.store import Added, Store
 
 
 def test_names() -> None:
-    """A queue is named, or is one downloader's; neither means the normal one."""
+    """A queue has a name or is reserved for a downloader."""
     assert queue_of(None, None) is None
     assert queue_of("normal", None) == Queue(NORMAL)
     assert queue_of("secondary", None) == Queue(SECONDARY)
@@ -24,15 +24,15 @@ def test_names() -> None:
 
 
 @pytest.mark.parametrize("told", [("nope", None), ("normal", "SOME-ONE"), (None, "a b"), ("", None)])
-def test_what_is_no_queue(told: tuple[str | None, str | None]) -> None:
-    """Other names, both at once and no nickname are refused."""
+def test_illegal_queues(told: tuple[str | None, str | None]) -> None:
+    """Other names, both at once, and an illegal nickname are refused."""
     with pytest.raises(BadValue):
         queue_of(*told)
 
 
 def test_emptied_in_their_order(tmp_path: Path) -> None:
-    """The downloader's own, normal, secondary, redo, each in the order of adding; nobody gets
-    what is kept for another."""
+    """Items reserved for the downloader come first, then normal, secondary and redo, each in the
+    order of adding; nobody gets what is reserved for somebody else."""
     store = Store.open(tmp_path / "t")
     for queue, names in (
         (queue_of("redo", None), ["r1", "r2"]), (queue_of("secondary", None), ["s1"]),

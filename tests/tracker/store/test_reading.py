@@ -1,4 +1,4 @@
-"""What pages read."""
+"""The reports and totals that pages show."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def reading(store: Store, tmp_path: Path) -> Iterator[Reading]:
-    """Reads the store's database."""
+    """Reads the database of the store."""
     other = Store.open(tmp_path / "t", read_only=True)
     yield Reading(other)
     other.close()
 
 
 def test_summaries(store: Store, reading: Reading) -> None:
-    """Every project, by name, with its counts."""
+    """Every project is listed, by name, with its counts."""
     store.claim("p", "ONE", 3)
     store.done("p", "ONE", ["item-0"], {"bytes": {"data": 7}})
     projects = Projects(reading.store)
@@ -48,7 +48,7 @@ def test_summaries(store: Store, reading: Reading) -> None:
 
 
 def test_leaderboard(store: Store, reading: Reading) -> None:
-    """Most bytes first, then items; no more than asked for."""
+    """Most bytes come first, then most items, up to the limit."""
     for number, (who, size) in enumerate([("ONE", 5), ("TWO", 9), ("SIX", 5), ("SIX", 0)]):
         store.done("p", who, [f"item-{number}"], {"bytes": {"data": size}})
     assert [rank.downloader for rank in reading.leaderboard("p")] == ["TWO", "SIX", "ONE"]
@@ -57,7 +57,8 @@ def test_leaderboard(store: Store, reading: Reading) -> None:
 
 
 def test_over_time(store: Store, reading: Reading) -> None:
-    """Periods of any step of minutes, empty ones left out, from the one that holds *since*."""
+    """Spans can have any step of whole minutes; they begin with the one at *since*; empty ones are
+    left out."""
     for at in (HOUR + 30, HOUR + 3600, HOUR + 3 * 3600, HOUR + 49 * 3600):
         count_report(store.connection, 1, "ONE", at, 1, {"data": 10})
     assert reading.over_time("p", HOUR + 59, 3600)[:2] == [Span(HOUR, 1, 10), Span(HOUR + 3600, 1, 10)]
@@ -71,14 +72,14 @@ def test_over_time(store: Store, reading: Reading) -> None:
 
 
 @pytest.mark.parametrize("step", [0, -60, 1, 90])
-def test_steps_that_cannot_be(reading: Reading, step: int) -> None:
-    """A step is a multiple of a minute."""
+def test_illegal_steps(reading: Reading, step: int) -> None:
+    """A step must be a multiple of a minute."""
     with pytest.raises(BadValue):
         reading.over_time("p", 0, step)
 
 
 def test_recent(store: Store, reading: Reading) -> None:
-    """The last reports, newest first; later ones alone when asked; long lists cut, but counted."""
+    """The last reports come newest first, with only the first of their names."""
     store.done("p", "ONE", ["item-1"], {"bytes": {"data": 1}})
     many = [f"item-{n}" for n in range(20, 60)]
     store.done("p", "TWO", many, {"bytes": {"data": 2, "log": 3}})
@@ -91,7 +92,7 @@ def test_recent(store: Store, reading: Reading) -> None:
 
 
 def test_unknown_project(reading: Reading) -> None:
-    """A project that is not there is told, with what to do."""
+    """The error about an unknown project says what to do."""
     projects = Projects(reading.store)
     for ask in (projects.get, reading.leaderboard, reading.recent, reading.groups):
         with pytest.raises(UnknownProject, match="run-tracker create nope"):
@@ -101,7 +102,7 @@ def test_unknown_project(reading: Reading) -> None:
 
 
 def test_it_cannot_write(reading: Reading, tmp_path: Path) -> None:
-    """The connection refuses changes; where there is no database none is made."""
+    """The connection refuses changes, and does not make a database."""
     with pytest.raises(sqlite3.OperationalError):
         reading.execute("DELETE FROM items")
     with pytest.raises(FolderUnusable):
@@ -110,7 +111,8 @@ def test_it_cannot_write(reading: Reading, tmp_path: Path) -> None:
 
 
 def test_no_question_scans_items(store: Store, reading: Reading) -> None:
-    """Whatever the page asks, SQLite searches by an index: nothing grows with the items."""
+    """SQLite uses an index for every question of a page, so the cost does not grow with the
+    items."""
     seen: list[str] = []
     connection, projects = reading.store.connection, Projects(reading.store)
     connection.set_trace_callback(seen.append)

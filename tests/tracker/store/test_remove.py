@@ -1,4 +1,4 @@
-"""Projects that are removed with all that was kept of them."""
+"""Projects that are removed completely."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 
 
 def rows(store: Store) -> dict[str, list[tuple[object, ...]]]:
-    """All that is kept, by table."""
+    """All rows, by table."""
     names = ("projects", "items", "reports", *projects.TABLES)
     return {name: store.connection.execute(f"SELECT * FROM {name}").fetchall() for name in names}
 
 
 def test_nothing_is_left_of_it(store: Store) -> None:
-    """Every row of the project goes, and none of another's."""
+    """Every row of the project is removed, and no other row."""
     number = store.project_id("q")
     before = rows(store)
     remove_project(store, "p")
@@ -56,8 +56,9 @@ def test_nothing_is_left_of_it(store: Store) -> None:
         remove_project(store, "p")
 
 
-def test_cut_short(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is left is counted rightly, and nothing of it is handed out; again, it goes on."""
+def test_interrupted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an interruption the counts are right and no item is handed out; another call removes
+    the rest."""
     whole = projects._remove_items
     calls = []
 

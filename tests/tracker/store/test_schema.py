@@ -13,7 +13,7 @@ from tracker.store.schema import VERSION, connect
 
 
 def test_made_once_and_durable(tmp_path: Path) -> None:
-    """A new file gets its tables and settings; opened again it is left alone."""
+    """A new file gets its tables and settings; when it is opened again, nothing changes."""
     path = tmp_path / "deep" / "tracker.sqlite3"
     connect(path).close()
     connection = connect(path)
@@ -24,7 +24,7 @@ def test_made_once_and_durable(tmp_path: Path) -> None:
 
 
 def test_many_open_a_new_file_at_once(tmp_path: Path) -> None:
-    """Processes that find no file make it together without an error."""
+    """Several processes can make the file at once without an error."""
     path, errors, start = tmp_path / "tracker.sqlite3", [], threading.Barrier(8)
 
     def open_it() -> None:
@@ -43,7 +43,7 @@ def test_many_open_a_new_file_at_once(tmp_path: Path) -> None:
 
 
 def test_newer_version_is_refused(tmp_path: Path) -> None:
-    """A database of a newer tracker is not touched, and the sentence says so."""
+    """A newer tracker's database is not changed, and the sentence says why."""
     path = tmp_path / "tracker.sqlite3"
     connection = connect(path)
     connection.execute(f"PRAGMA user_version = {VERSION + 1}")
@@ -53,7 +53,7 @@ def test_newer_version_is_refused(tmp_path: Path) -> None:
 
 
 def test_foreign_database_is_refused(tmp_path: Path) -> None:
-    """Another program's database is not taken for ours."""
+    """Another program's database is refused."""
     path = tmp_path / "tracker.sqlite3"
     foreign = sqlite3.connect(path)
     foreign.execute("CREATE TABLE theirs (x)")
@@ -63,7 +63,7 @@ def test_foreign_database_is_refused(tmp_path: Path) -> None:
 
 
 def test_garbage_is_refused(tmp_path: Path) -> None:
-    """A file that is no database is refused with a sentence, and kept."""
+    """A file that is not a database is refused and stays as it is."""
     path = tmp_path / "tracker.sqlite3"
     path.write_bytes(b"garbage" * 1000)
     with pytest.raises(FolderUnusable, match="not a database"):
@@ -72,7 +72,7 @@ def test_garbage_is_refused(tmp_path: Path) -> None:
 
 
 def test_nothing_is_made_when_not_asked(tmp_path: Path) -> None:
-    """Looking at a folder without a tracker does not make one."""
+    """Opening a folder without a tracker does not make one."""
     with pytest.raises(FolderUnusable, match="no tracker"):
         connect(tmp_path / "x" / "tracker.sqlite3", create=False)
     assert not (tmp_path / "x").exists()

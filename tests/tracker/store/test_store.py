@@ -39,7 +39,7 @@ def test_items_are_handed_out_once_in_order(store: Store) -> None:
 
 
 def test_adding_again_changes_nothing(store: Store) -> None:
-    """Items known before are counted as known, whatever state they are in."""
+    """Items that exist already are counted as known, whatever their state."""
     store.add("p", ["todo", "out", "done"])
     store.claim("p", "ONE", 2)
     store.done("p", "ONE", ["done"], {})
@@ -49,7 +49,7 @@ def test_adding_again_changes_nothing(store: Store) -> None:
 
 
 def test_same_name_in_two_projects(store: Store) -> None:
-    """Projects know nothing of one another's items."""
+    """The same item in another project is a different item."""
     store.add("p", ["a"])
     store.add("q", ["a"])
     assert take(store, "p", "ONE", 5) == ["a"]
@@ -58,7 +58,7 @@ def test_same_name_in_two_projects(store: Store) -> None:
 
 
 def test_release_only_by_its_downloader(store: Store) -> None:
-    """A claim belongs to a downloader: no other can put the item back."""
+    """Only the downloader that holds an item can release it."""
     store.add("p", ["a", "b"])
     store.claim("p", "ONE", 1)
     assert store.release("p", "TWO", ["a"]) == 0
@@ -70,7 +70,7 @@ def test_release_only_by_its_downloader(store: Store) -> None:
 
 
 def test_released_items_go_behind(store: Store) -> None:
-    """A downloader that refuses an item gets another one next, not the same for ever."""
+    """A downloader that refuses an item gets another one next, not the same one again."""
     store.add("p", ["a", "b", "c"])
     assert take(store, "p", "ONE", 2) == ["a", "b"]
     store.release("p", "ONE", ["a", "b"])
@@ -78,7 +78,7 @@ def test_released_items_go_behind(store: Store) -> None:
 
 
 def test_release_does_not_undo_done(store: Store) -> None:
-    """What is done stays done."""
+    """An item that is done stays done."""
     store.add("p", ["a"])
     store.claim("p", "ONE", 1)
     store.done("p", "ONE", ["a"], {})
@@ -87,7 +87,7 @@ def test_release_does_not_undo_done(store: Store) -> None:
 
 
 def test_done_counts_once(store: Store) -> None:
-    """A repeated report counts nothing and keeps the first one's statistics."""
+    """A repeated report counts nothing, and the statistics of the first are kept."""
     store.add("p", ["a", "b"])
     store.claim("p", "ONE", 2)
     assert store.done("p", "ONE", ["a", "a"], {"try": 1}) == 1
@@ -99,7 +99,8 @@ def test_done_counts_once(store: Store) -> None:
 
 
 def test_done_without_the_claim_counts(store: Store) -> None:
-    """Finished work counts whoever holds the item, waiting ones too; it is not handed out again."""
+    """Finished work counts whoever holds the item, and even if it waits; it is not handed out
+    again."""
     store.add("p", ["held", "waits"])
     store.claim("p", "ONE", 1)
     assert store.done("p", "TWO", ["held", "waits"], {}) == 2
@@ -107,8 +108,8 @@ def test_done_without_the_claim_counts(store: Store) -> None:
     assert take(store, "p", "ONE", 5) == []
 
 
-def test_done_by_nobody_named_stays_with_the_claimer(store: Store) -> None:
-    """Statistics without a downloader leave the item with whoever claimed it."""
+def test_a_report_without_a_downloader_credits_the_claim(store: Store) -> None:
+    """A report without a downloader credits whoever claimed the item."""
     store.add("p", ["a"])
     store.claim("p", "ONE", 1)
     store.done("p", None, ["a"], {})
@@ -116,7 +117,7 @@ def test_done_by_nobody_named_stays_with_the_claimer(store: Store) -> None:
 
 
 def test_unknown_names_change_nothing(store: Store) -> None:
-    """One unknown name among known ones refuses the whole, before anything is changed."""
+    """If one name is unknown, the whole command is refused before anything is changed."""
     store.add("p", ["a"])
     store.claim("p", "ONE", 1)
     with pytest.raises(UnknownItem):
@@ -131,7 +132,7 @@ def test_unknown_names_change_nothing(store: Store) -> None:
 
 
 def test_an_answer_has_a_size(store: Store) -> None:
-    """Long names are handed out fewer at once, but always at least one."""
+    """An answer has fewer items if their names are long, but at least one."""
     names = [str(n) + "\x01" * 60_000 for n in range(4)]
     store.add("p", names)
     assert len(json.dumps(names[0])) > ANSWER_BYTES
@@ -150,7 +151,7 @@ def test_an_answer_has_a_size(store: Store) -> None:
     )
 )
 def test_names_come_back_as_they_went_in(names: list[str]) -> None:
-    """Any Unicode passes through the database verbatim, without normalisation."""
+    """The database keeps any Unicode name unchanged, without normalisation."""
     store = Store.open(Path(":memory:"))
     store.add("p", names)
     assert take(store, "p", "ONE", 100) == names

@@ -1,4 +1,4 @@
-"""A database of the first version, brought up to date."""
+"""The upgrade of a database of the first version."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def old(tmp_path: Path) -> Path:
 
 
 def shape(path: Path) -> list[object]:
-    """What the tables, indexes and triggers are."""
+    """The tables, indexes and triggers."""
     connection = connect(path)
     found = connection.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name").fetchall()
     connection.close()
@@ -37,7 +37,7 @@ def shape(path: Path) -> list[object]:
 
 
 def test_an_old_database_goes_on(old: Path) -> None:
-    """Items keep their state and their order, and can be claimed and reported."""
+    """Items keep their state and order, and can be claimed and reported."""
     store = Store.open(old)
     assert (counts(store, "p"), counts(store, "empty")) == ((1, 2, 3), (0, 0, 0))
     assert store.item("p", "c").downloader == "ONE"
@@ -48,7 +48,7 @@ def test_an_old_database_goes_on(old: Path) -> None:
 
 
 def test_totals_are_those_of_the_old_reports(old: Path) -> None:
-    """What was reported before counts on the page, for whoever did it."""
+    """The totals include the reports from before the upgrade."""
     store = Store.open(old)
     reading, project = Reading(store), Projects(store).get("p")
     assert [(r.downloader, r.items, r.bytes) for r in reading.leaderboard("p")] == [
@@ -64,12 +64,12 @@ def test_totals_are_those_of_the_old_reports(old: Path) -> None:
 
 
 def test_old_and_new_files_end_alike(old: Path, tmp_path: Path) -> None:
-    """An updated database has the very tables of a new one."""
+    """An upgraded database has the same tables as a new one."""
     assert shape(old) == shape(tmp_path / "new.sqlite3")
 
 
 def test_an_update_that_fails_changes_nothing(old: Path) -> None:
-    """All of an update is kept, or none: then the old version can still use the file."""
+    """After a failed upgrade, the old version can still use the file."""
     database = sqlite3.connect(old)
     database.execute("UPDATE reports SET stats = 'garbage'")
     database.commit()
@@ -81,7 +81,7 @@ def test_an_update_that_fails_changes_nothing(old: Path) -> None:
 
 
 def test_many_update_at_once(old: Path) -> None:
-    """Processes that find the old version together update it once."""
+    """Several processes that find the old version upgrade it once."""
     errors: list[BaseException] = []
 
     def open_it() -> None:

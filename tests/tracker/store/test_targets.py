@@ -1,4 +1,4 @@
-"""Upload targets that the database keeps."""
+"""Upload targets in the database."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def test_added_changed_listed_and_removed(store: Store) -> None:
-    """The same address can be a project's and everyone's; each has its weight and state."""
+    """The same URL can be a target of one project and of all, with a weight and state for each."""
     table = Targets(store)
     table.add(None, URL, 3)
     table.add("p", URL, active=False)
@@ -46,8 +46,8 @@ def test_added_changed_listed_and_removed(store: Store) -> None:
     ]  # fmt: skip
 
 
-def test_what_cannot_be(store: Store) -> None:
-    """Twice the same, one that is not there, bad addresses and weights are refused."""
+def test_illegal_arguments(store: Store) -> None:
+    """A target that exists already, an unknown one, and illegal URLs and weights are refused."""
     table = Targets(store)
     table.add(None, URL)
     with pytest.raises(AlreadyExists):

@@ -1,4 +1,4 @@
-"""Group commit: many at once, each durable, each on its own."""
+"""The writing thread, which commits for many callers at once, and the reading thread."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tracker.store.threads import Reader, Writer
 
 
 def test_a_failing_operation_leaves_the_others(tmp_path: Path) -> None:
-    """What one operation raises comes back to its asker alone, its changes undone."""
+    """An operation that raises is undone, and only its caller gets the error."""
 
     def half(store: Store) -> None:
         store.add("p", ["half"])
@@ -44,8 +44,8 @@ def test_a_failing_operation_leaves_the_others(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_database_trouble_changes_nothing_and_passes(tmp_path: Path) -> None:
-    """An error of SQLite fails its batch with a sentence; the next one works again."""
+def test_an_error_of_sqlite_changes_nothing(tmp_path: Path) -> None:
+    """An error of SQLite changes nothing and is explained; the next operation works."""
 
     def trouble(store: Store) -> None:
         store.add("p", ["half"])
@@ -65,7 +65,7 @@ def test_database_trouble_changes_nothing_and_passes(tmp_path: Path) -> None:
 
 
 def together(path: Path, operations: list[Callable[[Store], Any]]) -> list[Any]:
-    """Run operations in one group; return what came of each, and the items that are there."""
+    """Run operations in one group; return the result of each, and the items at the end."""
 
     held, go = threading.Event(), threading.Event()
 
@@ -93,7 +93,7 @@ def together(path: Path, operations: list[Callable[[Store], Any]]) -> list[Any]:
 
 @pytest.mark.parametrize("ends", [False, True])
 def test_an_error_of_sqlite_fails_one_operation_only(tmp_path: Path, ends: bool) -> None:
-    """The others of its group are committed, also when SQLite rolls back all of it."""
+    """The others of its group are committed, even if SQLite rolls back the whole transaction."""
 
     def trouble(store: Store) -> None:
         store.add("p", ["half"])
@@ -114,7 +114,7 @@ def test_an_error_of_sqlite_fails_one_operation_only(tmp_path: Path, ends: bool)
 
 
 def test_a_commit_that_fails_fails_its_group(tmp_path: Path) -> None:
-    """Nobody is told that a change was kept which was not; the next group is committed."""
+    """Every caller gets the error of the commit; the next group is committed."""
 
     def orphan(store: Store) -> None:
         store.connection.execute("PRAGMA defer_foreign_keys = ON")
@@ -127,7 +127,7 @@ def test_a_commit_that_fails_fails_its_group(tmp_path: Path) -> None:
 
 
 def test_answered_means_durable(tmp_path: Path) -> None:
-    """When run() returns, another connection sees the change: it was committed."""
+    """When run() returns, another connection sees the change."""
 
     async def scenario() -> None:
         writer = Writer(tmp_path / "t")
@@ -163,7 +163,7 @@ def test_many_share_a_commit(tmp_path: Path) -> None:
 
 
 def test_waits_for_another_process_that_writes(tmp_path: Path) -> None:
-    """A lock held elsewhere delays an operation; it does not fail it."""
+    """Another process's lock delays an operation, but does not fail it."""
 
     async def scenario() -> None:
         writer = Writer(tmp_path / "t")
@@ -181,8 +181,8 @@ def test_waits_for_another_process_that_writes(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_start_tells_why_it_cannot(tmp_path: Path) -> None:
-    """A database that cannot be opened is told at the start."""
+def test_the_start_fails_with_a_reason(tmp_path: Path) -> None:
+    """The writer's start fails if the database cannot be opened."""
     (tmp_path / "t").mkdir()
 
     async def scenario() -> None:
@@ -193,7 +193,7 @@ def test_start_tells_why_it_cannot(tmp_path: Path) -> None:
 
 
 def test_reads_what_was_answered_and_waits_for_no_writer(tmp_path: Path) -> None:
-    """What the writer answered is read; a lock that holds up writing does not hold up reading."""
+    """The reader sees what the writer has answered, and does not wait for a writer's lock."""
 
     async def scenario() -> None:
         writer, reader = Writer(tmp_path / "t"), Reader(tmp_path / "t")
@@ -219,7 +219,7 @@ def test_reads_what_was_answered_and_waits_for_no_writer(tmp_path: Path) -> None
 
 
 def test_the_reader_makes_no_database(tmp_path: Path) -> None:
-    """A database that is not there is told at the start."""
+    """The reader's start fails if there is no database."""
 
     async def scenario() -> None:
         reader = Reader(tmp_path / "t")

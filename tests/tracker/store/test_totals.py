@@ -1,4 +1,4 @@
-"""Totals that grow with each report."""
+"""Totals that each report adds to."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     ],
 )  # fmt: skip
 def test_what_counts_as_bytes(told: Any, found: dict[str, int]) -> None:
-    """Numbers of bytes count by group; what is none is left out, and no number is endless."""
+    """Numbers of bytes count by group, up to a limit; other values are left out."""
     assert group_bytes({"bytes": told}) == found
     assert group_bytes({}) == {}
 
@@ -51,13 +51,13 @@ JSON = st.recursive(
 
 @given(st.dictionaries(st.text(), JSON))
 def test_any_report_can_be_counted(told: dict[str, Any]) -> None:
-    """Whatever stands in a report, its bytes are whole numbers that the database can hold."""
+    """Whatever a report contains, its bytes are whole numbers that the database can hold."""
     for size in group_bytes({"bytes": told}).values():
         assert isinstance(size, int) and 0 <= size < 1 << 63
 
 
 def test_a_report_counts_everywhere_once(store: Store) -> None:
-    """Downloader, groups, periods and project agree; what is told again adds nothing."""
+    """Downloader, groups, spans and project agree; a repeated report adds nothing."""
     stats = {"bytes": {"data": 10, "log": 1}}
     for _ in range(2):
         store.done("p", "ONE", ["a", "b"], stats)
@@ -74,7 +74,7 @@ def test_a_report_counts_everywhere_once(store: Store) -> None:
 
 
 def test_groups_have_an_end(store: Store) -> None:
-    """A client that makes up a name each time cannot fill the database with groups."""
+    """A client that invents a new group each time cannot fill the database."""
     for number in range(MOST_GROUPS + 20):
         count_report(store.connection, 1, "ONE", time.time(), 1, {f"group-{number}": 1})
     rows = dict(store.connection.execute("SELECT name, bytes FROM groups"))
@@ -83,7 +83,7 @@ def test_groups_have_an_end(store: Store) -> None:
 
 
 def test_old_minutes_go(store: Store) -> None:
-    """Single minutes are dropped after two days; hours and days stay."""
+    """Single minutes are deleted after two days; hours and days stay."""
     now = time.time()
     for at in (now - MINUTES_KEPT + 600, now - MINUTES_KEPT - 600, now):
         count_report(store.connection, 1, "ONE", at, 1, {})

@@ -1,4 +1,4 @@
-"""Blocked, too old, too often, or welcome."""
+"""Clients that are blocked, outdated, too fast, or admitted."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from tracker.web.admission import Rates, at_least
     ],
 )
 def test_versions(version: object, minimum: str, enough: bool) -> None:
-    """Numbers in versions compare as numbers; what is no text is older than everything."""
+    """Digits in versions compare as numbers; a version that is not text is older than any other."""
     assert at_least(version, minimum) is enough
 
 
 def test_a_minute_has_room_for_so_many() -> None:
-    """In any sixty seconds no more than the limit are given items; the wait is until the oldest
-    of them is a minute ago."""
+    """In any sixty seconds at most the limit of requests get items; the wait is until the oldest of
+    them is a minute old."""
     now = [1000.0]
     rates = Rates(lambda: now[0])
     for at in (1000.0, 1010.0, 1050.0):
@@ -52,7 +52,7 @@ def test_a_minute_has_room_for_so_many() -> None:
 
 
 def test_a_limit_that_changes() -> None:
-    """A lower limit counts at once, with the wait that it means; none at all lets in."""
+    """A lower limit applies at once, with a longer wait; without a limit all are admitted."""
     now = [0.0]
     rates = Rates(lambda: now[0])
     for at in range(10):
@@ -66,12 +66,12 @@ def test_a_limit_that_changes() -> None:
 
 
 def test_a_raised_limit_still_limits() -> None:
-    """After 5 a minute were full, 10 a minute let five more in, and no more."""
+    """After 5 requests in a minute, a limit of 10 admits 5 more."""
     now = [0.0]
     rates = Rates(lambda: now[0])
 
     def admitted(limit: int, requests: int) -> int:
-        """How many of so many requests get items."""
+        """How many of *requests* requests get items."""
         found = 0
         for _ in range(requests):
             now[0] += 0.001

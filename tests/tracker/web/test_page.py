@@ -1,4 +1,4 @@
-"""The pages as a real server answers them."""
+"""The pages of a real server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NASTY = [
 
 
 def fill(data_dir: Path, items: list[str], done: int = 0, project: str = "p") -> None:
-    """Make a database whose project has these items, the first of them done."""
+    """Make a database whose project has these items, of which the first are done."""
     store = Store.open(data_dir / "tracker.sqlite3")
     store.connection.execute("BEGIN IMMEDIATE")
     store.add(project, items)
@@ -34,7 +34,7 @@ def fill(data_dir: Path, items: list[str], done: int = 0, project: str = "p") ->
 
 
 class Browser:
-    """Asks as a browser does."""
+    """Requests pages as a browser does."""
 
     def __init__(self, url: str) -> None:
         self.connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
@@ -42,7 +42,7 @@ class Browser:
     def get(
         self, path: str, method: str = "GET", **headers: str
     ) -> tuple[int, str, http.client.HTTPMessage]:
-        """Return status, text and headers of an answer."""
+        """Return the status, text and headers of an answer."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self.connection.request(method, path, headers={**HTML, **named})
         answer = self.connection.getresponse()
@@ -51,7 +51,7 @@ class Browser:
 
 @pytest.fixture
 def browse(start_tracker: Callable[..., Any], tmp_path: Path) -> Any:
-    """Return a function that starts a server on filled data and returns a browser."""
+    """Return a function that starts a server with these items and returns a browser."""
     browsers: list[Browser] = []
 
     def start(items: list[str], done: int = 0, *arguments: str) -> Browser:
@@ -65,7 +65,7 @@ def browse(start_tracker: Callable[..., Any], tmp_path: Path) -> Any:
 
 
 def test_the_pages(browse: Callable[..., Browser]) -> None:
-    """The list of projects, and one of them, with what they are about."""
+    """The page of all projects and that of one show what they should."""
     browser = browse(["a", "b", "c"], 1)
     status, text, headers = browser.get("/")
     assert status == 200 and 'href="/p/"' in text and "2 items wait." in text
@@ -79,7 +79,7 @@ def test_the_pages(browse: Callable[..., Browser]) -> None:
 
 
 def test_the_list_is_lines_for_others(browse: Callable[..., Browser]) -> None:
-    """What does not ask for HTML gets lines of text."""
+    """A client that does not want HTML gets lines of text."""
     browser = browse(["a", "b"])
     status, text, headers = browser.get("/", Accept="*/*")
     assert (status, text) == (200, "p: 2 to do, 0 out, 0 done\n")
@@ -88,13 +88,13 @@ def test_the_list_is_lines_for_others(browse: Callable[..., Browser]) -> None:
 
 
 def test_empty_states(browse: Callable[..., Browser]) -> None:
-    """A project without items says how they come; one without results has its places."""
+    """The page of a project without items says how to add them."""
     browser = browse([])
     assert "run-tracker add p items.txt" in browser.get("/p/")[1]
 
 
 def test_a_tracker_without_projects(start_tracker: Callable[..., Any]) -> None:
-    """Says how one is made."""
+    """The page says how to make a project."""
     browser = Browser(start_tracker().url)
     status, text, _ = browser.get("/")
     browser.connection.close()
@@ -103,7 +103,7 @@ def test_a_tracker_without_projects(start_tracker: Callable[..., Any]) -> None:
 
 
 def test_names_are_text(browse: Callable[..., Browser]) -> None:
-    """No item's name becomes a part of the page, moves text or moves a terminal."""
+    """The name of an item cannot become HTML, or change the direction of text."""
     text = browse(NASTY, len(NASTY)).get("/p/")[1]
     assert len(re.findall("<script", text)) == 1
     assert not re.search(r"<img src=x|\x1b|\x07|\u202e", text)
@@ -134,7 +134,8 @@ def test_security_headers(browse: Callable[..., Browser]) -> None:
 def test_unchanged_pages_are_not_sent_again(
     browse: Callable[..., Browser], eventually: Callable[..., None]
 ) -> None:
-    """A 304 without a body to whom has it; a new ETag when something was done."""
+    """A client that has the page gets 304 without a body; the ETag changes when something is
+    done."""
     browser = browse(["a", "b"], 1)
     _, _, headers = browser.get("/p/")
     etag = headers["ETag"]
@@ -150,7 +151,7 @@ def test_unchanged_pages_are_not_sent_again(
 
 
 def test_addresses(browse: Callable[..., Browser]) -> None:
-    """What is not there is a page that says so; the protocol's addresses stay its own."""
+    """An unknown address is a page that says so; the protocol keeps its own addresses."""
     browser = browse(["a"])
     for path in ("/nothing/", "/practice-site/", "/%00/", "/..%2fp/", "/-x/", "/" + "a" * 65 + "/"):
         status, text, headers = browser.get(path)
@@ -169,7 +170,7 @@ def test_addresses(browse: Callable[..., Browser]) -> None:
 
 
 def test_files(browse: Callable[..., Browser]) -> None:
-    """Only those of the page, with their types."""
+    """The files of the pages are served, with their types, and no others."""
     browser = browse(["a"])
     for name, kind in (("page.js", "javascript"), ("page.css", "css"), ("mark.svg", "svg")):
         status, text, headers = browser.get(f"/_page/{name}")
@@ -180,10 +181,10 @@ def test_files(browse: Callable[..., Browser]) -> None:
         assert status in (403, 404) and "import" not in text and "root:" not in text, path
 
 
-def test_faults_are_told_and_counted(
+def test_faults_are_shown_and_counted(
     browse: Callable[..., Browser], eventually: Callable[..., None]
 ) -> None:
-    """On every page, for as long as they are on."""
+    """Every page shows the faults while they are on."""
     browser = browse(["a"], 0, "--faults", "request:500=1 seed=7")
     for path in ("/", "/p/", "/nothing/"):
         assert "request:500=1 seed=7" in browser.get(path)[1]
@@ -194,8 +195,8 @@ def test_faults_are_told_and_counted(
     eventually(lambda: "500 × <b>2</b>" in browser.get("/p/")[1])
 
 
-def test_one_page_for_many_who_ask() -> None:
-    """It is made once, also while it is being made; a page that failed is made again."""
+def test_concurrent_requests_share_a_page() -> None:
+    """Concurrent requests share one rendering; a page that failed is rendered again."""
 
     async def main() -> None:
         now = [100.0]

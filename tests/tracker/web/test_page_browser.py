@@ -1,4 +1,4 @@
-"""The pages in a real Chromium: they fill while one looks, and their console stays silent."""
+"""The pages in a real Chromium: they update themselves, and log no errors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=["1280", "390"])
 def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
-    """A page whose console must stay silent, but for tries while the server is away."""
+    """A page whose console must stay empty, except for requests while the server is away."""
     width, scheme = request.param
     with silent_page(browser, width, scheme, ("net::ERR_",), PATIENCE) as page:
         yield page
@@ -46,12 +46,12 @@ def fill(data_dir: Path, items: list[str]) -> None:
 
 
 def fits(page: Page) -> bool:
-    """Say whether the page is no wider than the window."""
+    """Return whether the page is no wider than the window."""
     return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 
 def test_the_page_fills_live(start_tracker: Callable[..., Any], tmp_path: Path, page: Page) -> None:
-    """What is claimed and done appears without a reload, names as text, and all of it fits."""
+    """Claims and results appear without a reload, names are text, and the page fits the window."""
     items = ["first", "second", *NASTY]
     fill(tmp_path / "data", items)
     server = start_tracker()
@@ -83,7 +83,7 @@ def test_the_page_fills_live(start_tracker: Callable[..., Any], tmp_path: Path, 
 def test_a_first_project_appears(
     start_tracker: Callable[..., Any], tmp_path: Path, page: Page
 ) -> None:
-    """On the list that was empty, and its own page when its first items come."""
+    """A new project appears on the empty list, and its first items on its page."""
     server = start_tracker()
     page.goto(server.url)
     expect(page.locator("h1")).to_have_text("No projects yet")
@@ -97,10 +97,10 @@ def test_a_first_project_appears(
     expect(page.locator("pre")).to_have_count(0)
 
 
-def test_charts_tell_what_they_show(
+def test_charts_are_described(
     start_tracker: Callable[..., Any], tmp_path: Path, page: Page
 ) -> None:
-    """A bar that is pointed at is told in words; a period is chosen by a link."""
+    """A bar under the pointer is described in words; a link chooses the period."""
     fill(tmp_path / "data", ["a"])
     server = start_tracker()
     server.client().done("p", "a")
@@ -118,7 +118,7 @@ def test_charts_tell_what_they_show(
 def test_a_tracker_that_goes_away(
     start_tracker: Callable[..., Any], tmp_path: Path, page: Page
 ) -> None:
-    """The page says so and keeps what it knows."""
+    """The page says that the tracker does not answer, and keeps its contents."""
     fill(tmp_path / "data", ["a"])
     server = start_tracker()
     page.goto(f"{server.url}/p/")
@@ -128,10 +128,10 @@ def test_a_tracker_that_goes_away(
     expect(page.locator(".tiles .todo dd").first).to_have_text("1")
 
 
-def test_a_hidden_page_asks_nothing(
+def test_a_hidden_page_requests_nothing(
     start_tracker: Callable[..., Any], tmp_path: Path, page: Page
 ) -> None:
-    """And asks at once when it is looked at again."""
+    """A hidden page requests nothing; when it is shown again it does so at once."""
     fill(tmp_path / "data", ["a"])
     server = start_tracker()
     page.add_init_script(

@@ -1,4 +1,4 @@
-"""From spans of time to bars."""
+"""Spans of time become bars."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOW = 1_800_000_000.0 + 30
 
 @pytest.mark.parametrize("name", sorted(PERIODS))
 def test_the_last_bar_holds_now(name: str) -> None:
-    """And the first begins as many steps before; periods begin at multiples of the step."""
+    """The last bar contains the present; all bars begin at multiples of the step."""
     period = PERIODS[name]
     start = since(period, NOW)
     last = start + (period.bars - 1) * period.step
@@ -21,8 +21,8 @@ def test_the_last_bar_holds_now(name: str) -> None:
     assert last <= NOW < last + period.step
 
 
-def test_bars_stand_where_their_time_is() -> None:
-    """The highest fills the drawing, gaps stay empty, and what is little can still be seen."""
+def test_bars() -> None:
+    """The highest bar fills the drawing, gaps stay empty, and small values can be seen."""
     start = since(HOUR, NOW)
     spans = [Span(start, 1000, 10), Span(start + 60, 1, 0), Span(start + 59 * 60, 500, 20)]
     items, held = charts(spans, HOUR, NOW)
@@ -36,14 +36,14 @@ def test_bars_stand_where_their_time_is() -> None:
 
 
 def test_spans_outside_are_left_out() -> None:
-    """The clock of the database may be elsewhere."""
+    """Spans outside the period are left out, because the clock may have changed."""
     start = since(HOUR, NOW)
     items, _ = charts([Span(start - 60, 5, 5), Span(start + 3600, 5, 5)], HOUR, NOW)
     assert items.total == "0"
 
 
 def test_nothing_done() -> None:
-    """No bars, and a word."""
+    """There are no bars, and the chart says so in words."""
     items, held = charts([], HOUR, NOW)
     assert not any(bar.height for bar in (*items.bars, *held.bars))
     assert items.most == "none in this time"

@@ -1,4 +1,4 @@
-"""What stands on a page, read from real databases."""
+"""What the pages show, read from real databases."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tracker.web.pageview import Overview, read_home, read_project
 
 @pytest.fixture
 def fill(tmp_path: Path) -> Iterator[Callable[..., tuple[Store, Store]]]:
-    """Return a function that makes a database whose project ``p`` has so many items."""
+    """Return a function that makes a database whose project ``p`` has a number of items."""
     with contextlib.ExitStack() as closing:
 
         def make(items: int) -> tuple[Store, Store]:
@@ -41,13 +41,13 @@ def fill(tmp_path: Path) -> Iterator[Callable[..., tuple[Store, Store]]]:
 def finish(
     store: Store, items: list[str], downloader: str | None = "SOMEONE", size: int = 1
 ) -> None:
-    """Have items reported done."""
+    """Report items done."""
     stats = {"item": "\0".join(items), "downloader": downloader, "bytes": {"data": size}}
     store.done("p", downloader, items, stats)
 
 
 def test_the_page_of_a_project(fill: Callable[..., tuple[Store, Store]]) -> None:
-    """Counts, charts, leaders and the latest reports, newest first."""
+    """The page has counts, charts, leaders and the latest reports, newest first."""
     store, reader = fill(10)
     store.claim("p", "SOMEONE", 5)
     finish(store, ["item:0"], size=2048)
@@ -67,14 +67,14 @@ def test_the_page_of_a_project(fill: Callable[..., tuple[Store, Store]]) -> None
 
 
 def test_a_report_without_a_downloader(fill: Callable[..., tuple[Store, Store]]) -> None:
-    """Stands among the latest."""
+    """A report without a downloader is among the latest."""
     store, reader = fill(1)
     finish(store, ["item:0"], None)
     assert read_project(reader, "p", "day", time.time()).latest[0].downloader is None
 
 
 def test_an_unknown_project(fill: Callable[..., tuple[Store, Store]]) -> None:
-    """Is an error with a name."""
+    """An unknown project is an error."""
     _, reader = fill(1)
     with pytest.raises(UnknownProject):
         read_project(reader, "q", "day", time.time())
@@ -83,7 +83,7 @@ def test_an_unknown_project(fill: Callable[..., tuple[Store, Store]]) -> None:
 def test_a_large_project_costs_no_more(
     fill: Callable[..., tuple[Store, Store]], tmp_path: Path
 ) -> None:
-    """No query reads items by the number: a hundred times the items, the same work."""
+    """No query reads all items: a hundred times the items cost the same work."""
     steps = {}
     for items in (300, 30_000):
         store, _ = fill(items)
@@ -106,7 +106,7 @@ def test_a_large_project_costs_no_more(
 
 
 def test_queues_are_counted(fill: Callable[..., tuple[Store, Store]]) -> None:
-    """Exactly, through all that happens to an item, without reading the items."""
+    """The counts of the queues are exact, whatever happens to an item."""
     store, reader = fill(3)
     for names, queue in (
         (["r"], queue_of(None, "SOMEONE")), (["s", "t"], queue_of("secondary", None)),
@@ -133,7 +133,7 @@ def test_queues_are_counted(fill: Callable[..., tuple[Store, Store]]) -> None:
 
 
 def overview(pace: int = 0, **changes: Any) -> Overview:
-    """The overview of a project of these counts."""
+    """The overview of a project with these counts."""
     values: dict[str, Any] = {
         "name": "p", "title": "", "min_version": None, "requests_per_minute": None,
         "max_items": None, "paused": False, "created_at": 0.0, "todo": 0, "out": 0, "done": 0,
@@ -158,7 +158,7 @@ def overview(pace: int = 0, **changes: Any) -> Overview:
     ],
 )  # fmt: skip
 def test_the_sentence(changes: dict[str, Any], tone: str, sentence: str) -> None:
-    """Says what the project does now."""
+    """The sentence says what the project does now."""
     assert overview(**changes).state == (tone, sentence)
 
 
@@ -170,12 +170,12 @@ def test_the_sentence(changes: dict[str, Any], tone: str, sentence: str) -> None
     ],
 )  # fmt: skip
 def test_percent(done: int, todo: int, percent: str) -> None:
-    """Only all is 100%, and only nothing is 0%."""
+    """100% means everything, and 0% nothing."""
     assert overview(done=done, todo=todo).percent == percent
 
 
 def test_the_bar_shows_all_there_is() -> None:
-    """One in a million can be seen, and the parts fill the bar."""
+    """One item in a million can be seen, and the parts fill the bar."""
     bar = overview(done=1, out=1, todo=10**6).bar
     assert [kind for kind, _, _ in bar] == ["done", "out", "todo"]
     assert all(width > 3 for _, _, width in bar)
@@ -184,8 +184,8 @@ def test_the_bar_shows_all_there_is() -> None:
     assert overview().bar == ()
 
 
-def test_queues_are_told_when_there_are_several() -> None:
-    """The normal one alone needs no word."""
+def test_queues_are_shown_if_there_are_several() -> None:
+    """The queues are not mentioned if all items wait in the normal one."""
     assert overview(todo=5).queues == ()
     assert overview(todo=7, reserved=1, redo=1).queues == (
         "1 for one downloader",
@@ -195,7 +195,7 @@ def test_queues_are_told_when_there_are_several() -> None:
 
 
 def test_titles_are_text() -> None:
-    """The name stands in for a missing title."""
+    """A project without a title has its name; a title is text."""
     assert overview().title == "p"
     page = templates().get_template("home.html")
     text = page.render(projects=[overview(title="A\x1b[1m<b>")], faults=None)

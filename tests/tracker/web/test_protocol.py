@@ -28,7 +28,7 @@ def client(start_tracker: Callable[..., Any], run_tracker: Callable[..., Any]) -
 
 
 def test_request(client: Any) -> None:
-    """A request claims one item; its answer names item, list and queues; 404 when none waits."""
+    """A request claims one item; the answer has item, list and queues; it is 404 if none waits."""
     path, data = "/p/request", {"downloader": "SOMEONE", "api_version": "2", "version": "1"}
     assert client.post(path, data) == (200, {"item_name": "a", "items": ["a"], "queues": ["todo"]})
     assert client.status("p") == {"project": "p", "todo": 2, "out": 1, "done": 0}
@@ -37,7 +37,7 @@ def test_request(client: Any) -> None:
 
 
 def test_multi_request(client: Any) -> None:
-    """multi=N claims up to N items; the lists are as long as the names joined by NUL."""
+    """multi=N claims up to N items; the lists are as long as the joined names."""
     status, answer = client.post("/p/multi=5/request", {"downloader": "SOMEONE"})
     assert status == 200
     assert answer == {"item_name": "a\0b\0c", "items": ["a", "b", "c"], "queues": ["todo"] * 3}
@@ -56,7 +56,7 @@ def test_other_commands_under_multi(client: Any) -> None:
 
 
 def test_release_answers_what_was_sent(client: Any) -> None:
-    """The answer is exactly the names sent, in their order, again and again; the items go back."""
+    """The answer is exactly the names that were sent, however often; the items wait again."""
     client.request("p", multi=3)
     ask = {"downloader": "SOMEONE", "version": "1", "items": ["c", "a", "c"]}
     for _ in range(2):
@@ -66,7 +66,8 @@ def test_release_answers_what_was_sent(client: Any) -> None:
 
 
 def test_release_leaves_what_another_holds(client: Any) -> None:
-    """A late, repeated release does not take the item from who claimed it meanwhile."""
+    """A late, repeated release does not release the claim that another downloader made
+    meanwhile."""
     client.request("p", multi=3)
     ask = {"downloader": "SOMEONE", "items": ["a"]}
     client.post("/p/release", ask)
@@ -76,7 +77,7 @@ def test_release_leaves_what_another_holds(client: Any) -> None:
 
 
 def test_done_counts_once(client: Any) -> None:
-    """A repeated done is answered OK; counted is only the first, with all of its statistics."""
+    """Repeated reports are answered OK, and only the first counts."""
     client.request("p")
     stats = {"item": "a", "downloader": "SOMEONE", "version": "1", "id": "é", "bytes": {"data": 5}}
     for _ in range(3):
@@ -85,7 +86,8 @@ def test_done_counts_once(client: Any) -> None:
 
 
 def test_done_by_another_and_unclaimed(client: Any) -> None:
-    """Done counts for an item that another holds, and for one that nobody claimed."""
+    """A report counts for an item that another downloader holds, and for one that nobody
+    claimed."""
     client.request("p", "ANOTHER")
     assert client.done("p", "a\0c") == (200, "OK\n")
     assert client.status("p") == {"project": "p", "todo": 1, "out": 0, "done": 2}
@@ -93,7 +95,7 @@ def test_done_by_another_and_unclaimed(client: Any) -> None:
 
 
 def test_upload_target_is_this_server(client: Any) -> None:
-    """By default the target is a folder of this server, under the name the client used for it."""
+    """By default the target is a folder of this server, at the address that the client used."""
     ask = {"downloader": "SOMEONE", "item_name": "a", "version": "1"}
     assert client.post("/p/upload", ask) == (200, {"upload_target": client.url + "/p/upload/"})
 
@@ -101,7 +103,7 @@ def test_upload_target_is_this_server(client: Any) -> None:
 def test_configured_targets(
     start_tracker: Callable[..., Any], run_tracker: Callable[..., Any]
 ) -> None:
-    """Configured targets are given in turn."""
+    """Targets are used in turn."""
     run_tracker("add", "p", "-", given="a\n")
     one, two = "rsync://127.0.0.1:1/m/", "http://127.0.0.1:1/x/"
     client = start_tracker("--upload-target", one, "--upload-target", two).client()
@@ -113,7 +115,7 @@ def test_configured_targets(
 def test_hostile_names_pass_verbatim(
     start_tracker: Callable[..., Any], run_tracker: Callable[..., Any]
 ) -> None:
-    """Any Unicode name survives claim, status, release, upload and done unchanged."""
+    """Claim, status, release, upload and done leave any Unicode name unchanged."""
     one_line = [name for name in HOSTILE if "\n" not in name]
     run_tracker("add", "p", "-", given="\n".join(one_line) + "\n")
     client = start_tracker().client()
@@ -128,7 +130,7 @@ def test_hostile_names_pass_verbatim(
 
 
 def test_names_with_newlines_pass(start_tracker: Callable[..., Any]) -> None:
-    """Names that no line of a file can hold pass as well."""
+    """Names that a file of lines cannot contain are legal too."""
     server = start_tracker("--practice", "--practice-items", "0")
     with contextlib.closing(sqlite3.connect(server.data_dir / "tracker.sqlite3")) as database:
         database.execute(
@@ -204,7 +206,7 @@ def test_bad_requests(untouched: Any, path: str, body: Any, status: int) -> None
 
 
 def test_methods_types_and_sizes(client: Any) -> None:
-    """GET on a command, a body that is not called JSON, one too large, a web page's: refused."""
+    """Wrong methods, other types than JSON, large bodies and requests of web pages are refused."""
     body = json.dumps(OK).encode()
     kind = {"Content-Type": "application/json"}
     assert client.raw("GET", "/p/request")[0] == 405
@@ -219,7 +221,7 @@ def test_methods_types_and_sizes(client: Any) -> None:
 
 
 def test_chunked_bodies(client: Any) -> None:
-    """A body sent in chunks counts as any other, and has the same limit."""
+    """A body that is sent in chunks is accepted, and has the same limit."""
     kind = {"Content-Type": "application/json"}
     connection = client.connection
     for body, status in ([b'{"downloader":', b'"SOMEONE"}'], 200), ([b" " * 99_999] * 20, 413):
@@ -231,12 +233,12 @@ def test_chunked_bodies(client: Any) -> None:
 
 @pytest.mark.parametrize("path", ["/p/status?item=", "/p/status?item=nope", "/p/status?item=%FF"])
 def test_bad_status_questions(untouched: Any, path: str) -> None:
-    """A status of no item, an unknown one or bytes that are no text is refused."""
+    """The status of an empty name, an unknown item or illegal UTF-8 is refused."""
     assert untouched.raw("GET", path)[0] in (400, 409)
 
 
 def test_index_and_item_status(client: Any) -> None:
-    """The front page counts the projects; an item's status tells its claim and its end."""
+    """The front page has the counts of the projects; an item's status has its claim and its end."""
     client.request("p")
     client.done("p", "a")
     assert client.raw("GET", "/") == (200, b"p: 2 to do, 0 out, 1 done\n")
@@ -248,10 +250,10 @@ def test_index_and_item_status(client: Any) -> None:
     }  # fmt: skip
 
 
-def test_items_of_who_hung_up_go_back(
+def test_items_of_a_closed_connection_are_released(
     client: Any, tmp_path: Path, eventually: Callable[..., None]
 ) -> None:
-    """A downloader that hung up before its answer does not keep the item it never heard of."""
+    """If a downloader closes the connection before its answer, its item is released."""
     where, body = urlsplit(client.url), json.dumps(OK).encode()
     with contextlib.closing(sqlite3.connect(tmp_path / "data" / "tracker.sqlite3")) as database:
         database.execute("BEGIN IMMEDIATE")  # the claim has to wait for this

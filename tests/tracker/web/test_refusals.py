@@ -1,4 +1,4 @@
-"""Who is sent away, and with what: settings changed while the server runs."""
+"""Which clients are refused, and how, when settings change while the server runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def ask(client: Any, **more: object) -> tuple[int, Any]:
 
 
 def test_minimum_version(client: Any, run_tracker: Run) -> None:
-    """Older code gets 455 and no item; finished work of old code is taken all the same."""
+    """Older code gets 455 and no item, but can still report its finished work."""
     assert run_tracker("set", "p", "--min-version", "20260101.02").returncode == 0
     for old in ("20260101.01", "", None, 5):
         status, sentence = ask(client, version=old)
@@ -39,7 +39,7 @@ def test_minimum_version(client: Any, run_tracker: Run) -> None:
 
 
 def test_requests_per_minute(client: Any, run_tracker: Run) -> None:
-    """Over the limit: 429 with the seconds to wait; the rest of the protocol goes on."""
+    """Over the limit a request gets 429 with the seconds to wait; other commands work."""
     run_tracker("set", "p", "--requests-per-minute", "2")
     assert [ask(client)[0] for _ in range(2)] == [200, 200]
     status, headers = client.headers("/p/request", {"downloader": "ANOTHER"})
@@ -51,7 +51,7 @@ def test_requests_per_minute(client: Any, run_tracker: Run) -> None:
 
 
 def test_requests_that_get_nothing_do_not_count(client: Any, run_tracker: Run) -> None:
-    """Who asks an empty project uses nothing up."""
+    """A request that gets no items does not count."""
     run_tracker("create", "q", "--requests-per-minute", "1")
     for _ in range(3):
         assert client.post("/q/request", {"downloader": "SOMEONE"})[0] == 404
@@ -60,7 +60,7 @@ def test_requests_that_get_nothing_do_not_count(client: Any, run_tracker: Run) -
 
 
 def test_blocked_names(client: Any, run_tracker: Run) -> None:
-    """A blocked name gets 403 for all but giving items back; others are served."""
+    """A blocked name gets 403, except that it can release its items; others are served."""
     assert ask(client)[1]["items"] == ["a"]
     run_tracker("blocks", "add", "someone", "--project", "p")
     assert ask(client)[0] == 403
@@ -74,7 +74,7 @@ def test_blocked_names(client: Any, run_tracker: Run) -> None:
 
 
 def test_blocked_addresses(client: Any, run_tracker: Run) -> None:
-    """A blocked address gets 403 whatever its name, for uploads too."""
+    """A blocked address gets 403 for any name, and for uploads."""
     run_tracker("blocks", "add", "127.0.0.0/8")
     assert ask(client)[0] == 403
     assert client.raw("PUT", "/p/upload/x", b"data")[0] == 403
@@ -83,7 +83,7 @@ def test_blocked_addresses(client: Any, run_tracker: Run) -> None:
 
 
 def test_addresses_behind_a_proxy(start_tracker: Callable[..., Any], run_tracker: Run) -> None:
-    """Only when told that there is a proxy does the server believe what it says."""
+    """The server uses a proxy's headers only if it is told that there is a proxy."""
     run_tracker("add", "p", "-", given="a\nb\n")
     run_tracker("blocks", "add", "192.0.2.7")
     headers = {"Content-Type": "application/json", "X-Real-IP": "192.0.2.7"}
@@ -97,8 +97,8 @@ def test_addresses_behind_a_proxy(start_tracker: Callable[..., Any], run_tracker
     assert client.raw("POST", "/p/request", body, headers)[0] == 200
 
 
-def test_paused_and_at_most_so_many(client: Any, run_tracker: Run) -> None:
-    """A paused project has no items now; a limit of items cuts what is asked for."""
+def test_paused_and_limited(client: Any, run_tracker: Run) -> None:
+    """A paused project has no items; a limit of items applies to requests that ask for more."""
     run_tracker("set", "p", "--pause", "--max-items", "2")
     assert ask(client)[0] == 404
     run_tracker("set", "p", "--resume")
@@ -107,7 +107,8 @@ def test_paused_and_at_most_so_many(client: Any, run_tracker: Run) -> None:
 
 
 def test_queues_on_the_wire(client: Any, run_tracker: Run) -> None:
-    """The answer names each item's queue; what is kept for one goes to that one, first."""
+    """The answer has the queue of each item; items reserved for a downloader come first, for it
+    alone."""
     run_tracker("add", "p", "-", "--for", "SOMEONE", given="mine\n")
     run_tracker("add", "p", "-", "--queue", "redo", given="again\n")
     run_tracker("add", "p", "-", "--queue", "secondary", given="second\n")
@@ -118,8 +119,8 @@ def test_queues_on_the_wire(client: Any, run_tracker: Run) -> None:
 
 
 def test_upload_targets(client: Any, run_tracker: Run) -> None:
-    """Kept targets are given by weight, without a restart; inactive ones are not; with all
-    inactive clients wait, and nothing is uploaded here."""
+    """Targets in the database are used by weight without a restart, but not if they are inactive.
+    If all are inactive, clients have to wait, and cannot upload here."""
     one, two = "rsync://a.example/m/", "http://b.example/"
     want = {"downloader": "SOMEONE", "item_name": "a"}
     run_tracker("targets", "add", one, "--weight", "3")
@@ -137,10 +138,10 @@ def test_upload_targets(client: Any, run_tracker: Run) -> None:
     assert client.post("/p/upload", want)[1]["upload_target"] == client.url + "/p/upload/"
 
 
-def test_who_is_sent_away_fills_no_log(
+def test_refused_clients_are_not_logged(
     start_tracker: Callable[..., Any], run_tracker: Run
 ) -> None:
-    """Refusals that the operator asked for leave no line each."""
+    """Refusals that the operator's settings cause are not logged."""
     run_tracker("create", "p", "--min-version", "2")
     server = start_tracker()
     client = server.client()

@@ -1,4 +1,4 @@
-"""Uploads by real curl into the folder of a real server."""
+"""Uploads with real curl to a real server."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Uploads:
         return status, said + ended.stderr.decode()
 
     def names(self) -> list[str]:
-        """Return the names of the files that arrived, hidden ones too."""
+        """Return the names of the files that arrived, including hidden ones."""
         return sorted(os.listdir(self.folder)) if self.folder.exists() else []
 
 
@@ -52,14 +52,14 @@ def hostile(module_tracker: Callable[..., Any]) -> Uploads:
 
 @pytest.fixture
 def warc(tmp_path: Path) -> Path:
-    """A file to upload, of 3 MiB that no two writes hold alike."""
+    """A file of 3 MiB of random bytes."""
     path = tmp_path / "item-1.warc.gz"
     path.write_bytes(os.urandom(3 << 20))
     return path
 
 
 def test_curl_appends_the_file_name(uploads: Uploads, warc: Path) -> None:
-    """With a target that ends in '/', the file arrives whole under its own name."""
+    """If the target ends in '/', the file arrives complete, under its own name."""
     status, said = uploads.curl(warc, "/p/upload/", "--verbose")
     assert (status, uploads.names()) == ("201", [warc.name])
     assert "100 Continue" in said.replace("(", "").replace(")", "")  # curl asked before it sent
@@ -68,7 +68,7 @@ def test_curl_appends_the_file_name(uploads: Uploads, warc: Path) -> None:
 
 
 def test_as_the_contract_calls_curl(uploads: Uploads, warc: Path) -> None:
-    """The toolkit's own way to call curl works."""
+    """The toolkit's way to call curl works."""
     more = (
         "--fail --output /dev/null --connect-timeout 60 --speed-limit 1 --speed-time 900 --location"
     )
@@ -78,14 +78,14 @@ def test_as_the_contract_calls_curl(uploads: Uploads, warc: Path) -> None:
 
 
 def test_same_file_twice(uploads: Uploads, warc: Path) -> None:
-    """The same file again is harmless: 200, and there is still one."""
+    """The same file again gets 200, and is kept once."""
     assert [uploads.curl(warc, "/p/upload/")[0] for _ in range(2)] == ["201", "200"]
     assert uploads.names() == [warc.name]
     assert list(uploads.incoming.iterdir()) == []
 
 
 def test_another_file_of_the_same_name_is_kept_beside(uploads: Uploads, warc: Path) -> None:
-    """A different file never replaces one that stands; both are kept, and repeats recognised."""
+    """A different file of the same name never replaces the first; both are kept, once."""
     first = warc.read_bytes()
     uploads.curl(warc, "/p/upload/")
     warc.write_bytes(b"other")
@@ -97,7 +97,7 @@ def test_another_file_of_the_same_name_is_kept_beside(uploads: Uploads, warc: Pa
 
 
 def test_empty_and_streamed_files(uploads: Uploads, tmp_path: Path) -> None:
-    """An empty file, and one of unknown length from a pipe (sent in chunks), arrive too."""
+    """An empty file arrives, and so does one of unknown length from a pipe (sent in chunks)."""
     (tmp_path / "empty").touch()
     assert uploads.curl(tmp_path / "empty", "/p/upload/")[0] == "201"
     assert uploads.curl("-", "/p/upload/piped", given=b"x" * 2_000_000)[0] == "201"
@@ -114,7 +114,8 @@ def test_empty_and_streamed_files(uploads: Uploads, tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_hostile_file_names(hostile: Uploads, warc: Path, path: str) -> None:
-    """Whatever the name, one plain visible file arrives inside the folder, or it is refused."""
+    """Whatever the name, one plain visible file arrives inside the folder, or the upload is
+    refused."""
     before = {file for file in hostile.server.data_dir.parent.rglob("*") if file.is_file()}
     status, said = hostile.curl(warc, "/p/upload/" + path, "--path-as-is")
     after = {file for file in hostile.server.data_dir.parent.rglob("*") if file.is_file()}
@@ -129,7 +130,7 @@ def test_hostile_file_names(hostile: Uploads, warc: Path, path: str) -> None:
 
 
 def test_no_name_and_no_project(uploads: Uploads, warc: Path) -> None:
-    """Without a file name, with an unknown or impossible project: 400 with a sentence."""
+    """Uploads without a file name, and to unknown or illegal projects, get 400."""
     status, said = uploads.curl("-", "/p/upload/", given=b"x")
     assert (status, "no file name" in said) == ("400", True)
     status, said = uploads.curl(warc, "/nope/upload/")
@@ -139,7 +140,7 @@ def test_no_name_and_no_project(uploads: Uploads, warc: Path) -> None:
 
 
 def test_over_the_limit(uploads: Uploads, tmp_path: Path) -> None:
-    """A file over the limit gets 413, announced or not, and leaves nothing behind."""
+    """A file over the limit gets 413, whether it declares its length or not, and leaves nothing."""
     large = tmp_path / "large"
     large.write_bytes(bytes((8 << 20) + 1))
     status, said = uploads.curl(large, "/p/upload/")
@@ -151,7 +152,7 @@ def test_over_the_limit(uploads: Uploads, tmp_path: Path) -> None:
 
 
 def test_parts_and_methods_and_pages(uploads: Uploads, warc: Path) -> None:
-    """Resumed parts, other methods and what a web page sends are refused."""
+    """Resumed parts, other methods and requests of web pages are refused."""
     part = ["--header", "Content-Range: bytes 0-9/100"]
     assert uploads.curl(warc, "/p/upload/", *part)[0] == "400"
     assert uploads.curl(warc, "/p/upload/", "--request", "POST")[0] == "405"
@@ -160,7 +161,7 @@ def test_parts_and_methods_and_pages(uploads: Uploads, warc: Path) -> None:
 
 
 def test_broken_upload_leaves_nothing(uploads: Uploads, eventually: Callable[..., None]) -> None:
-    """An upload that breaks off half-way leaves neither file nor temporary file."""
+    """An interrupted upload leaves neither a file nor a temporary file."""
     where = urlsplit(uploads.url)
     with socket.create_connection((where.hostname, where.port)) as connection:
         connection.sendall(
@@ -175,7 +176,8 @@ def test_broken_upload_leaves_nothing(uploads: Uploads, eventually: Callable[...
 def test_kill_during_an_upload(
     uploads: Uploads, start_tracker: Callable[..., Any], eventually: Callable[..., None]
 ) -> None:
-    """After a kill -9 half-way, the next start drops what came; sent again it arrives whole."""
+    """After a kill -9 during an upload, the next start deletes the part; a second upload is
+    complete."""
     where = urlsplit(uploads.url)
     with socket.create_connection((where.hostname, where.port)) as connection:
         connection.sendall(
@@ -193,7 +195,7 @@ def test_kill_during_an_upload(
 def test_refused_where_uploads_go_elsewhere(
     start_tracker: Callable[..., Any], run_tracker: Callable[..., Any], warc: Path
 ) -> None:
-    """A project whose uploads go elsewhere takes none here; another one does."""
+    """A project with another target refuses uploads here; another project accepts them."""
     for project in "p", "q":
         run_tracker("add", project, "-", given="a\n")
     server = Uploads(start_tracker("--upload-target", "p=rsync://127.0.0.1:1/m/"))
@@ -202,7 +204,7 @@ def test_refused_where_uploads_go_elsewhere(
 
 
 def test_many_at_once(uploads: Uploads, tmp_path: Path) -> None:
-    """Uploads at once do not mix, and the same file sent by all is one file."""
+    """Concurrent uploads do not mix, and the same file from several clients is kept once."""
     files = [tmp_path / f"file-{number}" for number in range(12)]
     for number, file in enumerate(files):
         file.write_bytes(bytes([number % 6]) * (1_500_000 + number % 6))

@@ -1,4 +1,4 @@
-"""File names, and disks that are full."""
+"""File names, and full disks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tracker.web.uploads import LONGEST_NAME_BYTES, Upload, UploadFolder, safe_f
 @settings(deadline=None)
 @given(st.text(st.characters(), min_size=1))
 def test_any_name_becomes_one_plain_component(name: str) -> None:
-    """The result is one visible component of legal length, and stays what it is when repeated."""
+    """The result is one visible component of legal length, and stays the same when repeated."""
     safe = safe_file_name(name)
     assert safe and "/" not in safe and "\0" not in safe and not safe.startswith((".", "-"))
     assert len(safe.encode("utf-8")) <= LONGEST_NAME_BYTES
@@ -24,18 +24,18 @@ def test_any_name_becomes_one_plain_component(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["a.warc.gz", "practice:1-x_y.warc.gz", "東京 (2).warc.zst"])
 def test_usual_names_stay(name: str) -> None:
-    """Names without anything harmful are kept as they are."""
+    """Harmless names are not changed."""
     assert safe_file_name(name) == name
 
 
 def test_long_names_keep_their_suffix_and_differ() -> None:
-    """An overlong name keeps its suffix; two that differ in the middle stay two."""
+    """A long name keeps its suffix; names that differ in the middle stay different."""
     one, two = (safe_file_name("x" * 150 + middle + "y" * 150 + ".warc.gz") for middle in "ab")
     assert one.endswith(".warc.gz") and one != two
 
 
 def test_empty_name_is_refused() -> None:
-    """There is no file without a name."""
+    """An empty name is refused."""
     with pytest.raises(BadValue):
         safe_file_name("")
 
@@ -46,14 +46,15 @@ def _folder(tmp_path: Path) -> UploadFolder:
     return folder
 
 
-def test_no_room_is_told_before_it_is_sent(tmp_path: Path) -> None:
-    """A file that is announced larger than what is free is refused at once."""
+def test_no_room_is_reported_before_the_upload(tmp_path: Path) -> None:
+    """A file that declares more bytes than are free is refused at once."""
     with pytest.raises(DiskFull):
         _folder(tmp_path).begin("p", "a", 1 << 49)
 
 
-def test_full_disk_is_told_while_writing(tmp_path: Path) -> None:
-    """A disk that fills up meanwhile is told as such, and the temporary file can be dropped."""
+def test_a_full_disk_is_reported_while_writing(tmp_path: Path) -> None:
+    """A disk that becomes full during an upload is reported, and the temporary file can be
+    deleted."""
     path = tmp_path / "temporary"
     path.touch()
     with open("/dev/full", "wb", buffering=0) as full:
@@ -64,8 +65,8 @@ def test_full_disk_is_told_while_writing(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_limit_counts_what_came(tmp_path: Path) -> None:
-    """The limit holds for what is written, not only for what was announced."""
+def test_the_limit_applies_to_what_arrives(tmp_path: Path) -> None:
+    """The limit applies to what is written, not only to the declared length."""
     folder = UploadFolder(tmp_path / "uploads", 10)
     folder.prepare()
     upload = folder.begin("p", "a", None)
@@ -76,7 +77,7 @@ def test_limit_counts_what_came(tmp_path: Path) -> None:
 
 
 def test_files_get_the_usual_mode(tmp_path: Path) -> None:
-    """An uploaded file can be read by whoever the umask lets read new files."""
+    """An uploaded file has the mode that the umask gives to new files."""
     plain = tmp_path / "plain"
     plain.touch()
     upload = _folder(tmp_path).begin("p", "a", 1)
@@ -86,7 +87,7 @@ def test_files_get_the_usual_mode(tmp_path: Path) -> None:
 
 
 def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
-    """An upload folder that is a file is told at the start."""
+    """The start fails if the upload folder is a file."""
     (tmp_path / "uploads").touch()
     with pytest.raises(FolderUnusable, match="upload folder"):
         _folder(tmp_path)

@@ -19,8 +19,8 @@ WAIT_SECONDS = 300
 """Clients try again after so long if every target is inactive."""
 
 
-class Turns:
-    """The targets of the command line, and whose turn it is among all targets."""
+class Rotation:
+    """The targets of the command line, and a weighted rotation among all targets."""
 
     def __init__(self, options: Iterable[str] = ()) -> None:
         """Read *options*: ``URL`` (for every project) or ``PROJECT=URL``; raises BadValue."""

@@ -8,12 +8,12 @@ import pytest
 
 from tracker.errors import BadValue, NotAdmitted
 from tracker.store.targets import Target
-from tracker.web.turns import Turns
+from tracker.web.rotation import Rotation
 
 
 def test_round_robin_and_own_targets() -> None:
-    """A project's own targets win over those for all, and each project goes round its own."""
-    targets = Turns(
+    """A project uses its own targets instead of those for all, each in turn."""
+    targets = Rotation(
         ["rsync://a.example/m/", "http://b.example/", "p=https://c.example/x=y/"]
     )
     everyones, own = targets.of("q"), targets.of("p")
@@ -23,12 +23,12 @@ def test_round_robin_and_own_targets() -> None:
         "rsync://a.example/m/",
     ]
     assert [targets.next("p", own) for _ in range(2)] == ["https://c.example/x=y/"] * 2
-    assert Turns().next("p", Turns().of("p")) is None
+    assert Rotation().next("p", Rotation().of("p")) is None
 
 
 def test_stored_targets_and_those_of_the_command_line() -> None:
-    """Both count; a project's own, from either, are used alone."""
-    targets = Turns(["http://all.example/", "q=http://q.example/"])
+    """Both kinds are used; a project's own targets of either kind are used alone."""
+    targets = Rotation(["http://all.example/", "q=http://q.example/"])
     stored, own = Target("http://stored.example/"), Target("http://own.example/", project="p")
     assert [t.url for t in targets.of("p", [stored])] == [stored.url, "http://all.example/"]
     assert [t.url for t in targets.of("p", [stored, own])] == [own.url]
@@ -36,19 +36,19 @@ def test_stored_targets_and_those_of_the_command_line() -> None:
 
 
 def test_weights() -> None:
-    """Each gets uploads after its weight, spread out; an inactive one gets none."""
+    """Targets get uploads by weight, spread evenly; an inactive one gets none."""
     heavy, light = Target("http://a.example/", 3), Target("http://b.example/", 1)
     off = Target("http://c.example/", 100, active=False)
-    targets = Turns()
+    targets = Rotation()
     given = [targets.next("p", [heavy, light, off]) for _ in range(40)]
     assert Counter(given) == {heavy.url: 30, light.url: 10}
     assert all(light.url in given[n : n + 4] for n in range(0, 40, 4))
 
 
 def test_targets_that_change() -> None:
-    """A target that comes or goes between turns is followed at once."""
+    """A target that is added or removed between turns is used or left out at once."""
     one, two = Target("http://a.example/"), Target("http://b.example/")
-    targets = Turns()
+    targets = Rotation()
     assert {targets.next("p", [one]) for _ in range(5)} == {one.url}
     given = Counter(targets.next("p", [one, two]) for _ in range(10))
     assert given == {one.url: 5, two.url: 5}
@@ -56,9 +56,9 @@ def test_targets_that_change() -> None:
 
 
 def test_all_inactive() -> None:
-    """Clients are told to come again later: they do not upload to where they should not."""
+    """Clients have to try again later, so that they do not upload to the wrong place."""
     with pytest.raises(NotAdmitted) as refused:
-        Turns().next("p", [Target("http://a.example/", active=False)])
+        Rotation().next("p", [Target("http://a.example/", active=False)])
     assert refused.value.status == 503 and refused.value.retry_after
 
 
@@ -71,6 +71,6 @@ def test_all_inactive() -> None:
     ],
 )  # fmt: skip
 def test_bad_targets(option: str) -> None:
-    """A target that clients could not use is refused with a sentence."""
+    """A target that clients could not use is refused."""
     with pytest.raises(BadValue):
-        Turns([option])
+        Rotation([option])

@@ -28,13 +28,15 @@ KILL_AFTER = 10.0
 class Visit:
     """An item's stay in one task: it may be told to try again, and is left once."""
 
-    __slots__ = ("_retry", "_waiters", "is_awaited", "status")
+    __slots__ = ("_retry", "_waiters", "is_awaited", "is_tried", "status")
 
     def __init__(self) -> None:
         #: "completed" or "failed" once the item has left.
         self.status: str | None = None
         #: Whether the one who let the item in waits for it to leave.
         self.is_awaited = False
+        #: Whether somebody waits for what comes of each try.
+        self.is_tried = False
         self._retry: Any = None
         self._waiters: list[asyncio.Future[None]] = []
 
@@ -50,6 +52,7 @@ class Visit:
 
     def begin_try(self) -> None:
         """A try begins: what was said before does not concern it."""
+        self.is_tried = True
         self._retry = None
 
     @property
@@ -138,6 +141,19 @@ class ItemScope:
     def visit(self, task: Task) -> Visit | None:
         """The item's last stay in a task."""
         return self._visits.get(task)
+
+    def ask_again(self, task: Task, retry: Any) -> None:
+        """Have the task try again (see :meth:`Visit.ask_again`); nothing for one that is left."""
+        (self._visits.get(task) or self.enter(task)).ask_again(retry)
+
+    def try_begun_by_project(self, task: Task) -> bool:
+        """Whether nobody waits for the try that begins now: then project code has begun it by
+        itself, without :meth:`Task.enqueue`, and whoever asks this has to wait for it."""
+        visit = self._visits.get(task) or self.enter(task)
+        if visit.is_tried or visit.status is not None:
+            return False
+        visit.begin_try()
+        return True
 
     def is_in(self, task: Task) -> bool:
         """Whether the item is in the task."""

@@ -230,9 +230,11 @@ class ItemScope:
     ) -> None:
         """Run a handler of the project in its worker; an error fails the item."""
         size = len(args[-1]) if args and isinstance(args[-1], (str, bytes)) else 0
+        if size and self.ending and self._project_backlog > PROJECT_BACKLOG:
+            return  # its children's last words: nobody waits for who is so far behind
         self._project_calls += 1
         self._project_backlog += size
-        if self._project_backlog > PROJECT_BACKLOG:
+        if self._project_backlog > PROJECT_BACKLOG and not self.ending:
             for child in self._children:
                 child.pause(self)
         worker.call_for(

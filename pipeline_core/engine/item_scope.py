@@ -252,6 +252,11 @@ class ItemScope:
         if error is not None:
             self.item.crash(error)
 
+    @property
+    def awaits_handlers(self) -> bool:
+        """Whether handlers of the project have been called that have not returned."""
+        return self._project_calls > 0
+
     async def handlers_returned(self) -> None:
         """Wait for the handlers of the project that have been called."""
         worker = self.item.worker

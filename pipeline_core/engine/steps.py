@@ -28,8 +28,7 @@ _ITEM_EVENTS = ("on_output", "on_task_status", "on_property", "on_waiting")
 def plain_steps(item: Item, position: int) -> list[SimpleTask]:
     """The tasks from this one on that are only a project's ``process``, and that nothing of the
     project watches."""
-    if item.worker is None or item.seal is not None or not all(
-            _is_quiet(getattr(item, name)) for name in _ITEM_EVENTS):
+    if item.worker is None or item.seal is not None or not _is_unwatched(item):
         return []
     steps: list[SimpleTask] = []
     for task in item.pipeline.tasks[position:]:
@@ -37,6 +36,10 @@ def plain_steps(item: Item, position: int) -> list[SimpleTask]:
             break
         steps.append(task)
     return steps
+
+
+def _is_unwatched(item: Item) -> bool:
+    return all(_is_quiet(getattr(item, name)) for name in _ITEM_EVENTS)
 
 
 def _is_plain(task: Task) -> bool:
@@ -102,6 +105,9 @@ def _process_all(
     """In the worker: the last step that was entered, and the error that it raised."""
     for number, step in enumerate(steps):
         if number:
+            if not (_is_plain(step) and _is_unwatched(item)):
+                # The last step has made it so: it goes on by way of the loop.
+                return steps[number - 1], None
             worker.post(carry_out, item, _go_on,
                         (item, position + number, steps[number - 1], step), {})
             worker.does(item, step.name)

@@ -285,6 +285,8 @@ class ItemScope:
         elif self._children:
             self._main = self._loop().create_task(self.close())
         else:
+            for task in self._spawned:
+                task.cancel()
             self._finish()
 
     async def close(self) -> None:

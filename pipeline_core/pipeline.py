@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import functools
 import json
+import logging
 import os
 import re
 import subprocess
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Pipeline", "datetime", "functools", "json", "os", "re", "subprocess", "time",
 ]
+
+logger = logging.getLogger(__name__)
 
 #: A request that is on its way when the stop comes may still be answered within so
 #: many seconds; then the item is cancelled all the same.
@@ -154,12 +157,15 @@ class Pipeline:
 
     def fire(self, event: Any) -> None:
         """Fire one of the events that belong to no item; the project's handlers run in its
-        worker."""
+        worker. One that raises keeps nobody from going on: the log is told."""
         for handler in event if isinstance(event, Event) else (event,):
             if self.worker is not None and is_project_code(handler):
                 self.worker.call(handler)
-            else:
+                continue
+            try:
                 handler()
+            except Exception:
+                logger.exception("A handler of the pipeline in %s failed", self.cwd)
 
     async def clean_up(self) -> None:
         """Fire ``on_cleanup``. Returns when its handlers, and all that the worker was asked

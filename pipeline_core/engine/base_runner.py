@@ -26,7 +26,8 @@ logger = logging.getLogger(__name__)
 #: The handlers of ``on_cleanup`` get so many seconds.
 CLEANUP_TIME = 10.0
 
-#: Without them: the handlers of the last item's end get so many.
+#: Without them the handlers of the last item's end get so many; and so do those of each item when
+#: all has to end now.
 LAST_HANDLERS_TIME = 1.0
 
 
@@ -94,6 +95,8 @@ class Runner:
         self._disk: WorkerThread | None = None
         self._timers: set[asyncio.TimerHandle] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        #: Set when all has to end now, whatever the project's handlers still do.
+        self._hurried = asyncio.Event()
 
     # -- what it is told -------------------------------------------------------
     def set_current_pipeline(self, pipeline: Pipeline | None) -> None:
@@ -144,6 +147,7 @@ class Runner:
         if not self._stopping or self.status == "stopped":
             return
         self._stopping = False
+        self._hurried.clear()
         for pipeline in self._pipelines():
             pipeline.cancel_stop()
         self._set_status("running")
@@ -152,6 +156,7 @@ class Runner:
     def stop_now(self, kill_after: float = 10.0) -> None:
         """End every item now; children get ``kill_after`` seconds between TERM and KILL."""
         self.stop_gracefully()
+        self._hurried.set()
         for item in list(self.active_items):
             item.scope.hurry(kill_after)
             if not item.scope.ending:
@@ -329,7 +334,7 @@ class Runner:
         sealer = item.pipeline.sealer if item.seal is not None else None
         # Behind its seal nothing of an item is removed before it is reported.
         if sealer is None or not sealer.ended(item):
-            await item.scope.handlers_returned()
+            await self._handlers_returned(item)
             try:
                 # Its slot is free when its folder is gone, so folders cannot pile up.
                 if sealer is not None:
@@ -349,6 +354,18 @@ class Runner:
             self.counts[item.item_state] += 1
         self._tell_of(item, "on_pipeline_finish_item", self, item.pipeline, item)
         self._fill_soon()
+
+    async def _handlers_returned(self, item: Item) -> None:
+        """Wait for the project's handlers: they may look at the folder. When all has to end now,
+        one that does not return must not keep us."""
+        if not item.scope.awaits_handlers:
+            return
+        returned = asyncio.ensure_future(item.scope.handlers_returned())
+        hurried = asyncio.ensure_future(self._hurried.wait())
+        await asyncio.wait({returned, hurried}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({returned}, timeout=LAST_HANDLERS_TIME)
+        hurried.cancel()
+        returned.cancel()
 
     def _tell_of(self, item: Item, name: str, *args: Any) -> None:
         """Fire an event of an item; a handler that raises fails it, if it has not ended yet."""

@@ -81,11 +81,12 @@ class Task:
                     f"Warning: {self.name} was {item.task_status.get(self)} for "
                     f"{item.description()} already, and then {status}. It counts once.")
             return
+        # First of all: what a handler of the following says counts no more.
+        visit.leave(status)
         item.set_waiting(None)
         item.set_task_status(self, status)
         if not self.is_container:
             item.log_output(f"{word} {self.name} for {item.description()}")
-        visit.leave(status)
         item.deliver(event, self, item)
         item.deliver(self.on_finish_item, self, item)
         if not visit.is_awaited and self.owner is not None:

@@ -200,6 +200,11 @@ class Child:
             self._loop.remove_reader(self._out)
         self._paused_by.add(why)
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether somebody cannot take more of its output."""
+        return bool(self._paused_by)
+
     def resume(self, why: object) -> None:
         if why in self._paused_by:
             self._paused_by.discard(why)
@@ -284,10 +289,11 @@ class Child:
     # -- ending it -------------------------------------------------------------
     def stop(self, kill_after: float) -> None:
         """End the group: TERM now, KILL after ``kill_after`` seconds."""
-        if self._gone or not self.pid:
-            return
+        # What is left of its output is read, also where nothing is left of its group.
         for one in list(self._paused_by):
             self.resume(one)
+        if self._gone or not self.pid:
+            return
         if kill_after > 0:
             signal_group(self.pid, signal.SIGTERM)
             # One that stopped itself has to run to see it.

@@ -59,8 +59,9 @@ class ConcurrencyLimiter:
 
     def limit_changed(self) -> None:
         """A setting has a new value; from whichever thread it was set."""
-        if self._queue:
-            self._queue[0].loop.call_soon_threadsafe(self._look)
+        # A copy: the loop may take the last one out meanwhile.
+        for first in self._queue[:1]:
+            first.loop.call_soon_threadsafe(self._look)
 
     def _look(self) -> None:
         """Let the first one see whether there is room: somebody has left, or the limit, or the

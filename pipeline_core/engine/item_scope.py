@@ -28,13 +28,15 @@ KILL_AFTER = 10.0
 class Visit:
     """An item's stay in one task: it may be told to try again, and is left once."""
 
-    __slots__ = ("_retry", "_waiters", "is_awaited", "status")
+    __slots__ = ("_retry", "_waiters", "is_awaited", "is_tried", "status")
 
     def __init__(self) -> None:
         #: "completed" or "failed" once the item has left.
         self.status: str | None = None
         #: Whether the one who let the item in waits for it to leave.
         self.is_awaited = False
+        #: Whether somebody waits for what comes of each try.
+        self.is_tried = False
         self._retry: Any = None
         self._waiters: list[asyncio.Future[None]] = []
 
@@ -50,6 +52,7 @@ class Visit:
 
     def begin_try(self) -> None:
         """A try begins: what was said before does not concern it."""
+        self.is_tried = True
         self._retry = None
 
     @property
@@ -139,6 +142,19 @@ class ItemScope:
         """The item's last stay in a task."""
         return self._visits.get(task)
 
+    def ask_again(self, task: Task, retry: Any) -> None:
+        """Have the task try again (see :meth:`Visit.ask_again`); nothing for one that is left."""
+        (self._visits.get(task) or self.enter(task)).ask_again(retry)
+
+    def try_begun_by_project(self, task: Task) -> bool:
+        """Whether nobody waits for the try that begins now: then project code has begun it by
+        itself, without :meth:`Task.enqueue`, and whoever asks this has to wait for it."""
+        visit = self._visits.get(task) or self.enter(task)
+        if visit.is_tried or visit.status is not None:
+            return False
+        visit.begin_try()
+        return True
+
     def is_in(self, task: Task) -> bool:
         """Whether the item is in the task."""
         visit = self._visits.get(task)
@@ -214,9 +230,11 @@ class ItemScope:
     ) -> None:
         """Run a handler of the project in its worker; an error fails the item."""
         size = len(args[-1]) if args and isinstance(args[-1], (str, bytes)) else 0
+        if size and self.ending and self._project_backlog > PROJECT_BACKLOG:
+            return  # its children's last words: nobody waits for who is so far behind
         self._project_calls += 1
         self._project_backlog += size
-        if self._project_backlog > PROJECT_BACKLOG:
+        if self._project_backlog > PROJECT_BACKLOG and not self.ending:
             for child in self._children:
                 child.pause(self)
         worker.call_for(
@@ -233,6 +251,11 @@ class ItemScope:
                 child.resume(self)
         if error is not None:
             self.item.crash(error)
+
+    @property
+    def awaits_handlers(self) -> bool:
+        """Whether handlers of the project have been called that have not returned."""
+        return self._project_calls > 0
 
     async def handlers_returned(self) -> None:
         """Wait for the handlers of the project that have been called."""
@@ -262,6 +285,8 @@ class ItemScope:
         elif self._children:
             self._main = self._loop().create_task(self.close())
         else:
+            for task in self._spawned:
+                task.cancel()
             self._finish()
 
     async def close(self) -> None:

@@ -22,12 +22,13 @@ async def run_item(item: Item, position: int = 0) -> None:
         scope.outcome = scope.outcome or ("completed" if completed else "failed")
     except asyncio.CancelledError:
         scope.outcome = scope.outcome or "canceled"
-        # A handler that ended the item may have cancelled us where nothing was awaited.
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.sleep(0)
     except Exception as error:
         item.log_failure(error)
         scope.outcome = scope.outcome or "failed"
+    if scope.outcome != "completed":
+        # A handler that ended the item may have cancelled us where nothing was awaited.
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
     await scope.close()
 
 

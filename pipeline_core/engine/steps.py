@@ -35,15 +35,16 @@ def plain_steps(item: Item, position: int) -> list[SimpleTask]:
     if not _are_quiet(item, _ITEM_EVENTS):
         return steps
     for task in item.pipeline.tasks[position:]:
-        kind: Any = type(task)
-        if not (_is_plain_class(kind) and _has_nothing_of_its_own(task)):
+        if not _is_plain(task):
             break
         steps.append(task)
     return steps
 
 
-def _has_nothing_of_its_own(task: Task) -> bool:
-    return _are_quiet(task, _EVENTS) and vars(task).keys().isdisjoint(_METHODS)
+def _is_plain(task: Task) -> bool:
+    kind: Any = type(task)
+    return (_is_plain_class(kind) and _are_quiet(task, _EVENTS)
+            and vars(task).keys().isdisjoint(_METHODS))
 
 
 def _are_quiet(owner: Item | Task, names: tuple[str, ...]) -> bool:
@@ -107,6 +108,9 @@ def _process_all(
     """In the worker: the last step that was entered, and the error that it raised."""
     for number, step in enumerate(steps):
         if number:
+            if not (_is_plain(step) and _are_quiet(item, _ITEM_EVENTS)):
+                # The last step has made it so: it goes on by way of the loop.
+                return steps[number - 1], None
             worker.post(carry_out, item, _go_on,
                         (item, position + number, steps[number - 1], step), {})
             worker.does(item, step.name)

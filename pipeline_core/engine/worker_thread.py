@@ -177,10 +177,12 @@ class WorkerThread:
 
     def _run(self, job: tuple[Any, ...]) -> None:
         function, args, then = job
-        result, failure = None, None
+        result: Any = None
+        failure: BaseException | None = None
         try:
             result = function(*args)
-        except Exception as error:
+        except BaseException as error:
+            # SystemExit as well: whoever waits for the job is told, and the thread goes on.
             failure = error
         if then is not None:
             self.post(then, result, failure)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from tracker.commands.options import Commands, changing, command, opened, project_option, verbs
-from tracker.commands.output import tell, tell_list
+from tracker.commands.output import print_list, print_result
 from tracker.store.blocks import Block, Blocks
 from tracker.store.keys import Keys
 from tracker.text import stamp
@@ -46,7 +46,7 @@ def register(commands: Commands) -> None:
 
 def _list_blocks(options: argparse.Namespace) -> None:
     with opened(options) as store:
-        tell_list(options, Blocks(store).list(), HEADER, _row, "Nobody is blocked.")
+        print_list(options, Blocks(store).list(), HEADER, _row, "Nobody is blocked.")
 
 
 def _row(block: Block) -> tuple[object, ...]:
@@ -57,18 +57,18 @@ def _row(block: Block) -> tuple[object, ...]:
 def _block(options: argparse.Namespace) -> None:
     with changing(options, create=True) as store:
         block = Blocks(store).add(options.project, options.value, options.reason)
-    tell(options, block, f"{block.value} is blocked in {block.project or 'every project'}")
+    print_result(options, block, f"{block.value} is blocked in {block.project or 'every project'}")
 
 
 def _unblock(options: argparse.Namespace) -> None:
     with changing(options) as store:
         Blocks(store).remove(options.project, options.value)
-    tell(options, {"removed": options.value}, f"{options.value} is not blocked any more")
+    print_result(options, {"removed": options.value}, f"{options.value} is not blocked any more")
 
 
 def _list_keys(options: argparse.Namespace) -> None:
     with opened(options) as store:
-        tell_list(
+        print_list(
             options, Keys(store).list(), ("KEY", "MADE"),
             lambda key: (key.name, stamp(key.created_at)),
             "No keys: nobody can command this tracker by HTTP.",
@@ -78,10 +78,10 @@ def _list_keys(options: argparse.Namespace) -> None:
 def _make_key(options: argparse.Namespace) -> None:
     with changing(options, create=True) as store:
         key = Keys(store).make(options.name)
-    tell(options, {"name": options.name, "key": key}, key)
+    print_result(options, {"name": options.name, "key": key}, key)
 
 
 def _revoke_key(options: argparse.Namespace) -> None:
     with changing(options) as store:
         Keys(store).revoke(options.name)
-    tell(options, {"revoked": options.name}, f"{options.name} is revoked")
+    print_result(options, {"revoked": options.name}, f"{options.name} is revoked")

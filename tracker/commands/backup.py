@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from tracker.commands.options import Commands, command
-from tracker.commands.output import tell
+from tracker.commands.output import print_result
 from tracker.store.backup import back_up, default_path
 from tracker.store.schema import DATABASE
 from tracker.text import size
@@ -32,4 +32,4 @@ def _backup(options: argparse.Namespace) -> None:
     counts = {"projects": made.projects, "items": made.items}
     value = {"file": str(made.path), "bytes": made.size, **counts}
     words = [f"{name}: {count}" for name, count in counts.items()]
-    tell(options, value, f"{made.path}: {', '.join([*words, size(made.size)])}")
+    print_result(options, value, f"{made.path}: {', '.join([*words, size(made.size)])}")

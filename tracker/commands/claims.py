@@ -6,7 +6,7 @@ import argparse
 import time
 
 from tracker.commands.options import Commands, age, command, number, opened, queue_options
-from tracker.commands.output import tell, tell_list, warn
+from tracker.commands.output import print_list, print_result, warn
 from tracker.store.claims import Claim, Claims, Selection
 from tracker.store.queues import queue_of
 from tracker.text import short_age, stamp
@@ -70,7 +70,7 @@ def _list(options: argparse.Namespace) -> None:
     with opened(options) as store:
         # One more than is listed shows whether there are more.
         found = Claims(store).list(options.project, _selection(options), options.limit + 1)
-    tell_list(options, found[: options.limit], HEADER, row, "No such claims.")
+    print_list(options, found[: options.limit], HEADER, row, "No such claims.")
     if len(found) > options.limit:
         warn(f"There are more than these {options.limit} claims: see --limit.")
 
@@ -84,7 +84,7 @@ def _release(options: argparse.Namespace) -> None:
             with store.transaction():
                 more = Claims(store).release(options.project, chosen, queue)
             released += more
-    _tell_number(options, "released", released)
+    _print_number(options, "released", released)
 
 
 def _redo(options: argparse.Namespace) -> None:
@@ -95,9 +95,9 @@ def _redo(options: argparse.Namespace) -> None:
             with store.transaction():
                 more, last = Claims(store).redo(options.project, chosen, last)
             total += more
-    _tell_number(options, "to be done again", total)
+    _print_number(options, "to be done again", total)
 
 
-def _tell_number(options: argparse.Namespace, what: str, number: int) -> None:
+def _print_number(options: argparse.Namespace, what: str, number: int) -> None:
     value = {"project": options.project, what.replace(" ", "_"): number}
-    tell(options, value, f"{options.project}: {number} {what}")
+    print_result(options, value, f"{options.project}: {number} {what}")

@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict, dataclass, field
 
 from tracker.commands.options import Commands, command, moment, opened, queue_options
-from tracker.commands.output import as_json, tell, warn
+from tracker.commands.output import as_json, print_result, warn
 from tracker.names import check_project
 from tracker.store.adding import Lines, add_items, item_names
 from tracker.store.lock import FolderLock
@@ -76,7 +76,7 @@ def _add(options: argparse.Namespace) -> int:
                 warn(f"Cannot read {name}: {error.strerror}.")
                 unreadable = True
                 break
-    tell(options, asdict(result), str(result))
+    print_result(options, asdict(result), str(result))
     return os.EX_NOINPUT if unreadable else os.EX_DATAERR if result.bad_count else os.EX_OK
 
 
@@ -116,7 +116,7 @@ def _status(options: argparse.Namespace) -> None:
     """Print how many items of the project are in each state."""
     with opened(options) as store:
         project = Projects(store).get(options.project)
-    tell(options, project, f"{project.name}: {project.summary}")
+    print_result(options, project, f"{project.name}: {project.summary}")
 
 
 def _export(options: argparse.Namespace) -> None:

@@ -21,7 +21,7 @@ def as_json(options: argparse.Namespace) -> bool:
     return bool(getattr(options, "json", False))
 
 
-def tell(options: argparse.Namespace, value: object, sentence: str) -> None:
+def print_result(options: argparse.Namespace, value: object, sentence: str) -> None:
     """Print *value* as JSON if --json was given, else *sentence*."""
     if as_json(options):
         print_json(value)
@@ -29,7 +29,7 @@ def tell(options: argparse.Namespace, value: object, sentence: str) -> None:
         print(sentence)
 
 
-def tell_list(
+def print_list(
     options: argparse.Namespace,
     values: Sequence[T],
     header: Sequence[str],

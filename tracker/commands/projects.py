@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from tracker.commands.options import Commands, changing, command, number, opened, switch
-from tracker.commands.output import cell, tell, tell_list
+from tracker.commands.output import cell, print_list, print_result
 from tracker.errors import BadValue
 from tracker.store.lock import FolderLock
 from tracker.store.projects import (
@@ -93,20 +93,20 @@ def _remove(options: argparse.Namespace) -> None:
             )
         remove_project(store, project.name, FolderLock.taken(options.data_dir))
     value = {"removed": project.name, **project.counts}
-    tell(options, value, f"{project.name} is removed: {project.summary}")
+    print_result(options, value, f"{project.name} is removed: {project.summary}")
 
 
 def _show(options: argparse.Namespace, project: Project) -> None:
     """Print one project, with each setting on a line of its own."""
     settings = zip(HEADER[1:], _row(project)[1:])
     lines = [f"  {label.lower()}: {cell(value)}" for label, value in settings]
-    tell(options, project, "\n".join([project.name, *lines]))
+    print_result(options, project, "\n".join([project.name, *lines]))
 
 
 def _list(options: argparse.Namespace) -> None:
     with opened(options) as store:
         projects = Projects(store).list()
-    tell_list(options, projects, HEADER, _row, "No projects yet: run-tracker create PROJECT")
+    print_list(options, projects, HEADER, _row, "No projects yet: run-tracker create PROJECT")
 
 
 def _row(project: Project) -> tuple[object, ...]:

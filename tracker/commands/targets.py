@@ -14,7 +14,7 @@ from tracker.commands.options import (
     switch,
     verbs,
 )
-from tracker.commands.output import tell, tell_list
+from tracker.commands.output import print_list, print_result
 from tracker.errors import BadValue
 from tracker.store.targets import MOST_WEIGHT, Target, Targets
 
@@ -53,7 +53,7 @@ def register(commands: Commands) -> None:
 
 def _list(options: argparse.Namespace) -> None:
     with opened(options) as store:
-        tell_list(
+        print_list(
             options, Targets(store).list(), HEADER, _row, "No targets: uploads go to this server."
         )
 
@@ -78,10 +78,10 @@ def _change(options: argparse.Namespace) -> None:
 
 def _show(options: argparse.Namespace, target: Target) -> None:
     state = f"weight {target.weight}" if target.active else "inactive"
-    tell(options, target, f"{target.url} of {target.project or 'every project'}: {state}")
+    print_result(options, target, f"{target.url} of {target.project or 'every project'}: {state}")
 
 
 def _remove(options: argparse.Namespace) -> None:
     with changing(options) as store:
         Targets(store).remove(options.project, options.url)
-    tell(options, {"removed": options.url}, f"{options.url} is removed")
+    print_result(options, {"removed": options.url}, f"{options.url} is removed")

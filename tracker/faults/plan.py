@@ -164,9 +164,9 @@ def parse(spec: str) -> Plan:
                 f"--faults: the rates of {command} add up to {sum(found.values()):g}. Together "
                 "they can be 1 at most, because each request has one fault at most."
             )
-    told = [part for part in spec.split() if not part.startswith("seed=")]
+    kept = [part for part in spec.split() if not part.startswith("seed=")]
     return Plan(
-        spec=" ".join([*told, f"seed={int(settings['seed'])}"]),
+        spec=" ".join([*kept, f"seed={int(settings['seed'])}"]),
         rates=rates,
         seed=int(settings["seed"]),
         delay_seconds=settings["delay-seconds"],

@@ -132,6 +132,8 @@ class Pipeline:
     def cancel_items(self) -> None:
         """End the items that only wait (``may_be_canceled``)."""
         for item in list(self.items_in_pipeline):
+            if item.scope.ending:
+                continue
             if item.may_be_canceled:
                 item.log_output("Stopping: the item has only waited, it is cancelled.")
                 item.cancel()

@@ -305,7 +305,7 @@ class ItemScope:
     async def has_closed(self) -> None:
         """Wait until the item that was started has its state."""
         if self.closed is not None:
-            await self.closed
+            await asyncio.shield(self.closed)
 
     def hurry(self, kill_after: float) -> None:
         """End what is still being ended within ``kill_after`` seconds."""
@@ -328,7 +328,7 @@ class ItemScope:
         item.deliver({"completed": item.on_complete, "failed": item.on_fail,
                       "canceled": item.on_cancel}[outcome], item)
         item.deliver(item.on_finish, item)
-        if self.closed is not None:
+        if self.closed is not None and not self.closed.done():
             self.closed.set_result(None)
 
     def _tell_failed(self) -> None:

@@ -158,6 +158,8 @@ class ProjectRun:
                 self._dry_until = max(self._dry_until, _next_try(item))
             item.log_output("Cancelled: another project has work for this slot, and this item "
                             "was only waiting.")
+            # It takes a moment to end: until then the next deal must not count on it.
+            self._asking.discard(item)
             item.cancel()
 
     def moved(self, entry: Entry) -> None:

@@ -67,7 +67,8 @@ class Children:
     def remove(self, group: int) -> None:
         if group in self._groups:
             self._groups.discard(group)
-            self._tell(b"- %d\n" % group)
+            if self._reaper is not None:
+                self._tell(b"- %d\n" % group)
 
     def kill_all(self) -> None:
         """Kill every group at once; for the end of the process."""
@@ -88,6 +89,7 @@ class Children:
             self._reaper.stdin.write(line)
         except BrokenPipeError:
             # Somebody killed it: a new one learns of all groups.
+            self._reaper.stdin.close()
             self._reaper.wait()
             self._reaper = None
             for group in self._groups:

@@ -23,7 +23,7 @@ from pipeline_core.engine.ownership import is_project_code
 from pipeline_core.engine.project_code import is_project_value
 from pipeline_core.engine.waiting import Fault, Waiting
 from pipeline_core.net.backoff import Backoff
-from pipeline_core.net.curl_run import CURL_HOME, Command, CurlRun, Ended
+from pipeline_core.net.curl_run import CURL_HOME, Command, CurlRun, ProgramResult
 from pipeline_core.task import Task
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ class ExternalProcess(Task):
         else:
             item.scope.spawn(leave_by(item, self, self.fail_item))
 
-    async def _input_left(self, item: Item, ended: Ended) -> None:
+    async def _input_left(self, item: Item, ended: ProgramResult) -> None:
         """The program has ended without reading all of its input: what it did is not what it
         was asked for, whatever its exit status says."""
         returncode = ended.returncode
@@ -212,7 +212,7 @@ class ExternalProcess(Task):
         """Begin the upload with this turn of its target."""
         item.scope.kept_by[self] = turn
 
-    async def _upload(self, item: Item, command: Command) -> Ended | None:
+    async def _upload(self, item: Item, command: Command) -> ProgramResult | None:
         """Run the program as soon as the governor lets an upload go to its target."""
         turn: Turn | None = item.scope.kept_by.pop(self, None)
         if turn is None:
@@ -236,11 +236,11 @@ class ExternalProcess(Task):
                 silence=ended.silence)
         return ended
 
-    async def _run_upload(self, item: Item, command: Command) -> Ended | None:
+    async def _run_upload(self, item: Item, command: Command) -> ProgramResult | None:
         return await self._run_program(item, command)
 
     # -- the program ---------------------------------------------------------------
-    async def _run_program(self, item: Item, command: Command) -> Ended | None:
+    async def _run_program(self, item: Item, command: Command) -> ProgramResult | None:
         """Run the program to its end. None when it did not start: then the item has been told."""
         args, env, data = command
         if not isinstance(data, (bytes, bytearray, memoryview)):
@@ -277,7 +277,7 @@ class ExternalProcess(Task):
         item.scope.add_child(child)
         child.attach()
         try:
-            return Ended(await ended, child.unread_input)
+            return ProgramResult(await ended, child.unread_input)
         except asyncio.CancelledError:
             # The slot of a limit, which the item may hold, is free when the program has ended.
             child.stop(item.scope.kill_after)
@@ -411,11 +411,11 @@ class CurlUpload(ExternalProcess):
             "--location", "--upload-file", filename, target,
         ], max_tries=max_tries, env=dict(UPLOAD_ENV["curl"]))
 
-    async def _run_upload(self, item: Item, command: Command) -> Ended | None:
+    async def _run_upload(self, item: Item, command: Command) -> ProgramResult | None:
         return await run_curl(self, item, command)
 
 
-async def run_curl(task: ExternalProcess, item: Item, command: Command) -> Ended | None:
+async def run_curl(task: ExternalProcess, item: Item, command: Command) -> ProgramResult | None:
     """Run curl for a task, over the redirects of the target."""
     return await CurlRun(
         command, functools.partial(task._run_program, item), item.log_output).run()

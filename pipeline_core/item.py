@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import TYPE_CHECKING, Any
 
-from pipeline_core.compat.python2 import what_python_2_had
+from pipeline_core.compat.python2 import python_2_name_used
 from pipeline_core.config import realize
 from pipeline_core.engine.calls import on_loop
 from pipeline_core.engine.item_scope import ItemScope
@@ -214,7 +214,7 @@ class Item(MutableMapping[str, Any]):
         """Add an error's traceback to the log."""
         error = original(error)
         self.scope.failure = error
-        only_python_2 = what_python_2_had(error)
+        only_python_2 = python_2_name_used(error)
         if only_python_2:
             self.log_output(f"The project is written for Python 2: it uses {only_python_2}, which "
                             "Python 3 does not have.")

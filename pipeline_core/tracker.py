@@ -27,7 +27,7 @@ from pipeline_core.net.tracker_answers import (
     parse_object,
     parse_target,
     split_answer,
-    wrong_verdicts,
+    verdicts_error,
 )
 from pipeline_core.net.tracker_request import TrackerRequest
 from pipeline_core.task import SimpleTask, Task
@@ -131,7 +131,7 @@ class GetItemFromTracker(TrackerRequest):
         wanted = len(offered)
         try:
             verdicts = self.item_filter(offered)
-            return verdicts, wrong_verdicts(verdicts, wanted), None
+            return verdicts, verdicts_error(verdicts, wanted), None
         except BaseException as error:
             # sys.exit() too: what was claimed is given back before the item fails.
             return None, "", error

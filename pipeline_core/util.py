@@ -50,14 +50,14 @@ def test_executable(name: str, version: Any, path: str, version_arg: str = "-V")
     ``version`` is a substring of its output (standard output and error), a list of
     which one must match, an object with ``.search(text)``, or None for any.
     """
-    why = _why_not(version, path, version_arg)
+    why = _problem_with(version, path, version_arg)
     note_tried(name, version, path, why)
     if why:
         print(f"{name}: {path} {why}")
     return not why
 
 
-def _why_not(version: Any, path: str, version_arg: str) -> str:
+def _problem_with(version: Any, path: str, version_arg: str) -> str:
     try:
         result = subprocess.run(
             [path, version_arg], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

@@ -44,7 +44,7 @@ PYTHON_2_NAMES = frozenset({
 _CANNOT_IMPORT = re.compile(r"cannot import name '(\w+)' from '([\w.]+)'")
 
 
-def missed_attribute(error: BaseException) -> str:
+def missing_python_2_attribute(error: BaseException) -> str:
     """``urllib.unquote``, when that is what the error says is not there; else ''."""
     name = ""
     if isinstance(error, AttributeError) and isinstance(error.obj, types.ModuleType):
@@ -55,11 +55,11 @@ def missed_attribute(error: BaseException) -> str:
     return name if name in PYTHON_2_ATTRIBUTES else ""
 
 
-def what_python_2_had(error: BaseException) -> str:
+def python_2_name_used(error: BaseException) -> str:
     """What of Python 2 the code has tried to use when the error came of that; else ''."""
     name = getattr(error, "name", None) or ""
     if isinstance(error, ModuleNotFoundError) and name in PYTHON_2_MODULES:
         return str(name)
     if isinstance(error, NameError) and name in PYTHON_2_NAMES:
         return str(name)
-    return missed_attribute(error)
+    return missing_python_2_attribute(error)

@@ -1,4 +1,4 @@
-"""A program that project code starts by itself, with events for what it says."""
+"""A program that project code starts itself; events deliver its output and its end."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ class _Stdin:
         self._popen._on_loop(self._popen._child.write, bytes(data))
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: writes are not buffered."""
 
     def close(self) -> None:
         self._popen._on_loop(self._popen._child.close_stdin)
 
 
 class AsyncPopen:
-    """``run()`` starts the program; then come ``on_output(data: bytes)`` and, when the
-    last of it has come, ``on_end(returncode)``.
+    """A program started by ``run()``. ``on_output(data: bytes)`` delivers its output; after the
+    last output, ``on_end(returncode)`` is fired.
 
-    ``env`` and ``cwd`` are those of ``subprocess.Popen``; the program runs in a group
-    of its own, which ends with the item that started it. After ``run()``, ``pipe`` is
-    the Popen object and ``stdin`` takes its input.
+    ``env`` and ``cwd`` are those of ``subprocess.Popen``. The program runs in its own process
+    group, which ends with the item that started it. After ``run()``, ``pipe`` is the Popen
+    object and ``stdin`` takes its input.
     """
 
     def __init__(
@@ -53,9 +53,9 @@ class AsyncPopen:
         self._worker: ProjectWorker | None = None
 
     def run(self) -> None:
-        """Start it. Raises OSError when it cannot be started.
+        """Start the program. Raises OSError when it cannot be started.
 
-        In a plain script also before the loop runs; the events come when it does.
+        A plain script may call this before the loop runs; the events are fired once it runs.
         """
         self._item = current_item.get()
         self._worker = _this_worker()

@@ -1,4 +1,4 @@
-"""Keeps a number of items at work until it is told to stop."""
+"""The runner: keeps a set number of items at work until it is told to stop."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pipeline_core.util import unique_id_str
 
 logger = logging.getLogger(__name__)
 
-#: The handlers of ``on_cleanup`` get so many seconds.
+#: Seconds that the handlers of ``on_cleanup`` may take.
 CLEANUP_TIME = 10.0
 
 #: Without them the handlers of the last item's end get so many; and so do those of each item when
@@ -32,18 +32,19 @@ LAST_HANDLERS_TIME = 1.0
 
 
 class Runner:
-    """Makes items and sends them through the current pipeline.
+    """Creates items and sends them through the current pipeline.
 
-    ``concurrent_items`` may be set at any time. ``max_items`` counts items that were started
-    and did not only wait (None: no end). Touching ``stop_file`` stops gracefully; one that is
-    there at the start does not. Events: ``on_create_item(runner, item)``,
-    ``on_pipeline_start_item`` and ``on_pipeline_finish_item(runner, pipeline, item)``,
-    ``on_status(runner, status)``, ``on_finish(runner)``. The ids of items, and so the names
-    of their folders, begin with ``item_prefix``, else with a name used once. A handler of an
-    event of an item that raises ends that item; none keeps the runner from going on.
+    ``concurrent_items`` may be set at any time. ``max_items`` limits how many items are started
+    (None: no limit); items that only waited do not count. Touching ``stop_file`` stops
+    gracefully; a stop file that exists at the start does not. Events:
+    ``on_create_item(runner, item)``, ``on_pipeline_start_item`` and
+    ``on_pipeline_finish_item(runner, pipeline, item)``, ``on_status(runner, status)``,
+    ``on_finish(runner)``. Item ids, and so the names of item folders, start with
+    ``item_prefix``, or with a unique name. A handler that raises ends the item of its event;
+    the runner itself continues.
     """
 
-    #: After a failed item its slot rests for so many seconds.
+    #: Seconds that a slot rests after a failed item.
     FAILED_ITEM_DELAY: float = 10.0
 
     def __init__(
@@ -69,14 +70,14 @@ class Runner:
         self.active_items: set[Item] = set()
         self.current_pipeline: Pipeline | None = None
         self.counts = {"completed": 0, "failed": 0, "canceled": 0}
-        #: Items that were cancelled before they had anything to do; not in the counts.
+        #: Items that were cancelled before they had any work; not in the counts.
         self.only_waited = 0
         self.status = "idle"
-        #: Why no item can be started, though there is room; None when all is well.
+        #: Why no item can be started although a slot is free; None when items can start.
         self.waiting: Waiting | None = None
-        #: Why none is to be started, by what says so; see :meth:`hold`.
+        #: Reasons not to start items, by their source; see :meth:`hold`.
         self.holds: dict[str, Waiting] = {}
-        #: Those of the active items that are sealed: they hold no slot any more.
+        #: The active items that are sealed; they no longer hold a slot.
         self.uploading: set[Item] = set()
         self.on_create_item = Event()
         self.on_pipeline_start_item = Event()
@@ -85,7 +86,7 @@ class Runner:
         self.on_finish = Event()
         #: ``(runner, item)``: the item is sealed, and its slot is free.
         self.on_seal_item = Event()
-        #: The loop of the thread that starts it.
+        #: The loop of the thread that calls :meth:`start`.
         self._loop: asyncio.AbstractEventLoop
         self._running = False
         self._stopping = False
@@ -98,9 +99,9 @@ class Runner:
         #: Set when all has to end now, whatever the project's handlers still do.
         self._hurried = asyncio.Event()
 
-    # -- what it is told -------------------------------------------------------
+    # -- control ---------------------------------------------------------------
     def set_current_pipeline(self, pipeline: Pipeline | None) -> None:
-        """Send new items through this pipeline; those at work stay in theirs."""
+        """Send new items through this pipeline; items at work stay in their own."""
         self.current_pipeline = pipeline
         if pipeline is not None:
             pipeline.on_seal_item += self._item_sealed
@@ -110,7 +111,7 @@ class Runner:
 
     @property
     def concurrent_items(self) -> int:
-        """How many items are at work at once."""
+        """The number of slots: how many items may be at work at once."""
         return self._concurrent_items
 
     @concurrent_items.setter
@@ -119,7 +120,7 @@ class Runner:
         self._fill_soon()
 
     def start(self) -> None:
-        """Begin to make items, or do so as soon as the loop of this thread runs."""
+        """Start items, as soon as the loop of this thread runs."""
         if self._running:
             return
         self._running = True
@@ -133,7 +134,7 @@ class Runner:
         self._fill_soon()
 
     def stop_gracefully(self) -> None:
-        """No new items; those that only wait end now, the others finish."""
+        """Start no new items. Items that only wait end now, the others finish."""
         if self._stopping:
             return
         self._stopping = True
@@ -154,7 +155,7 @@ class Runner:
         self._fill_soon()
 
     def stop_now(self, kill_after: float = 10.0) -> None:
-        """End every item now; children get ``kill_after`` seconds between TERM and KILL."""
+        """End every item now. Children get ``kill_after`` seconds between TERM and KILL."""
         self.stop_gracefully()
         self._hurried.set()
         for item in list(self.active_items):
@@ -165,16 +166,16 @@ class Runner:
 
     @property
     def may_resume(self) -> bool:
-        """Whether :meth:`resume_item` may be called: it is started, and not being stopped."""
+        """Whether :meth:`resume_item` may be called: the runner is started and not stopping."""
         return self._running and not self._stopping
 
     @property
     def held(self) -> Waiting | None:
-        """Why no item is to be begun; None when one may."""
+        """Why no item may be started; None when items may start."""
         return next(iter(self.holds.values()), None)
 
     def hold(self, why: Waiting | None, source: str) -> None:
-        """Begin no item while there is a reason not to; None: it is over."""
+        """Start no items while ``source`` gives a reason (``why``); None ends the hold."""
         self.holds.pop(source, None)
         if why is not None:
             self.holds[source] = why
@@ -182,27 +183,27 @@ class Runner:
         self._fill_soon()
 
     def resume_item(self, item: Item, position: int) -> None:
-        """Work on an item that an earlier process has sealed, beside all others; it does not
-        count for ``max_items``."""
+        """Work on an item that an earlier process has sealed. It needs no slot, and does not
+        count towards ``max_items``."""
         self._adopt(item.pipeline)
         item.pipeline.on_seal_item += self._item_sealed
         self.active_items.add(item)
         self.uploading.add(item)
         self._spawn(self._resume(item, position))
 
-    # -- what it tells -----------------------------------------------------------
+    # -- state -------------------------------------------------------------------
     def is_active(self) -> bool:
         """Whether items are at work."""
         return bool(self.active_items)
 
     def not_working(self) -> list[Waiting]:
-        """Why active items do nothing now: those that wait, and those that have no work yet."""
+        """Return why active items do nothing now: they wait, or have no work yet."""
         reasons = (item.waiting or item.idle for item in self.active_items)
         return [why for why in reasons if why is not None]
 
     @property
     def working(self) -> int:
-        """How many items hold a slot: those at work that are not sealed."""
+        """How many items hold a slot: the active items that are not sealed."""
         return len(self.active_items) - len(self.uploading)
 
     @property
@@ -230,7 +231,7 @@ class Runner:
         self._tell("on_status", self.status)
 
     def _tell(self, name: str, *args: Any) -> None:
-        """Fire an event of no item, and go on whatever its handlers do."""
+        """Fire an event that belongs to no item; log what its handlers raise."""
         try:
             getattr(self, name)(self, *args)
         except Exception:
@@ -244,7 +245,7 @@ class Runner:
 
     # -- starting items ----------------------------------------------------------
     def _adopt(self, pipeline: Pipeline) -> None:
-        """Give the pipeline our governor, and a worker, if its loader has not."""
+        """Give the pipeline this runner's governor, and a worker unless its loader has."""
         pipeline.governor = self.governor
         if pipeline.worker is None:
             name = getattr(pipeline.project, "title", None) or "pipeline"
@@ -260,12 +261,12 @@ class Runner:
         return max(room, 0)
 
     def _most_items(self) -> int:
-        """How many may be started, where there is an end: those that only waited do not count."""
+        """How many items may be started under ``max_items``; items that only waited are extra."""
         return (self.max_items or 0) + self.only_waited
 
     def _fill_soon(self) -> None:
-        # One turn of the loop a round: items that end at once must not keep
-        # everybody else from having a turn.
+        # One round per turn of the loop: items that end at once must not starve other
+        # callbacks.
         if self._running and not self._filling:
             self._filling = True
             self._loop.call_soon(self._fill)
@@ -292,7 +293,7 @@ class Runner:
         self._spawn(self._work_on(item))
 
     async def _work_on(self, item: Item) -> None:
-        """All of an item's time: from its folder, through its pipeline, until it is cleared."""
+        """Take an item from the creation of its folder to the removal of the folder."""
         assert self._disk is not None
         try:
             await self._disk.run(item.prepare_data_directory)
@@ -304,7 +305,7 @@ class Runner:
         self.waiting = None
         self._trouble.reset()
         if self._stopping and not item.finished:
-            item.may_be_canceled = True  # it has not asked for anything yet
+            item.may_be_canceled = True  # the item has not asked the tracker for work yet
             item.cancel()
         if not item.finished and self._announce(item):
             item.pipeline.enqueue(item)
@@ -318,7 +319,8 @@ class Runner:
         await self._put_away(item)
 
     def _announce(self, item: Item) -> bool:
-        """Tell of an item that is about to begin; False when a handler has ended it."""
+        """Fire the events of an item that is about to start. Return False when a handler has
+        ended the item."""
         for name, args in (("on_create_item", (self, item)),
                            ("on_pipeline_start_item", (self, item.pipeline, item))):
             self._tell_of(item, name, *args)
@@ -327,16 +329,16 @@ class Runner:
         return True
 
     async def _put_away(self, item: Item) -> None:
-        """The item has ended: remove its folder, count it, and give its slot to the next."""
+        """After an item's end, remove its folder, count it, and free its slot."""
         assert self._disk is not None
         if item.failed:
             self._rest()
         sealer = item.pipeline.sealer if item.seal is not None else None
-        # Behind its seal nothing of an item is removed before it is reported.
+        # Nothing of a sealed item is removed before the item is reported.
         if sealer is None or not sealer.ended(item):
             await self._handlers_returned(item)
             try:
-                # Its slot is free when its folder is gone, so folders cannot pile up.
+                # The slot becomes free only when the folder is gone, so folders cannot pile up.
                 if sealer is not None:
                     await self._disk.run(sealer.clear, item)
                 else:
@@ -368,7 +370,7 @@ class Runner:
         returned.cancel()
 
     def _tell_of(self, item: Item, name: str, *args: Any) -> None:
-        """Fire an event of an item; a handler that raises fails it, if it has not ended yet."""
+        """Fire an event of an item; a handler that raises fails the item unless it has ended."""
         try:
             getattr(self, name)(*args)
         except Exception as error:
@@ -380,8 +382,8 @@ class Runner:
         if self.waiting is None:
             delay = self._trouble.next_delay()
             self._trouble.grow()
-            reason = f"The folder of a new item cannot be made: {error}"
-            logger.error("%s Tried again in %.0f s.", reason, delay)
+            reason = f"The folder for a new item cannot be created: {error}"
+            logger.error("%s Trying again in %.0f s.", reason, delay)
             self.waiting = Waiting(reason, Fault.MACHINE, time.monotonic() + delay, "resources")
             self._tell_status()
             self._later(delay, self._try_again)
@@ -414,7 +416,7 @@ class Runner:
     async def _clean_up(self) -> None:
         pipeline = self.current_pipeline
         if pipeline is not None:
-            # A project that does not return from its clean-up must not keep us.
+            # A project whose clean-up does not return must not delay the end for long.
             patience = CLEANUP_TIME if len(pipeline.on_cleanup) else LAST_HANDLERS_TIME
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(pipeline.clean_up(), patience)

@@ -1,4 +1,4 @@
-"""What every step of a pipeline is: the base class of all tasks."""
+"""The base class of all tasks (the steps of a pipeline)."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ if TYPE_CHECKING:
 
 
 class Task:
-    """One step. ``enqueue(item)`` returns at once; later ``complete_item`` or
+    """One step of a pipeline. ``enqueue(item)`` returns at once; later ``complete_item`` or
     ``fail_item`` is called for that item, exactly once.
 
     The events ``on_start_item``, ``on_complete_item``, ``on_fail_item`` and
-    ``on_finish_item`` get ``(task, item)``. Project code may put a callable in the
-    place of one.
+    ``on_finish_item`` get ``(task, item)``. Project code may replace an event with a callable.
     """
 
-    #: The pipeline or task that goes on when an item has left this one.
+    #: The pipeline or task that takes over when an item has left this one.
     owner: Any = None
-    #: Containers leave "Starting" and "Finished" to the task inside them.
+    #: A container does not log "Starting" and "Finished": the task inside it does.
     is_container = False
 
     def __init__(self, name: str) -> None:
@@ -39,13 +38,13 @@ class Task:
 
     @on_loop
     def enqueue(self, item: Item) -> None:
-        """Begin with the item, and return at once."""
+        """Start work on the item, and return at once."""
         item.scope.enter(self)
         item.scope.spawn(self._begin(item))
 
     @on_loop
     def start_item(self, item: Item) -> None:
-        """Tell everybody that work on the item begins."""
+        """Record and announce that work on the item starts."""
         item.scope.enter(self)
         item.set_task_status(self, item.TaskStatus.running)
         if not self.is_container:
@@ -54,32 +53,32 @@ class Task:
 
     @on_loop
     def complete_item(self, item: Item) -> None:
-        """The item has been through this task."""
+        """Record that the item has completed this task."""
         self._leave(item, item.TaskStatus.completed, "Finished", self.on_complete_item)
 
     @on_loop
     def fail_item(self, item: Item) -> None:
-        """The item could not be brought through this task."""
+        """Record that the item has failed in this task."""
         self._leave(item, item.TaskStatus.failed, "Failed", self.on_fail_item)
 
     async def _begin(self, item: Item) -> None:
-        """Work on the item, until it has left this task."""
+        """Work on the item until it has left this task."""
         await call(item, self, self.start_item, item)
         await item.scope.handlers_returned()
         if item.scope.is_in(self):
             await self._work_on(item)
 
     async def _work_on(self, item: Item) -> None:
-        """What comes between ``start_item`` and ``complete_item``; subclasses say."""
-        raise NotImplementedError(f"{type(self).__name__} does not say how to enqueue an item")
+        """Do the work between ``start_item`` and ``complete_item``. Subclasses override this."""
+        raise NotImplementedError(f"{type(self).__name__} must define enqueue() or process()")
 
     def _leave(self, item: Item, status: str, word: str, event: Any) -> None:
         visit = item.scope.visit(self) or item.scope.enter(self)
         if item.scope.ending or visit.status is not None:
             if not item.canceled and item.task_status.get(self) is not None:
                 item.log_output(
-                    f"Warning: {self.name} was {item.task_status.get(self)} for "
-                    f"{item.description()} already, and then {status}. It counts once.")
+                    f"Warning: {self.name} was already {item.task_status.get(self)} for "
+                    f"{item.description()} when it was reported {status}. It counts once.")
             return
         # First of all: what a handler of the following says counts no more.
         visit.leave(status)
@@ -90,15 +89,15 @@ class Task:
         item.deliver(event, self, item)
         item.deliver(self.on_finish_item, self, item)
         if not visit.is_awaited and self.owner is not None:
-            # A project's own container has let the item in here.
+            # A container defined by the project has enqueued the item.
             self.owner.inner_task_left(self, item, status)
 
     def inner_task_left(self, task: Task, item: Item, status: str) -> None:
-        """For containers: the item has left the task inside."""
+        """For containers: called when the item has left the inner task."""
 
     @contextlib.contextmanager
     def task_cwd(self) -> Iterator[None]:
-        """Run a block in the folder where the task was made. In the worker only."""
+        """Run a block in the folder where the task was created. For the worker only."""
         before = os.getcwd()
         os.chdir(self.cwd)
         try:
@@ -115,9 +114,9 @@ class Task:
 
 
 async def run_task(task: Task, item: Item) -> bool:
-    """Bring the item through a task; whether it has completed it.
+    """Take the item through a task. Return whether it has completed the task.
 
-    The item leaves when somebody calls the task's ``complete_item`` or ``fail_item``.
+    The item leaves when the task's ``complete_item`` or ``fail_item`` is called.
     """
     visit = item.scope.enter(task)
     visit.is_awaited = True
@@ -132,6 +131,6 @@ async def run_task(task: Task, item: Item) -> bool:
 
 
 async def leave_by(item: Item, task: Task, leave: Callable[[Item], Any]) -> None:
-    """Call the task's ``complete_item`` or ``fail_item``, unless the item has left already."""
+    """Call the task's ``complete_item`` or ``fail_item``, unless the item has already left."""
     if item.scope.is_in(task):
         await call(item, task, leave, item)

@@ -1,8 +1,8 @@
-"""The two ways between project code and ours: calling it in its worker, and being called by it.
+"""Calls between the loop and project code, in both directions.
 
-``await call(item, function, ...)`` is the only way from the loop into a worker. The methods of the
-contract that a project may call itself are marked with ``@on_loop``: in a worker they are
-posted to the loop, in order.
+From the loop, ``await call(item, task, function, ...)`` runs project code in its worker. In the
+other direction, the contract's methods that a project may call are marked with ``@on_loop``:
+when a worker calls one, the call is posted to the loop, in order.
 """
 
 from __future__ import annotations
@@ -30,16 +30,17 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 async def call(
     item: Item, task: Task, function: Callable[..., Any], *args: Any, in_worker: bool = False
 ) -> Any:
-    """What ``function(*args)`` returns or raises, called where it belongs.
+    """Call ``function(*args)`` on the right thread, and return or raise what it does.
 
-    Project code, and code of ours that asks it (``in_worker``), runs in its worker, in the
-    task's folder; the rest runs here and now. Raises CancelledError when the item has ended.
+    Project code, and toolkit code that calls it (``in_worker``), runs in the project's worker,
+    in the task's folder. Other code runs directly. Raises CancelledError when the item has
+    ended.
     """
     worker = item.worker
     if worker is not None and (in_worker or is_project_code(function)):
         result = await worker.run_for(item, task.name, function, *args, cwd=task.cwd)
         if isinstance(result, asyncio.Future):
-            # A coroutine of Tornado's: what it raises later is an error all the same.
+            # A Tornado coroutine: an error that it raises later must fail the item too.
             result.add_done_callback(functools.partial(_crash_if_failed, item))
     else:
         result = function(*args)
@@ -52,22 +53,23 @@ def hook(
     item: Item, task: Task, method: Callable[..., Any],
     ours: Callable[..., Coroutine[Any, Any, None]], *args: Any,
 ) -> Coroutine[Any, Any, None]:
-    """To await: call a method of the contract where project code has overridden it; else run
-    ``ours``, which is what the method itself would start."""
+    """Return a coroutine that calls a contract method if project code overrides it. Otherwise
+    the coroutine is ``ours``, which the method itself would start."""
     if is_project_code(method):
         return call(item, task, method, *args)
     return ours(*args)
 
 
 async def realized(item: Item, task: Task, value: Any) -> Any:
-    """What ``value`` stands for; in the worker where a class of the project takes part."""
+    """Realize ``value``, in the worker if that calls a class of the project."""
     if is_project_value(value):
         return await call(item, task, realize, value, item, in_worker=True)
     return realize(value, item)
 
 
 async def contained(work: Coroutine[Any, Any, Any]) -> Any:
-    """Await a coroutine of a project; its SystemExit must not reach the loop, which would end."""
+    """Await a project's coroutine, and turn SystemExit into NotAnException: a SystemExit that
+    reached the loop would end the process."""
     try:
         return await work
     except (SystemExit, KeyboardInterrupt) as error:
@@ -82,9 +84,11 @@ def _crash_if_failed(item: Item, future: asyncio.Future[Any]) -> None:
 
 # -- from project code to the loop -------------------------------------------------------------
 def on_loop(method: Method) -> Method:
-    """A method that project code may call: in a worker it is posted to the loop, and returns None.
+    """Decorate a method that project code may call: a call from a worker is posted to the loop,
+    and returns None.
 
-    The item is the parameter of that name, else ``self``. An error in it fails the item.
+    The item is the parameter named ``item``, else ``self``. An error in the method fails the
+    item.
     """
     names = list(inspect.signature(method).parameters)
     place = names.index("item") if "item" in names else 0
@@ -105,7 +109,7 @@ def on_loop(method: Method) -> Method:
 def carry_out(
     item: Item, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
-    """On the loop: what a worker has posted for an item."""
+    """On the loop: make a call that a worker has posted for an item."""
     try:
         method(*args, **kwargs)
     except asyncio.CancelledError:

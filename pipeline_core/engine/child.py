@@ -1,4 +1,4 @@
-"""One child process: start it, read it, feed it, and end its whole group."""
+"""One child process: start it, read its output, feed its input, and end its process group."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ from typing import Any
 from pipeline_core.engine.child_input import ChildInput
 from pipeline_core.engine.process_groups import group_lives, signal_group
 
-#: Bytes that are read at once; the pipe is made as large where the system allows it.
+#: The most bytes read at once. The pipe is made as large where the system allows it.
 READ_SIZE = 1 << 18
 _F_SETPIPE_SZ = 1031
 
-#: A background process may hold the pipe open for ever: so long after the exit of
-#: the child its output is taken for complete.
+#: Seconds after the child's exit at which its output counts as complete: a background process
+#: may hold the pipe open for ever.
 DRAIN_TIME = 2.0
 
-#: Seconds between two looks at a group whose first process has ended; they grow.
+#: Seconds between two checks of a group whose first process has ended: the first interval, and
+#: the longest that it grows to.
 GROUP_INTERVAL, LONGEST_GROUP_INTERVAL = 0.05, 2.0
 
-#: Errors that say: not now. The step is tried again later.
+#: Errors that are temporary (no memory, no free process): the step is tried again later.
 RESOURCE_ERRORS = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 
-# Reads "+ GROUP" and "- GROUP"; when the pipe closes, our process has ended, however
-# that happened, and what is left is killed.
+# Reads "+ GROUP" and "- GROUP". The pipe closes when this process ends, however that happens;
+# then the reaper kills the groups that are left.
 _REAPER = """
 trap '' HUP INT TERM
 groups=' '
@@ -46,7 +47,7 @@ for group in $groups; do kill -s KILL -- "-$group"; done 2>/dev/null
 
 
 class Children:
-    """The children of this process, and a reaper that ends them if it dies."""
+    """The children of this process, and a reaper that kills them if this process dies."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -54,7 +55,7 @@ class Children:
         self._reaper: subprocess.Popen[bytes] | None = None
 
     def prepare(self) -> None:
-        """Start the reaper, before there is a child to mind. Raises OSError."""
+        """Start the reaper, before the first child is started. Raises OSError."""
         if self._reaper is None:
             self._reaper = subprocess.Popen(
                 ["/bin/sh", "-c", _REAPER], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
@@ -71,12 +72,12 @@ class Children:
                 self._tell(b"- %d\n" % group)
 
     def kill_all(self) -> None:
-        """Kill every group at once; for the end of the process."""
+        """Kill every group at once. For the end of the process."""
         for group in list(self._groups):
             signal_group(group, signal.SIGKILL)
 
     def close(self) -> None:
-        """Let the reaper go (it ends what is left)."""
+        """Close the pipe to the reaper, which kills the groups that are left and ends."""
         if self._reaper is not None and self._reaper.stdin is not None:
             self._reaper.stdin.close()
             self._reaper.wait()
@@ -97,11 +98,11 @@ class Children:
 
 
 class Child:
-    """A process in a group of its own; standard output and error are one stream.
+    """A process in its own process group; standard output and error are one stream.
 
-    ``on_output(data: bytes)`` gets what it prints as it comes, ``on_end(returncode)``
-    follows the last of it, and ``on_gone()`` the end of the whole group. All three are
-    called on the loop. :meth:`start` may run on another thread, the rest may not.
+    ``on_output(data: bytes)`` gets the output as it arrives. ``on_end(returncode)`` follows the
+    last output, ``on_gone()`` the end of the whole group. All three are called on the loop.
+    :meth:`start` may run on any thread, all other methods only on the loop.
     """
 
     def __init__(
@@ -119,7 +120,7 @@ class Child:
     ) -> None:
         """``stdin_data=None`` leaves standard input open for :meth:`write`.
 
-        In a ``new_session`` it has no terminal, so nothing in it can ask for a password.
+        A ``new_session`` has no terminal, so no program in it can ask for a password.
         """
         self._children = children
         self._loop = children.loop
@@ -165,7 +166,7 @@ class Child:
         self.pid = self.process.pid
 
     def attach(self) -> None:
-        """Begin to read, feed and watch it. On the loop."""
+        """Start to read, feed and watch the process. On the loop."""
         assert self.process is not None
         self._children.add(self.pid)
         os.set_blocking(self._out, False)
@@ -197,7 +198,7 @@ class Child:
         self._maybe_end()
 
     def pause(self, why: object) -> None:
-        """Stop reading: somebody cannot take more; ``resume`` with the same object."""
+        """Stop reading, because ``why`` cannot take more; call ``resume`` with the same object."""
         if self._out >= 0 and not self._paused_by:
             self._loop.remove_reader(self._out)
         self._paused_by.add(why)
@@ -215,7 +216,7 @@ class Child:
 
     # -- its input -----------------------------------------------------------
     def write(self, data: bytes) -> None:
-        """Give it more input; never blocks."""
+        """Give the process more input. Never blocks."""
         self._input.write(data)
 
     def close_stdin(self) -> None:
@@ -223,7 +224,7 @@ class Child:
 
     @property
     def unread_input(self) -> int:
-        """Bytes of its ``stdin_data`` that it has not read; known when it has ended."""
+        """Bytes of ``stdin_data`` that the process has not read; known when it has ended."""
         return self._input.unread
 
     # -- its end -------------------------------------------------------------
@@ -254,8 +255,8 @@ class Child:
             self._maybe_gone()
 
     def _look_at_group(self, step: float) -> None:
-        """See whether something is left that it has started in the background, again and again:
-        the number of a group that is gone may become that of another one."""
+        """Check repeatedly whether background processes of the group are left: once the group
+        is gone, its number may be given to another group."""
         if self._gone or self._kill_timer is not None:
             return
         if not group_lives(self.pid):
@@ -282,7 +283,7 @@ class Child:
                 waiter.set_result(None)
 
     async def gone(self) -> None:
-        """Wait until its last output has come, and nothing is left of its group."""
+        """Wait until the last output has arrived and no process of the group is left."""
         if not (self._gone and self._ended):
             waiter = self._loop.create_future()
             self._waiters.append(waiter)
@@ -298,7 +299,7 @@ class Child:
             return
         if kill_after > 0:
             signal_group(self.pid, signal.SIGTERM)
-            # One that stopped itself has to run to see it.
+            # A stopped process must be continued to receive the signal.
             signal_group(self.pid, signal.SIGCONT)
         if self._kill_timer is not None:
             self._kill_timer.cancel()

@@ -1,4 +1,4 @@
-"""What a child reads from its standard input, and whether it has read all of it."""
+"""The standard input of a child process, and whether the child has read all of it."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import os
 import subprocess
 import termios
 
-#: Bytes that are written at once.
+#: The most bytes written at once.
 WRITE_SIZE = 1 << 18
 
 
 class ChildInput:
-    """The standard input of one child: ``data``, or with None whatever :meth:`write` gives.
+    """The standard input of one child: ``data``, or (with None) what :meth:`write` is given.
 
-    Given data goes through a pipe whose reading end stays open here as well: so what lies
-    in it when the child has ended can be counted, however short it is.
+    The data goes through a pipe whose read end stays open in this process too. So the bytes
+    left in the pipe when the child has ended can be counted, however few they are.
     """
 
     def __init__(self, data: bytes | None) -> None:
-        #: Bytes of the given data that nobody has read; known after :meth:`settle`.
+        #: Bytes of the data that the child has not read; known after :meth:`settle`.
         self.unread = 0
         self._data = bytearray(data or b"")
         self._stays_open = data is None
@@ -31,7 +31,7 @@ class ChildInput:
         self._write_end = -1
 
     def open(self) -> int:
-        """What ``subprocess.Popen`` takes as ``stdin``. Raises OSError."""
+        """Return the value for ``stdin`` of ``subprocess.Popen``. Raises OSError."""
         if self._stays_open:
             return subprocess.PIPE
         if not self._data:
@@ -40,7 +40,7 @@ class ChildInput:
         return self._read_end
 
     def attach(self, loop: asyncio.AbstractEventLoop, popen: subprocess.Popen[bytes]) -> None:
-        """The child has been started: begin to feed it. On the loop, as all that follows."""
+        """Start to feed the child, which has been started. Like all methods below, on the loop."""
         self._loop = loop
         if popen.stdin is not None:
             self._popen = popen
@@ -50,22 +50,22 @@ class ChildInput:
             self._feed()
 
     def write(self, data: bytes) -> None:
-        """Give it more; never blocks."""
+        """Give the child more input. Never blocks."""
         self._data += data
         self._feed()
 
     def close(self) -> None:
-        """Let it see the end of its input when it has read what there is."""
+        """Close the input once the child has read what was written."""
         self._stays_open = False
         self._feed()
 
     def child_exited(self) -> None:
-        """Nobody is left who is meant to read what is still to be written."""
+        """The child has exited: write nothing more to it."""
         if self._popen is not None:
             self._close_write_end()
 
     def settle(self) -> None:
-        """Count what has not been read, and let go of the pipe. Harmless when called twice."""
+        """Count the unread bytes and close the pipe. May be called twice."""
         if self._read_end >= 0:
             waiting = array.array("i", [0])
             fcntl.ioctl(self._read_end, termios.FIONREAD, waiting)
@@ -84,7 +84,7 @@ class ChildInput:
             self._loop.add_writer(self._write_end, self._feed)
             return
         except OSError:
-            # Whoever goes on writing to a child that has closed its input is not told.
+            # The child has closed its input. Further writes are dropped without an error.
             self._data.clear()
             self._stays_open = False
         self._loop.remove_writer(self._write_end)

@@ -1,4 +1,4 @@
-"""Lets a limited number of items in at a time, the others in the order in which they came."""
+"""A limit on how many items are in a task at once; the others wait in order of arrival."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class ConcurrencyLimiter:
-    """The queue of one limit. All on the loop.
+    """The queue of one limit. For the loop only.
 
-    Each LimitConcurrent has one of its own; those whose limit is a setting that several
-    projects share (``shared:rsync_threads``) have one together, so that the limit holds
-    over all of them (``ConfigValue.limiter``).
+    Each LimitConcurrent has its own queue. Tasks whose limit is a setting shared between
+    projects (``shared:rsync_threads``) share one queue (``ConfigValue.limiter``), so that the
+    limit holds across projects.
     """
 
     def __init__(self) -> None:
@@ -36,25 +36,25 @@ class ConcurrencyLimiter:
             yield
         finally:
             self._inside -= 1
-            self._look()
+            self._wake_first()
 
     async def _wait_for_slot(self, waiter: _Waiter) -> None:
         item, task = waiter.item, waiter.task
         self._queue.append(waiter)
         try:
-            self._look()
+            self._wake_first()
             while True:
                 await waiter.woken.wait()
                 waiter.woken.clear()
-                # Only the first one is woken, so nobody else comes in while it asks for the limit.
+                # Only the first waiter is woken, so no other enters while it realizes the limit.
                 limit = int(await realized(item, task, task.limit))
                 if self._inside < limit:
                     break
-                for one in self._queue:
-                    one.show(limit)
+                for waiting in self._queue:
+                    waiting.show(limit)
         finally:
             self._queue.remove(waiter)
-            self._look()
+            self._wake_first()
         item.set_waiting(None)
 
     def limit_changed(self) -> None:
@@ -63,9 +63,9 @@ class ConcurrencyLimiter:
         for first in self._queue[:1]:
             first.loop.call_soon_threadsafe(self._look)
 
-    def _look(self) -> None:
-        """Let the first one see whether there is room: somebody has left, or the limit, or the
-        queue, has changed."""
+    def _wake_first(self) -> None:
+        """Let the first waiter check for a free slot: an item has left, or the limit or the
+        queue has changed."""
         if self._queue:
             self._queue[0].woken.set()
 
@@ -81,5 +81,5 @@ class _Waiter:
 
     def show(self, limit: int) -> None:
         self.item.set_waiting(Waiting(
-            f"Waiting for its turn: {self.task.inner_task} works on {limit} at a time.",
+            f"Waiting for a turn: {self.task.inner_task} takes {limit} at a time.",
             Fault.NOBODY, None, "queue"))

@@ -1,4 +1,4 @@
-"""What an item holds only while it runs, and how all of it ends with the item."""
+"""What an item holds while it runs, and how all of that ends with the item."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pipeline_core.engine.waiting import Waiting
     from pipeline_core.item import Item
 
-#: Output of a child that project handlers have not yet taken, in characters or bytes: above
-#: this the child is not read any further.
+#: The most output, in characters or bytes, that may wait for the project's handlers. Above this
+#: limit the children are not read until the handlers have caught up.
 PROJECT_BACKLOG = 1 << 22
 
 #: Seconds between TERM and KILL when an item ends.
@@ -26,14 +26,14 @@ KILL_AFTER = 10.0
 
 
 class Visit:
-    """An item's stay in one task: it may be told to try again, and is left once."""
+    """An item's stay in one task. The task may be told to retry; the item leaves once."""
 
     __slots__ = ("_retry", "_waiters", "is_awaited", "is_tried", "status")
 
     def __init__(self) -> None:
         #: "completed" or "failed" once the item has left.
         self.status: str | None = None
-        #: Whether the one who let the item in waits for it to leave.
+        #: Whether the caller that enqueued the item waits for it to leave.
         self.is_awaited = False
         #: Whether somebody waits for what comes of each try.
         self.is_tried = False
@@ -45,7 +45,7 @@ class Visit:
         self._wake()
 
     def ask_again(self, retry: Any) -> None:
-        """Have the task try again; ``retry`` says when and why. The first word counts."""
+        """Make the task try again; ``retry`` says when and why. The first call counts."""
         if self.status is None and self._retry is None:
             self._retry = retry
             self._wake()
@@ -61,13 +61,13 @@ class Visit:
         return self._retry is not None
 
     async def left(self) -> str:
-        """Wait until the item has left: how."""
+        """Wait until the item has left. Return its status."""
         while self.status is None:
             await self._changed()
         return self.status
 
     async def tried(self) -> Any:
-        """Wait until the try has come to something: what :meth:`ask_again` was given, or None when
+        """Wait for the result of the try. Return what :meth:`ask_again` was given, or None when
         the item has left."""
         while self.status is None and self._retry is None:
             await self._changed()
@@ -88,11 +88,11 @@ class Visit:
 
 
 class ItemScope:
-    """Tasks, children and coroutines of one item. For the loop alone.
+    """Tasks, children and coroutines of one item. For the loop only.
 
-    ``outcome`` is how the item ends, as soon as that is decided. Then its coroutines are
-    cancelled, and let go of what they hold (turns, slots) in the reverse order; then its
-    children's groups end; then the item has its state.
+    ``outcome`` is set as soon as it is decided how the item ends. Then the item's coroutines
+    are cancelled and release what they hold (turns, slots) in reverse order. Next its
+    children's process groups end. Last, the item gets its final state.
     """
 
     def __init__(self, item: Item) -> None:
@@ -102,12 +102,12 @@ class ItemScope:
         self.failure: BaseException | None = None
         #: The number of the pipeline's task that the item is in.
         self.position = 0
-        #: How often its project's code has asked for something from its worker.
+        #: How many calls project code has made from its worker to the loop for this item.
         self.asked_for = 0
-        #: Whether its request for work is on its way: a stop may end it after a moment.
+        #: Whether its request for work is being answered: a stop may end it after a moment.
         self.is_asking_for_work = False
         self.kill_after = KILL_AFTER
-        #: What tasks of ours keep for the item, by task: delays and turns of the tracker.
+        #: What the toolkit's tasks keep for this item, by task: delays, turns.
         self.kept_by: dict[object, Any] = {}
         self.closed: asyncio.Future[None] | None = None
         self._visits: dict[Task, Visit] = {}
@@ -124,22 +124,22 @@ class ItemScope:
         return self.outcome is not None
 
     def check(self) -> None:
-        """Raise CancelledError when the item is ending: what works for it has to stop."""
+        """Raise CancelledError when the item is ending, so that the caller stops its work."""
         if self.outcome is not None:
             raise asyncio.CancelledError
 
-    # -- tasks: each is left once --------------------------------------------
+    # -- tasks: an item leaves each once -------------------------------------
     def enter(self, task: Task) -> Visit:
-        """The item enters a task (again); it stays in one that it has not left."""
+        """Enter a task, or enter it again. Nothing changes while the item is in the task."""
         visit = self._visits.get(task)
         if visit is None or visit.status is not None:
-            # The innermost one that it is in is the last one.
+            # Reinserted, so that the innermost task comes last.
             self._visits.pop(task, None)
             visit = self._visits[task] = Visit()
         return visit
 
     def visit(self, task: Task) -> Visit | None:
-        """The item's last stay in a task."""
+        """Return the item's last stay in a task; None if it was never there."""
         return self._visits.get(task)
 
     def ask_again(self, task: Task, retry: Any) -> None:
@@ -156,17 +156,18 @@ class ItemScope:
         return True
 
     def is_in(self, task: Task) -> bool:
-        """Whether the item is in the task."""
+        """Return whether the item is in the task."""
         visit = self._visits.get(task)
         return self.outcome is None and visit is not None and visit.status is None
 
     def open_tasks(self) -> list[Task]:
-        """The tasks that it is in, the innermost first."""
+        """Return the tasks that the item is in, the innermost first."""
         return [task for task, visit in reversed(self._visits.items()) if visit.status is None]
 
     # -- its coroutines ---------------------------------------------------------
     def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run the coroutine that takes the item through its pipeline; it ends by :meth:`close`."""
+        """Run the coroutine that takes the item through its pipeline. It ends by calling
+        :meth:`close`."""
         loop = self._loop()
         self.closed = loop.create_future()
         self._main = loop.create_task(work)
@@ -179,11 +180,11 @@ class ItemScope:
         task = self._loop().create_task(self._guarded(work))
         self._spawned.add(task)
         task.add_done_callback(self._spawned.discard)
-        # One that is cancelled before its first step has not begun to await the work.
+        # A task that is cancelled before its first step never awaits the work: close it here.
         task.add_done_callback(lambda _: work.close())
 
     def begin(self) -> None:
-        """The coroutine that was started runs now; from here on it may be cancelled."""
+        """Called first by the item's coroutine: from here on it may be cancelled."""
         current_item.set(self.item)
         self._has_begun = True
         self.check()
@@ -206,7 +207,7 @@ class ItemScope:
         self.item.set_waiting(None)
 
     def show_waiting(self, why: Waiting) -> None:
-        """For the governor: why the item waits for its turn."""
+        """Show why the item waits for its turn. For the governor."""
         if not self.ending:
             self.item.set_waiting(why)
 
@@ -217,7 +218,7 @@ class ItemScope:
             child.stop(self.kill_after)
 
     def child_gone(self, child: Child) -> None:
-        """Nothing is left of the child's group."""
+        """Forget a child: no process of its group is left."""
         self._children.pop(child, None)
 
     @property
@@ -228,7 +229,7 @@ class ItemScope:
     def project_call(
         self, worker: ProjectWorker, function: Callable[..., Any], args: tuple[Any, ...]
     ) -> None:
-        """Run a handler of the project in its worker; an error fails the item."""
+        """Run a project's handler in its worker. An error fails the item."""
         size = len(args[-1]) if args and isinstance(args[-1], (str, bytes)) else 0
         if size and self.ending and self._project_backlog > PROJECT_BACKLOG:
             return  # its children's last words: nobody waits for who is so far behind
@@ -239,7 +240,7 @@ class ItemScope:
                 child.pause(self)
         worker.call_for(
             self.item, getattr(function, "__name__", "a handler"), function, *args,
-            # A handler of the log that prints would hear itself for ever.
+            # A log handler that prints must not print to the log: it would call itself for ever.
             prints_to_item=not (args and isinstance(args[-1], str)),
             then=functools.partial(self._project_call_ended, size))
 
@@ -258,10 +259,10 @@ class ItemScope:
         return self._project_calls > 0
 
     async def handlers_returned(self) -> None:
-        """Wait for the handlers of the project that have been called."""
+        """Wait until the project's handlers called so far have returned."""
         worker = self.item.worker
         if self._project_calls and worker is not None:
-            # The worker is done with them when it comes to this.
+            # Jobs run in order, so the handlers have returned when this one runs.
             await worker.run_for(self.item, "a handler", _nothing)
 
     # -- the end ---------------------------------------------------------------
@@ -269,11 +270,11 @@ class ItemScope:
         """End the item. Only the first call counts."""
         item = self.item
         if self.outcome is not None:
-            # What was on its way when the item was cancelled may still arrive.
+            # A call made before the item was cancelled may still arrive: no warning then.
             if self.outcome != "canceled":
                 item.log_output(
-                    f"Warning: {item.description()} ended twice: it is {self.outcome} "
-                    f"already, now it should be {outcome}. It counts once.")
+                    f"Warning: {item.description()} was already {self.outcome} when it was "
+                    f"reported {outcome}. It counts once.")
             return
         self.outcome = outcome
         if outcome == "canceled":
@@ -290,7 +291,7 @@ class ItemScope:
             self._finish()
 
     async def close(self) -> None:
-        """Let go of everything, then give the item its state. The outcome is known."""
+        """Release everything, then give the item its final state. The outcome must be set."""
         self.item.set_waiting(None)
         for task in self._spawned:
             task.cancel()
@@ -303,12 +304,12 @@ class ItemScope:
         self._finish()
 
     async def has_closed(self) -> None:
-        """Wait until the item that was started has its state."""
+        """Wait until a started item has its final state."""
         if self.closed is not None:
             await asyncio.shield(self.closed)
 
     def hurry(self, kill_after: float) -> None:
-        """End what is still being ended within ``kill_after`` seconds."""
+        """Shorten the time between TERM and KILL to ``kill_after`` seconds."""
         self.kill_after = kill_after
         if self.ending:
             for child in self.children:
@@ -332,12 +333,12 @@ class ItemScope:
             self.closed.set_result(None)
 
     def _tell_failed(self) -> None:
-        """A line for each task that the item was in, the innermost first."""
+        """Log a line for each task that the item was in, the innermost first."""
         entered = self.open_tasks()
-        # A container leaves it to the task inside, unless that has not been entered.
+        # A container does not log this: its inner task does, unless it was not entered.
         for task in [task for task in entered if not task.is_container] or entered[:1]:
             self.item.log_output(f"Failed {task.name} for {self.item.description()}")
 
 
 def _nothing() -> None:
-    """A job whose turn in the queue is all that matters."""
+    """An empty job: only its place in the queue matters."""

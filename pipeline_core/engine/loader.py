@@ -1,4 +1,4 @@
-"""From a pipeline.py to a pipeline that can run; the only place that runs such files."""
+"""Load a pipeline.py. Only this module executes such files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipeline_core.compat.project_imports import ImportSpace
-from pipeline_core.compat.python2 import PYTHON_2_ATTRIBUTES, PYTHON_2_NAMES, missed_attribute
+from pipeline_core.compat.python2 import (
+    PYTHON_2_ATTRIBUTES,
+    PYTHON_2_NAMES,
+    missing_python_2_attribute,
+)
 from pipeline_core.config import ConfigValue, collect_config_values
 from pipeline_core.engine.project_worker import ProjectWorker
 from pipeline_core.engine.quiet import warnings_ignored
@@ -22,7 +26,7 @@ from pipeline_core.engine.tracebacks import format_failure
 from pipeline_core.engine.worker_thread import original
 from pipeline_core.pipeline import Pipeline
 from pipeline_core.project import Project
-from pipeline_core.requirements.collect import gather, missed_module
+from pipeline_core.requirements.collect import gather, missing_module_name
 from pipeline_core.requirements.install_hints import PYTHON_2_MODULES, hint
 from pipeline_core.requirements.needs import Lookups, Needs, record_lookups
 
@@ -31,8 +35,8 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class LoadedPipeline:
-    """What a file left behind. ``config_values`` are in the order they were made; ``needs``
-    is what it needs of this machine."""
+    """The result of loading a file. ``config_values`` are in the order of their creation;
+    ``needs`` lists what the file needs on this machine."""
 
     path: str
     pipeline: Pipeline
@@ -43,16 +47,16 @@ class LoadedPipeline:
     needs: Needs = Needs()
 
     def close(self) -> None:
-        """Let its thread and its modules go; when no item of it is left."""
+        """Release its worker and its modules. Call this when none of its items is left."""
         self.worker.close()
         self.imports.close()
 
 
 class LoadError(Exception):
-    """A file could not be loaded: ``str()`` says why in a sentence.
+    """A file could not be loaded; ``str()`` is a sentence that says why.
 
-    ``traceback`` is the project's ('' when there is none), ``advice`` what to do
-    about it ('' when there is nothing to say), ``needs`` what is known of its needs.
+    ``traceback`` is the project's traceback ('' for none), ``advice`` says what to do ('' for
+    none), ``needs`` is what is known of the file's requirements.
     """
 
     def __init__(
@@ -75,9 +79,8 @@ async def load_pipeline(
 ) -> LoadedPipeline:
     """Execute the file in a new worker. Raises LoadError.
 
-    ``downloader`` and ``context_values`` are globals of the file. ``remembered``
-    holds values of settings by name. What the file prints goes to ``on_output``, on
-    the loop.
+    ``downloader`` and ``context_values`` become globals of the file. ``remembered`` maps names
+    of settings to saved values. What the file prints is passed to ``on_output``, on the loop.
     """
     loop = asyncio.get_running_loop()
     path = os.path.abspath(path)
@@ -104,7 +107,7 @@ async def load_pipeline(
 
 
 def _ignore(text: str) -> None:
-    """Nobody wants to see what the file prints."""
+    """Drop what the file prints."""
 
 
 def _execute(
@@ -121,7 +124,7 @@ def _execute(
         try:
             pipeline, project = _run(source, path, space, context)
         except BaseException as error:
-            # Also sys.exit(): what is not here is told in any case.
+            # sys.exit() too: missing requirements are reported in every case.
             needs = _gathered(path, space, lookups, None, error)
             space.close()
             if isinstance(error, LoadError):
@@ -144,16 +147,18 @@ def _gathered(
     try:
         return gather(path, space, lookups, pipeline, error)
     except Exception:
-        # Tasks may be of any strange kind; to tell of needs is no reason not to load them.
-        logger.exception("What %s needs could not be found out", path)
+        # A project's tasks may be of any kind. A file must load even if its requirements
+        # cannot be determined.
+        logger.exception("The requirements of %s could not be determined", path)
         return Needs()
 
 
 def _run(
     source: bytes, path: str, space: ImportSpace, context: dict[str, Any]
 ) -> tuple[Pipeline, Project]:
-    # From bytes: Python itself sees to BOM, coding line and line ends.
-    # Old files are full of them ('\\d' in plain strings), and nobody here can do anything about it.
+    # Compiled from bytes: Python itself handles the BOM, the coding line and line ends.
+    # Warnings are ignored: old files cause many ('\\d' in plain strings), and the volunteer
+    # cannot fix them.
     with warnings_ignored(SyntaxWarning, DeprecationWarning):
         code = compile(source, path, "exec", dont_inherit=True)
     namespace = space.namespace
@@ -173,12 +178,12 @@ def _contract_modules() -> dict[types.ModuleType, dict[str, Any]]:
     return {module: dict(vars(module)) for module in modules}
 
 
-#: The modules that files import, as they are before any file has changed them.
+#: The contents of the contract modules before any file has changed them.
 _PRISTINE = _contract_modules()
 
 
 def _restore_modules() -> None:
-    """Take back what a file has assigned in our modules: no other project may see it."""
+    """Undo what a file has assigned in the contract modules: other projects must not see it."""
     for module, names in _PRISTINE.items():
         for name, value in names.items():
             if vars(module).get(name) is not value:
@@ -189,7 +194,7 @@ def _wanted(path: str, namespace: dict[str, Any], name: str, kind: type) -> Any:
     if not isinstance(namespace.get(name), kind):
         raise LoadError(
             f"{path} does not define `{name}`, a {kind.__name__}.",
-            advice=f"Every pipeline file has to leave `{name} = {kind.__name__}(…)` behind.")
+            advice=f"Every pipeline file must set `{name} = {kind.__name__}(…)`.")
     return namespace[name]
 
 
@@ -204,7 +209,7 @@ def _explain(error: BaseException, path: str, needs: Needs) -> LoadError:
     text = format_failure(error)
     if isinstance(error, SyntaxError):
         if error.filename == path:
-            # No code of the project has run: all frames are ours, and say nothing.
+            # No project code has run: all frames belong to the toolkit and say nothing.
             text = "".join(traceback.format_exception_only(error))
         if _is_python_2(error):
             return LoadError(
@@ -222,18 +227,18 @@ def _explain(error: BaseException, path: str, needs: Needs) -> LoadError:
         return LoadError(
             f"{path} is written for Python 2: it uses {name}, which Python 3 does not have.",
             text, _TO_PYTHON_3, needs)
-    if attribute := missed_attribute(error):
+    if attribute := missing_python_2_attribute(error):
         return LoadError(
             f"{path} is written for Python 2: it uses {attribute}, which Python 3 does not have "
             f"(instead: {PYTHON_2_ATTRIBUTES[attribute]}).", text, _TO_PYTHON_3, needs)
-    if missed_module(error) or needs.missing:
+    if missing_module_name(error) or needs.missing:
         return _explain_missing(error, text, needs)
     if isinstance(error, SystemExit):
         return LoadError(f"{path} ended itself with sys.exit({error.code!r}).", text,
                          "What it printed before may say why.", needs)
     return LoadError(f"{path} could not be loaded: {_in_words(error)}", text,
                      "If it says that a program or module is missing, install that and try "
-                     "again. Else the project's author has to correct the file. "
+                     "again. Otherwise the project's author has to correct the file. "
                      f"{hint(str(error))}".strip(), needs)
 
 
@@ -241,11 +246,11 @@ _TO_PYTHON_3 = "The project's author has to bring it to Python 3."
 
 
 def _in_words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {str(error).strip() or 'it gives no reason'}"
+    return f"{type(error).__name__}: {str(error).strip() or 'no reason given'}"
 
 
 def _explain_missing(error: BaseException, text: str, needs: Needs) -> LoadError:
-    """What is missing comes first: who installs it need not look at the traceback."""
+    """Report what is missing first: whoever installs it does not need the traceback."""
     reason, advice = needs.reason, needs.advice
     if not isinstance(error, ModuleNotFoundError):
         said = error.code if isinstance(error, SystemExit) else error

@@ -1,4 +1,4 @@
-"""Which code is the project's own."""
+"""Tell project code from the toolkit's own code."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _OURS = frozenset({"pipeline_core", "warrior", "tornado", "asyncio", "functools"
 
 
 def is_project_code(function: Any) -> bool:
-    """Whether project code defined this function: told by where it was defined.
+    """Return whether project code defined this function, judged by its module.
 
-    Partials and bound methods are looked through; what is written in C is ours.
+    Partials and bound methods are unwrapped. Functions written in C are not project code.
     """
     while True:
         if isinstance(function, types.MethodType):

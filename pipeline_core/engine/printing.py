@@ -1,4 +1,4 @@
-"""Where ``print`` goes: what project code prints belongs to its item or its load."""
+"""Route ``print``: what project code prints goes to its item's log, or to its load's log."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any, TextIO
 
 Sink = Callable[[str], None]
 
-#: Where the running code's prints go; None means: the process's own streams.
+#: The destination of the running code's prints; None: the process's own streams.
 current_sink: contextvars.ContextVar[_Lines | None] = contextvars.ContextVar(
     "print_sink", default=None)
 
 
 class _Lines:
-    """Gathers the small writes that one ``print`` makes."""
+    """Buffers the small writes of one ``print`` until its line ends."""
 
     __slots__ = ("_parts", "_sink")
 
@@ -38,10 +38,10 @@ class _Lines:
 
 
 class PrintRouter(io.TextIOBase):
-    """Stands in for ``sys.stdout`` or ``sys.stderr``.
+    """Replaces ``sys.stdout`` or ``sys.stderr``.
 
-    Code that runs for an item (or a load) writes there; all other code reaches the
-    stream that was there before.
+    Output of code that runs for an item (or a load) goes to that item (or load); all other
+    output goes to the original stream.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
@@ -67,9 +67,9 @@ class PrintRouter(io.TextIOBase):
         return True
 
     def close(self) -> None:
-        """Stays open: the stream belongs to the process, not to who closes it."""
+        """Do nothing: the stream belongs to the process, so project code must not close it."""
 
-    # `buffer`, `encoding`, `fileno`, `isatty` … are the stream's own.
+    # `buffer`, `encoding`, `fileno`, `isatty` … are taken from the original stream.
     def __getattribute__(self, name: str) -> Any:
         if name in _STREAM_ATTRIBUTES:
             return getattr(object.__getattribute__(self, "stream"), name)
@@ -83,7 +83,7 @@ _STREAM_ATTRIBUTES = frozenset({"encoding", "errors", "fileno", "isatty", "newli
 
 
 def _route_streams() -> None:
-    # Looked at before each use: others (a test runner, a project) replace them too.
+    # Checked before each use: other code (a test runner, a project) replaces the streams too.
     if not isinstance(sys.stdout, PrintRouter):
         sys.stdout = PrintRouter(sys.stdout)
     if not isinstance(sys.stderr, PrintRouter):
@@ -92,7 +92,7 @@ def _route_streams() -> None:
 
 @contextlib.contextmanager
 def prints_to(sink: Sink) -> Iterator[None]:
-    """Send what is printed inside, in this context, to ``sink``."""
+    """Send what is printed inside the block, in this context, to ``sink``."""
     _route_streams()
     lines = _Lines(sink)
     token = current_sink.set(lines)

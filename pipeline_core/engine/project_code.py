@@ -1,4 +1,4 @@
-"""For which item the running code works, and which values ask the project's code."""
+"""Which item the running code works for, and which values call project code."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: The item for which the running code works; a callback remembers it by this.
+#: The item that the running code works for. Scheduled callbacks inherit it.
 current_item: contextvars.ContextVar[Item | None] = contextvars.ContextVar(
     "current_item", default=None)
 
-#: Types of values that realize to themselves.
+#: Types of values that are realized unchanged.
 PLAIN_TYPES = frozenset({str, bytes, int, float, bool, type(None), Event})
 
 
 def is_project_value(*values: Any) -> bool:
-    """Whether a class that the project defined takes part in realizing one of these."""
+    """Return whether realizing one of these values calls a class that the project defined."""
     rest = list(values)
     while rest:
         value = rest.pop()
@@ -44,7 +44,7 @@ def is_project_value(*values: Any) -> bool:
 
 
 def report_failure(item: Item | None, label: str, failure: BaseException) -> None:
-    """Fail the item that the failing code worked for; without one, tell the log."""
+    """Fail the item that the failing code worked for. Without an item, log the error."""
     if item is not None:
         item.crash(failure)
     else:

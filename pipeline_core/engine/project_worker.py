@@ -1,8 +1,8 @@
-"""The thread in which one loaded pipeline's own code runs.
+"""The worker: the thread that runs the project code of one loaded pipeline.
 
-The rule: code that a project's file defines runs in that project's worker; code of ours runs
-on the loop. A worker does one thing at a time, first come, first served, so a project's code
-never runs twice at once, and may block for minutes.
+Code that a project's file defines runs in that project's worker; the toolkit's own code runs
+on the loop. A worker runs one job at a time, in the order they arrive. So project code never
+runs twice at once, and may block for minutes.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
 
 _CLONE_FS = 0x200
 
-#: Where a thread cannot have a working directory of its own, one project's code at
-#: a time has the process's.
+#: Where a thread cannot have its own working directory, the workers take turns with the
+#: directory of the process.
 _shared_directory = threading.Lock()
 
 _this_thread = threading.local()
 
 
 def this_worker() -> ProjectWorker | None:
-    """The worker whose thread this is; None elsewhere."""
+    """Return the worker that runs on this thread; None on any other thread."""
     return getattr(_this_thread, "worker", None)
 
 
 @dataclasses.dataclass(frozen=True)
 class Busy:
-    """What a worker does now: for which item, under what name, since when (monotonic)."""
+    """What a worker does now: for which item, its label, and since when (monotonic)."""
 
     item: Item | None
     label: str
@@ -51,10 +51,11 @@ class Busy:
 
 
 class ProjectWorker(WorkerThread):
-    """The thread of one loaded pipeline, with the project's folder as its own.
+    """The thread of one loaded pipeline; its working directory is the project's folder.
 
-    ``own_directory=False`` does as if the system refused that (as Docker's default seccomp
-    profile does, and macOS): then one lock over all workers, and chdir on entry.
+    ``own_directory=False`` behaves as if the system refused a directory per thread (macOS and
+    Docker's default seccomp profile do). Then all workers share one lock, and each job starts
+    with a chdir.
     """
 
     def __init__(
@@ -84,11 +85,12 @@ class ProjectWorker(WorkerThread):
         cwd: str | None = None,
         sink: Sink | None = None,
     ) -> asyncio.Future[Any]:
-        """Run ``function(*args)`` for ``item``: await what it returns or raises.
+        """Run ``function(*args)`` for ``item``; the future gets its result or error.
 
-        What it prints goes to the item's log; without an item to ``sink``, or nowhere special.
-        NotAnException stands for a SystemExit: a project must not end the process. When the
-        future is cancelled before the function has begun, it does not begin.
+        What the function prints goes to ``sink`` if given, else to the item's log, else to the
+        process's standard output. A SystemExit arrives as NotAnException, because a project
+        must not end the process. If the future is cancelled before the function starts, the
+        function does not run.
         """
         ready: asyncio.Future[Any] = self.loop.create_future()
         self._put((item, label, function, args, functools.partial(settle, ready), cwd,
@@ -104,8 +106,8 @@ class ProjectWorker(WorkerThread):
         then: Then | None = None,
         prints_to_item: bool = True,
     ) -> None:
-        """Run ``function(*args)`` for ``item`` without waiting for it, then
-        ``then(result, error)`` on the loop. Without ``then`` an error fails the item."""
+        """Run ``function(*args)`` for ``item`` without waiting, then call
+        ``then(result, error)`` on the loop. Without ``then``, an error fails the item."""
         if then is None:
             then = functools.partial(_report, item, label)
         sink = _log_of(item) if prints_to_item else None
@@ -119,21 +121,21 @@ class ProjectWorker(WorkerThread):
         super().close()
 
     # -- on the thread -------------------------------------------------------
-    def does(self, item: Item, label: str) -> None:
-        """Note that the running job has come to another part of its work."""
+    def set_busy(self, item: Item, label: str) -> None:
+        """Record which part of its work the running job has reached."""
         self.busy = Busy(item, label, time.monotonic())
 
     def _main(self) -> None:
         _this_thread.worker = self
         self._has_own_directory = self._want_own_directory and _unshare_directory()
-        worker_loop = WorkerLoop(self)  # type: ignore[abstract]  # as much of it as is meant
+        worker_loop = WorkerLoop(self)  # type: ignore[abstract]  # only a part is implemented
         if self._has_own_directory:
             os.chdir(self.directory)
         while True:
             job = self._jobs.get()
             if job is None:
                 return
-            # Project code that called asyncio.run() has removed it.
+            # Set before each job: project code that calls asyncio.run() removes the loop.
             asyncio.set_event_loop(worker_loop)
             if self._has_own_directory:
                 self._run(job)
@@ -156,7 +158,7 @@ class ProjectWorker(WorkerThread):
                 with prints_to(sink):
                     result = function(*args)
         except BaseException as error:
-            # SystemExit as well: sys.exit() in a project's code is an error of it.
+            # SystemExit as well: sys.exit() in project code is an error of the project.
             failure = error
         finally:
             current_item.reset(token)
@@ -174,7 +176,7 @@ def _report(item: Item | None, label: str, result: Any, failure: BaseException |
 
 
 def _unshare_directory() -> bool:
-    """Give this thread a working directory of its own; False where that is refused."""
+    """Give this thread its own working directory. Return False where that is refused."""
     if not sys.platform.startswith("linux"):
         return False
     try:

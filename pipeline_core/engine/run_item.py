@@ -1,4 +1,4 @@
-"""The way of one item through its pipeline, from top to bottom."""
+"""The coroutine that takes one item through its pipeline."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 async def run_item(item: Item, position: int = 0) -> None:
-    """Take an item through its pipeline, from the task at ``position`` on, to its end."""
+    """Take an item through its pipeline, from the task at ``position`` to the end."""
     scope = item.scope
     try:
         scope.begin()
@@ -33,7 +33,7 @@ async def run_item(item: Item, position: int = 0) -> None:
 
 
 async def _run_tasks(item: Item, position: int) -> bool:
-    """Whether the item has completed all tasks from this one on."""
+    """Take the item through the tasks from ``position`` on. Return whether it completed all."""
     scope, pipeline = item.scope, item.pipeline
     tasks, sealer = pipeline.tasks, pipeline.sealer
     if position == 0:

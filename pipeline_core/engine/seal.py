@@ -1,4 +1,4 @@
-"""What the way of an item knows of sealing; :mod:`pipeline_core.recovery.sealer` does it."""
+"""The engine's interface to sealing; :mod:`pipeline_core.recovery.sealer` implements it."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass
 class Seal:
-    """An item's record, and the number that its position has in the item's own pipeline."""
+    """An item's journal record, and the sealed position as counted in the item's pipeline."""
 
     sealed: Sealed
     position: int
 
     def next_after(self, position: int) -> int:
-        """The position behind this one, as the journal counts."""
+        """Return the position after this one, as the journal counts positions."""
         return self.sealed.position + position - self.position + 1
 
 
 class Sealer(Protocol):
-    """Seals the items of one loaded pipeline, and notes how far they are. All on the loop."""
+    """Seals the items of one loaded pipeline and records their progress. For the loop only."""
 
     def wants(self, position: int, item: Item) -> bool:
-        """Whether the item is to be sealed before the task at this position."""
+        """Return whether the item must be sealed before the task at this position."""
 
     async def seal_before(self, position: int, item: Item) -> None:
-        """Seal the item: from here on a crash loses nothing of it."""
+        """Seal the item. From then on, a crash loses nothing of it."""
 
     async def seal_at_start(self, upload: Task, item: Item) -> None:
-        """Seal the item, where an upload starts that could not be seen beforehand."""
+        """Seal the item when an upload starts that could not be foreseen."""
 
     async def left(self, position: int, item: Item) -> None:
-        """Note that the item has left a task behind its seal."""
+        """Record that a sealed item has left a task."""
 
     async def missing_file(self, item: Item) -> str:
-        """A file that was there at the seal and is not there now; '' when all are."""
+        """Return a sealed file that is missing now; '' when all are there."""
 
     def ended(self, item: Item) -> bool:
-        """The item has ended: whether its folder is kept for a next try."""
+        """Handle the end of the item. Return whether its folder is kept for another try."""
 
     def clear(self, item: Item) -> None:
         """Remove the folder of an item that is done. Blocks; raises OSError."""
 
     def gone(self, item: Item) -> None:
-        """The item is over, and its folder has been removed (or stays, as was wished)."""
+        """Forget an item that is done, and whose folder was removed (or kept on request)."""

@@ -1,5 +1,7 @@
-"""Steps of a project that follow one another stay in its worker: nothing of ours has to happen
-between them but to tell everybody, and the loop does that meanwhile."""
+"""Run consecutive steps of a project in one job of its worker.
+
+Between such steps the toolkit only reports progress, and the loop can do that meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ from pipeline_core.task import SimpleTask
 if TYPE_CHECKING:
     from pipeline_core.item import Item
 
-#: What a project may override, so that something else happens between two steps.
+#: Methods and events by which a project can make something happen between two steps.
 _METHODS = (
     "process", "enqueue", "start_item", "complete_item", "fail_item", "_begin", "_leave")
 _EVENTS = ("on_start_item", "on_complete_item", "on_finish_item")
@@ -27,8 +29,8 @@ _ITEM_EVENTS = ("on_output", "on_task_status", "on_property", "on_waiting")
 
 
 def plain_steps(item: Item, position: int) -> list[SimpleTask]:
-    """The tasks from this one on that are only a project's ``process``, and that nothing of the
-    project watches."""
+    """Return the tasks from ``position`` on that can run in one job: the project defines only
+    their ``process``, and handles none of their events."""
     steps: list[SimpleTask] = []
     if item.worker is None or item.seal is not None:
         return steps
@@ -64,9 +66,9 @@ def _is_plain_class(kind: type) -> bool:
 
 
 async def run_steps(item: Item, position: int, steps: list[SimpleTask]) -> bool:
-    """Bring the item through these steps in its worker; whether it has completed all of them.
+    """Take the item through these steps in its worker. Return whether it has completed all.
 
-    ``scope.position`` is that of the last step that it has entered.
+    Afterwards ``scope.position`` is the position of the last step that the item has entered.
     """
     worker = item.worker
     assert worker is not None
@@ -95,8 +97,8 @@ def _enter(item: Item, position: int, step: SimpleTask) -> None:
     step.start_item(item)
 
 
-def _go_on(item: Item, position: int, left: SimpleTask, entered: SimpleTask) -> None:
-    """On the loop: the worker has come to the next step."""
+def _next_step(item: Item, position: int, left: SimpleTask, entered: SimpleTask) -> None:
+    """On the loop: record that the worker has reached the next step."""
     if not item.scope.ending:
         left.complete_item(item)
         _enter(item, position, entered)
@@ -105,7 +107,7 @@ def _go_on(item: Item, position: int, left: SimpleTask, entered: SimpleTask) -> 
 def _process_all(
     worker: ProjectWorker, item: Item, position: int, steps: list[SimpleTask]
 ) -> tuple[SimpleTask, BaseException | None]:
-    """In the worker: the last step that was entered, and the error that it raised."""
+    """In the worker: run the steps. Return the last step entered, and the error it raised."""
     for number, step in enumerate(steps):
         if number:
             if not (_is_plain(step) and _are_quiet(item, _ITEM_EVENTS)):
@@ -113,19 +115,20 @@ def _process_all(
                 return steps[number - 1], None
             worker.post(carry_out, item, _go_on,
                         (item, position + number, steps[number - 1], step), {})
-            worker.does(item, step.name)
+            worker.set_busy(item, step.name)
         asked_for = item.scope.asked_for
         try:
             os.chdir(step.cwd)
             step.process(item)
         except BaseException as error:
-            # SystemExit as well: sys.exit() in a project's code is an error of it.
+            # SystemExit as well: sys.exit() in project code is an error of the project.
             return step, error
         finally:
             lines = current_sink.get()
             if lines is not None:
                 lines.flush()
         if item.scope.ending or item.scope.asked_for != asked_for:
-            # It has left the step itself, or begun something: the loop sees to that first.
+            # The step has completed or failed the item itself, or has called the toolkit for
+            # something else; the loop has to handle that before the next step.
             return step, None
     return steps[-1], None

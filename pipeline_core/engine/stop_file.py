@@ -1,4 +1,4 @@
-"""A file that stops a runner when it is touched."""
+"""The stop file: touching it stops a runner."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pipeline_core.engine.worker_thread import this_loop
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks at the file.
+#: Seconds between two checks of the file.
 INTERVAL = 2.0
 
 
 class StopFile:
-    """Calls ``touched()`` each time that the file gets another time; one that is there at
-    the start does not count."""
+    """Calls ``touched()`` each time the file's modification time changes. A file that exists
+    at the start does not stop anything."""
 
     def __init__(self, path: str, touched: Callable[[], object]) -> None:
         self.path = os.path.abspath(path)
@@ -27,7 +27,7 @@ class StopFile:
         self._timer: asyncio.TimerHandle | None = None
 
     def watch(self) -> None:
-        """Begin to look, on the loop of this thread."""
+        """Start watching, on the loop of this thread."""
         self._loop = this_loop()
         self._mtime = self._look()
         self._later()

@@ -1,7 +1,7 @@
-r"""Text of strangers on a terminal: it only shows, and commands nothing.
+r"""Make untrusted text safe to print on a terminal.
 
-Names of items, titles and messages of servers are kept and sent as they are; only where a
-terminal shows them do these functions write ``\x1b`` for what would be the beginning of a command.
+Item names, titles and server messages are stored and sent unchanged. These functions escape
+control characters (``\x1b`` for the start of an escape sequence) only where text is printed.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-#: Control characters of both kinds, and what turns the direction of text around; not tab and
-#: newline, by which text of several lines is laid out.
+#: C0 and C1 control characters, and the characters that change the direction of text. Tab and
+#: newline are not among them: they lay out text of several lines.
 _COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -20,20 +20,20 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def shown(text: str, instead: str | Callable[[re.Match[str]], str] = _escape) -> str:
-    """The text, its lines and tabs as they are, without anything that commands a terminal."""
+    """Return the text with its control characters escaped; lines and tabs stay."""
     return _COMMANDS.sub(instead, text)
 
 
 def shown_name(name: str) -> str:
-    """The name of an item in one line; several that NUL joins stand behind commas."""
+    """Return an item's name on one line; names joined by NUL are separated by commas."""
     text = shown(name.replace("\0", ", "))
     return text.replace("\n", "\\n").replace("\t", "\\t")
 
 
 def shown_output(text: str, name: str) -> str:
-    """What an item called ``name`` says, with its name as :func:`shown_name` has it.
+    """Return the output of the item ``name``, with the name as :func:`shown_name` shows it.
 
-    Everything else stays: programs and projects may colour their output and move in it.
+    All other output is unchanged: programs and projects may use colours and move the cursor.
     """
     if name not in text or (told := shown_name(name)) == name:
         return text

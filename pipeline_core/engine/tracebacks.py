@@ -1,4 +1,4 @@
-"""Tracebacks as a project's author wants to read them."""
+"""Tracebacks shortened to the frames that a project's author can use."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ import tornado
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-#: By these the toolkit calls the project's code; they say nothing about its error.
+#: The modules through which the toolkit calls project code; their frames say nothing about its
+#: errors.
 _OURS = frozenset(os.path.join(_PACKAGE, name) for name in (
     "engine/project_worker.py", "engine/loader.py", "compat/project_imports.py",
     "engine/worker_thread.py", "task.py", "engine/base_task.py", "engine/item_scope.py",
     "tracker.py"))
 
-#: Where the frames lie that come before the project's: ours, Tornado's, Python's.
+#: The folders of the frames that come before the project's: the toolkit, Tornado, Python.
 _BEFORE = tuple(os.path.join(folder, "") for folder in (
     _PACKAGE, os.path.join(os.path.dirname(_PACKAGE), "warrior"),
     os.path.dirname(os.path.abspath(tornado.__file__)),
     sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")))
-#: In an installed program the projects that come with it lie here.
+#: The folder of the shipped projects in an installed program.
 _SHIPPED = os.path.join(os.path.dirname(_PACKAGE), "warrior", "share", "")
 
 
 def format_failure(error: BaseException) -> str:
-    """The traceback from the first frame of the project on; what the error says is the last line.
+    """Return the traceback, starting at the project's first frame; the last line is the error.
 
-    Of an error that no code of the project has led to all frames are there.
+    When project code has no part in the error, all frames are included.
     """
     report = traceback.TracebackException.from_exception(error)
     one: traceback.TracebackException | None = report

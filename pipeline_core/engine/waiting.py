@@ -1,4 +1,4 @@
-"""Why an item waits: a value that can be shown, not only a line in a log."""
+"""Why an item waits, as a value that the console can show."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import enum
 
 
 class Fault(enum.Enum):
-    """Whose turn it is to change something."""
+    """Who has to act so that the wait ends."""
 
     TRACKER = "the tracker"
     TARGET = "the upload target"
@@ -23,7 +23,7 @@ class Waiting:
     """One reason to wait.
 
     ``reason`` is a sentence for people. ``next_try`` is a time of
-    ``time.monotonic()``, or None where no clock decides (a queue). ``code`` is a
+    ``time.monotonic()``, or None when the wait has no set time (a queue). ``code`` is a
     stable word for programs: ``starting``, ``asking``, ``no-items``, ``rate-limit``,
     ``outdated``, ``blocked``, ``tracker-trouble``, ``retry``, ``upload``, ``queue``,
     ``resources``, ``hq``.
@@ -35,5 +35,5 @@ class Waiting:
     code: str
 
 
-#: What a new item waits for until its first task begins, or asks for something to do.
+#: The state of a new item until its first task starts or asks the tracker for work.
 STARTING = Waiting("Starting the next item.", Fault.NOBODY, None, "starting")

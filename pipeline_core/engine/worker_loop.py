@@ -1,8 +1,8 @@
 """The event loop as project code sees it from its worker.
 
-There ``IOLoop.instance()`` answers with a stand-in: what is scheduled with it is
-carried over to the shared loop (whose own methods may only be called on its
-thread), and when its time has come runs in the worker again, for the same item.
+In a worker, ``IOLoop.instance()`` returns a stand-in. A callback scheduled with it is passed to
+the shared loop, whose own methods may only be called on the loop's thread. When the callback is
+due, it runs in the worker again, for the same item.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Scheduled:
-    """One scheduled call; ``cancel()`` works from every thread."""
+    """One scheduled call; ``cancel()`` works from any thread."""
 
     def __init__(
         self, worker: ProjectWorker, callback: Callable[..., Any], args: tuple[Any, ...]
@@ -38,7 +38,7 @@ class Scheduled:
         self._timer: asyncio.Handle | None = None
 
     def start(self, delay: float) -> None:
-        """On the loop."""
+        """On the loop: start the timer."""
         if self._cancelled:
             return
         loop = self._worker.loop
@@ -49,7 +49,7 @@ class Scheduled:
         self._worker.post(self.start, 0)
 
     def run(self) -> None:
-        """On the loop: its time has come."""
+        """On the loop: the call is due."""
         if not self._cancelled:
             self._worker.call_for(self._item, "a scheduled callback", self._call)
 
@@ -61,7 +61,7 @@ class Scheduled:
             return
         frame = result.cr_frame
         if frame is not None and str(frame.f_globals.get("__name__")).startswith("tornado."):
-            # Tornado's PeriodicCallback wraps the project's function in one of these.
+            # Tornado's PeriodicCallback wraps the project's function in such a coroutine.
             asyncio.run(result)
         else:
             self._worker.post(run_coroutine, self._worker, self._item, result)
@@ -81,7 +81,7 @@ class Scheduled:
 def run_coroutine(
     worker: ProjectWorker, item: Item | None, coroutine: Coroutine[Any, Any, Any]
 ) -> None:
-    """Run project code of the new kind (``async def``) on the loop, for an item."""
+    """Run an ``async def`` of project code on the loop, for an item."""
     token = current_item.set(item)
     try:
         task = worker.loop.create_task(contained(coroutine))
@@ -176,20 +176,20 @@ class WorkerLoop(asyncio.AbstractEventLoop):
         return self._worker.closed or self._worker.loop.is_closed()
 
     def stop(self) -> None:
-        raise RuntimeError("A project must not stop the loop: it is shared with others.")
+        raise RuntimeError("A project must not stop the loop: other projects share it.")
 
     def run_forever(self) -> None:
-        raise RuntimeError("The loop runs already; schedule callbacks with it instead.")
+        raise RuntimeError("The loop is already running; schedule callbacks with it instead.")
 
     def run_until_complete(self, future: Any) -> Any:
-        raise RuntimeError("The loop runs already; use asyncio.run() for a loop of your own.")
+        raise RuntimeError("The loop is already running; use asyncio.run() for your own loop.")
 
     def close(self) -> None:
-        raise RuntimeError("A project must not close the loop: it is shared with others.")
+        raise RuntimeError("A project must not close the loop: other projects share it.")
 
 
 class _Watch:
-    """A file descriptor whose handler runs in the worker; silent while it runs."""
+    """A file descriptor whose handler runs in the worker; it is not watched meanwhile."""
 
     def __init__(
         self, worker: ProjectWorker, fd: int, callback: Callable[[], Any], *, write: bool
@@ -223,20 +223,20 @@ class _Watch:
 
 
 class WorkerIOLoop(BaseAsyncIOLoop):
-    """What ``IOLoop.instance()`` is in a worker."""
+    """What ``IOLoop.instance()`` returns in a worker."""
 
     def _run_callback(self, callback: Callable[[], Any]) -> Any:
-        # Tornado only logs an error here; the worker has to see it, to fail the item.
+        # Tornado would only log an error here; the worker must see it to fail the item.
         return callback()
 
     def add_callback(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         self.asyncio_loop.call_soon(functools.partial(callback, *args, **kwargs))
 
     def add_future(self, future: Any, callback: Callable[..., Any]) -> None:
-        # The future may be done on any thread; the callback is for this item.
+        # The future may be completed on any thread; the callback belongs to this item.
         scheduled = Scheduled(self.asyncio_loop.worker, callback, (future,))  # type: ignore[attr-defined]
         future.add_done_callback(lambda _: scheduled.start_soon())
 
     def _make_current(self) -> None:
-        """It is current in its worker, and nowhere else."""
+        """Do nothing: this loop is current in its worker only."""
 

@@ -1,7 +1,7 @@
-"""A thread that runs one job after the other, and the way back to the loop.
+"""A thread that runs jobs one after another, and posts calls back to the loop.
 
-Everything of ours runs on the loop. What has to run elsewhere (a project's own code, work on
-slow disks) is a job of a worker thread; ``await thread.run(function, ...)`` waits for it.
+The toolkit's own code runs on the loop. Work that could block it (project code, slow disks)
+becomes a job of such a thread; ``await thread.run(function, ...)`` waits for the job.
 """
 
 from __future__ import annotations
@@ -21,11 +21,10 @@ from pipeline_core.engine.quiet import warnings_ignored
 
 logger = logging.getLogger(__name__)
 
-#: Posted calls that run in one turn of the loop; others get their turn in between.
+#: The most posted calls that run in one turn of the loop, so that other callbacks get a turn.
 POSTS_A_TURN = 256
 
-#: Characters or bytes that threads may have posted before the loop has taken them; whoever posts
-#: more has to wait.
+#: The most characters or bytes that may wait for the loop. Callers that post more wait.
 MOST_POSTED = 4 << 20
 
 T = TypeVar("T")
@@ -33,8 +32,8 @@ Then = Callable[[Any, "BaseException | None"], None]
 
 
 class NotAnException(Exception):
-    """Stands for a SystemExit or the like, which must not reach the loop; ``error`` is the
-    original."""
+    """Wraps an error that is not an Exception (SystemExit), which must not reach the loop;
+    ``error`` is the original."""
 
     def __init__(self, error: BaseException) -> None:
         super().__init__(repr(error))
@@ -42,26 +41,26 @@ class NotAnException(Exception):
 
 
 def original(error: BaseException) -> BaseException:
-    """The error itself, where NotAnException stands for it."""
+    """Return the wrapped error of a NotAnException, else the error itself."""
     return error.error if isinstance(error, NotAnException) else error
 
 
 def this_loop() -> asyncio.AbstractEventLoop:
-    """The loop of this thread: the one that runs, else the one that Tornado will run."""
+    """Return the loop of this thread: the running one, else the one that Tornado will run."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
         pass
     from tornado.ioloop import IOLoop
 
-    # Some Pythons warn where the loop is made now; that is what is meant here.
+    # Some Python versions warn when this creates the loop; creating it is intended here.
     with warnings_ignored(DeprecationWarning):
         loop: asyncio.AbstractEventLoop = IOLoop.current().asyncio_loop  # type: ignore[attr-defined]
     return loop
 
 
 def settle(ready: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
-    """Give a future its result or its error, unless nobody waits for it any more."""
+    """Give a future its result or its error, unless it is done (cancelled) already."""
     if ready.done():
         return
     if error is None:
@@ -73,7 +72,7 @@ def settle(ready: asyncio.Future[Any], result: Any, error: BaseException | None)
 
 
 class WorkerThread:
-    """One daemon thread with a queue of jobs; made on the thread of the loop.
+    """One daemon thread with a queue of jobs. Create it on the thread of the loop.
 
     The thread starts with the first job. It is never joined: code that does not return must
     not keep the process from ending.
@@ -89,7 +88,7 @@ class WorkerThread:
         self._woken = False
         self._room = threading.Condition()
         self._posted = 0
-        # What is posted must not run with the context variables of who posted it.
+        # Posted calls must not run with the context variables of their caller.
         self._context = contextvars.Context()
         self._thread: threading.Thread | None = None
 
@@ -101,7 +100,7 @@ class WorkerThread:
         return ready
 
     def call(self, function: Callable[..., Any], *args: Any, then: Then | None = None) -> None:
-        """Run ``function(*args)`` on the thread, then ``then(result, error)`` on the loop."""
+        """Run ``function(*args)`` on the thread, then call ``then(result, error)`` on the loop."""
         self._put((function, args, then))
 
     def _put(self, job: tuple[Any, ...]) -> None:
@@ -111,13 +110,13 @@ class WorkerThread:
         self._jobs.put(job)
 
     def close(self) -> None:
-        """Let the thread end after the jobs that it has; returns at once."""
+        """Let the thread end after its queued jobs. Returns at once."""
         if self._thread is not None:
             self._jobs.put(None)
 
     @property
     def alive(self) -> bool:
-        """Whether the thread runs (it has begun and not ended)."""
+        """Whether the thread has started and not ended."""
         return self._thread is not None and self._thread.is_alive()
 
     def on_loop(self) -> bool:
@@ -126,24 +125,24 @@ class WorkerThread:
 
     # -- from any thread -----------------------------------------------------
     def post(self, function: Callable[..., Any], *args: Any, size: int = 0) -> None:
-        """Run ``function(*args)`` on the loop, after all that was posted before.
+        """Run ``function(*args)`` on the loop, after all calls posted before.
 
-        ``size`` is that of the text in it. Where the loop has not kept up with what was posted,
-        this waits until it has.
+        ``size`` is the length of the text in ``args``. When more than MOST_POSTED waits for the
+        loop, this blocks until the loop has caught up.
         """
         if size:
             self._wait_for_room(size)
         self._posts.append((size, function, args))
-        # The loop clears the flag before it looks: a post can be late, never lost.
+        # The loop clears the flag before it looks at the queue, so no post is ever missed.
         if not self._woken:
             self._woken = True
-            # A loop that has been closed has nobody left to tell.
+            # A closed loop runs no more calls.
             with contextlib.suppress(RuntimeError):
                 self.loop.call_soon_threadsafe(self._deliver, context=self._context)
 
     def _wait_for_room(self, size: int) -> None:
         with self._room:
-            # Looked at from time to time: a loop that is closed takes nothing any more.
+            # The timeout is for a loop that is closed meanwhile: it takes no more calls.
             while self._posted > MOST_POSTED and not self.on_loop() and not self.loop.is_closed():
                 self._room.wait(0.5)
             self._posted += size

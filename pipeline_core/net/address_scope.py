@@ -1,9 +1,9 @@
-"""How near to this machine an address lies, so that a redirect leads to nothing nearer.
+"""How near to this machine an address is, so that a redirect never leads nearer.
 
-Whoever answers us may send us on. What listens on this machine or beside it often asks for
-no password, because it trusts whoever can reach it; a stranger must not reach it through
-us. What counts is the address that is connected to, after the name has been looked up:
-``127.1``, ``2130706433`` and any name in the DNS can mean this machine.
+A server may redirect our requests. Services on this machine or its network often ask for no
+password, because they trust whoever can reach them; a remote server must not reach them through
+us. The check applies to the address that is connected to, after the name has been resolved:
+``127.1``, ``2130706433`` and any DNS name can mean this machine.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tornado.netutil import Resolver
 
 
 class AddressScope(enum.IntEnum):
-    """From far to near."""
+    """Network scopes, from far to near."""
 
     PUBLIC = 0
     PRIVATE = 1
@@ -34,11 +34,11 @@ _WORDS = {
 
 
 class ScopeRefused(ValueError):
-    """A name leads only to addresses that may not be connected to; ``str()`` says which."""
+    """A name has only addresses that may not be connected to; ``str()`` says which."""
 
 
 def nearness_of(address: str) -> AddressScope:
-    """How near the IP address is; one that cannot be read counts as this machine."""
+    """Return the scope of an IP address. An invalid address counts as this machine."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
@@ -52,14 +52,14 @@ def nearness_of(address: str) -> AddressScope:
     return AddressScope.PUBLIC if found.is_global else AddressScope.PRIVATE
 
 
-#: An IPv6 address in brackets, or a name or an IPv4 address; then perhaps a port.
+#: An IPv6 address in brackets, a name or an IPv4 address; then an optional port.
 _ONE_HOST = re.compile(r"(?:\[([^\[\]]+)\]|[^\[\]{}\\%@:/?#\s]+)(?::[0-9]*)?")
 
 
 def names_one_host(netloc: str) -> bool:
-    """Whether every program reads the same single host and port in this part of a URL.
+    """Return whether every program reads the same single host and port from this part of a URL.
 
-    curl makes a list of hosts out of brackets and braces, and programs disagree about
+    curl expands brackets and braces to a list of hosts, and programs disagree about
     backslashes, percent signs and a second ``@``.
     """
     user, _, host = netloc.rpartition("@")
@@ -73,19 +73,20 @@ def names_one_host(netloc: str) -> bool:
 
 
 def may_lead(source: AddressScope, target: AddressScope) -> bool:
-    """Whether who lies at ``source`` may send us on to ``target``.
+    """Return whether a server in scope ``source`` may redirect us to scope ``target``.
 
-    Never nearer; and to link-local addresses only from there.
+    A redirect may never lead nearer. Only a link-local server may redirect to link-local
+    addresses.
     """
     return target == source or (target < source and target != AddressScope.LINK)
 
 
 class ScopedResolver(Resolver):
-    """Looks names up, and leaves out the addresses that ``source`` may not lead to.
+    """Resolves names, and leaves out the addresses that ``source`` may not redirect to.
 
         ScopedResolver(resolver, AddressScope.PUBLIC)
 
-    Raises ScopeRefused when none is left. The other resolver is not closed with this one.
+    Raises ScopeRefused when no address is left. Closing this does not close ``resolver``.
     """
 
     def initialize(self, resolver: Resolver, source: AddressScope) -> None:

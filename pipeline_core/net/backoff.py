@@ -1,4 +1,4 @@
-"""Growing, jittered delays, and the server's own wish (Retry-After)."""
+"""Growing delays with jitter, and the Retry-After header."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import random
 import re
 import time
 
-#: A server may ask for this many seconds of silence at most.
+#: The most seconds of a Retry-After that are honoured.
 LONGEST_RETRY_AFTER = 3600.0
 
 
 class Backoff:
-    """The delays of one item at one step; it starts at ``initial`` seconds.
+    """The retry delays of one item in one task; the first is ``initial`` seconds.
 
-    Each delay grows by ``increment`` seconds and then by ``factor``, up to
-    ``maximum``. What :meth:`next_delay` returns is up to a fifth longer, so that
-    a thousand volunteers do not come back in the same second.
+    :meth:`grow` adds ``increment`` seconds, then multiplies by ``factor``, up to ``maximum``.
+    :meth:`next_delay` adds a jitter of up to a fifth, so that a thousand volunteers do not
+    retry in the same second.
     """
 
     def __init__(
@@ -34,9 +34,9 @@ class Backoff:
     def next_delay(
         self, at_least: float | None = None, at_most: float = LONGEST_RETRY_AFTER
     ) -> float:
-        """Seconds to wait now, jittered; never fewer than ``at_least``.
+        """Return the seconds to wait now, with jitter; never fewer than ``at_least``.
 
-        What ``at_least`` makes of it ends at ``at_most``.
+        The jitter on ``at_least`` is cut at ``at_most``.
         """
         self.tries += 1
         delay = self.delay * random.uniform(1.0, 1.2)
@@ -46,23 +46,23 @@ class Backoff:
         return delay
 
     def grow(self, maximum: float | None = None) -> None:
-        """Make the next delay longer; one that is above the maximum stays as it is."""
+        """Make the next delay longer. A delay above the maximum stays unchanged."""
         limit = self.maximum if maximum is None else maximum
         if self.delay < limit:
             self.delay = min(limit, (self.delay + self.increment) * self.factor)
 
     def reset(self) -> None:
-        """Begin again, as after a success."""
+        """Return to the first delay, as after a success."""
         self.delay = self.initial
         self.tries = 0
         self.started = time.monotonic()
 
 
 def parse_retry_after(text: str | None, now: datetime.datetime | None = None) -> float | None:
-    """The seconds that a ``Retry-After`` header asks for; None when it says nothing.
+    """Return the seconds that a ``Retry-After`` header asks for; None when it is empty or invalid.
 
-    The header holds seconds or an HTTP date (RFC 9110, 10.2.3). An hour is the
-    most that is believed; a date that has passed means at once (0.0).
+    The header holds seconds or an HTTP date (RFC 9110, 10.2.3). The result is at most an hour;
+    a date in the past gives 0.0 (at once).
     """
     if not text or not text.strip():
         return None

@@ -1,8 +1,8 @@
 """One try of an upload with curl: which redirects it follows, and to which addresses.
 
-The arguments of curl are part of the contract with pipeline files, so everything else stands
-in a ``.curlrc`` that is written for each run. curl follows no redirect itself. It leaves the head
-of the answer in a file; the redirect is checked as those of our own requests are
+The arguments of curl are part of the contract with pipeline files, so all other options are in
+a ``.curlrc`` that is written for each run. curl itself follows no redirects. It writes the head
+of the answer to a file. The redirect is checked like those of the toolkit's own requests
 (``pipeline_core.net.http``), and curl runs again with the new address.
 """
 
@@ -33,17 +33,17 @@ from pipeline_core.net.http import (
     redirected,
 )
 
-#: A folder with a ``.curlrc`` for uploads that cannot have one of their own.
+#: A folder with a ``.curlrc`` for uploads for which none can be written.
 CURL_HOME = os.path.join(os.path.dirname(os.path.abspath(__file__)), "curl")
-#: What curl returns for a redirect that it does not follow, and for an HTTP error (``--fail``).
+#: curl's exit codes for a redirect that it does not follow, and for an HTTP error (``--fail``).
 REDIRECTED, HTTP_ERROR = 47, 22
 
-#: Where folders for curl are made; None is where Python makes its temporary files.
+#: Where curl's folders are made; None is Python's folder for temporary files.
 PLACES = ("/dev/shm", None)
 _PREFIX = "warrior-curl-"
 
 _PORTS = {"http": 80, "https": 443}
-#: What may stand in a Location as it is; curl quotes the rest as well.
+#: Characters of a Location that stay unquoted; curl quotes the rest as well.
 _PRINTABLE = "".join(map(chr, range(33, 127)))
 
 #: Arguments, environment, and standard input of a program.
@@ -51,9 +51,9 @@ Command = tuple[list["str | bytes"], dict[str, str], bytes]
 
 
 @dataclasses.dataclass(frozen=True)
-class Ended:
-    """What came of a program: ``unread`` bytes of its input are left, and the server of an
-    upload wants to be left alone for ``silence`` seconds."""
+class ProgramResult:
+    """How a program ended: it left ``unread`` bytes of its input, and the server of an upload
+    asked for ``silence`` seconds without requests (Retry-After)."""
 
     returncode: int
     unread: int = 0
@@ -63,27 +63,27 @@ class Ended:
 class CurlRun:
     """One try: curl runs once for the target, and once more for each redirect.
 
-    Each redirect repeats the PUT. (curl itself follows a 303 with a GET, and would report as
-    uploaded what nobody took.) An address that ends with a slash gets the name of the file.
-    ``start(args, env, data)`` runs curl: what came of it, or None when it did not start.
+    Each redirect repeats the PUT. (curl itself would follow a 303 with a GET, and report an
+    upload that no server took.) curl appends the file name to an address that ends with a
+    slash. ``start(command)`` runs curl, and returns the result or None when it did not start.
     """
 
     def __init__(
-        self, command: Command, start: Callable[[Command], Awaitable[Ended | None]],
+        self, command: Command, start: Callable[[Command], Awaitable[ProgramResult | None]],
         log: Callable[[str], object],
     ) -> None:
         self._args, self._env, self._data = command
         self._start = start
         self._log = log
-        # A project that sends curl to a folder of its own has its own rules.
+        # A project that sets CURL_HOME itself has its own settings.
         self._ours = self._env.setdefault("CURL_HOME", CURL_HOME) == CURL_HOME
         self._place = _place_of_target(self._args)
 
-    async def run(self) -> Ended | None:
-        """What came of it all; None when curl did not start."""
+    async def run(self) -> ProgramResult | None:
+        """Run curl over all redirects. Return the result; None when curl did not start."""
         target = os.fsdecode(self._args[self._place]) if self._place else ""
-        led_by: set[AddressScope] = set()
-        addresses = await _look_up(target, led_by) if self._ours else []
+        redirected_by: set[AddressScope] = set()
+        addresses = await _look_up(target, redirected_by) if self._ours else []
         for hop in range(MOST_REDIRECTS + 1):
             ended, head = await self._curl(target, addresses)
             if ended is None:
@@ -94,27 +94,30 @@ class CurlRun:
                 if code == REDIRECTED and location and self._place:
                     if hop == MOST_REDIRECTS:
                         raise ValueError(f"it redirects more than {MOST_REDIRECTS} times")
-                    led_by = {nearness_of(one) for one in addresses} or {AddressScope.PUBLIC}
+                    redirected_by = (
+                        {nearness_of(address) for address in addresses} or {AddressScope.PUBLIC})
                     target = redirected(target, location, TRACKER_LIMITS)
-                    addresses = await _look_up(target, led_by)
-                    self._log(f"The target sends the upload on to {target}")
+                    addresses = await _look_up(target, redirected_by)
+                    self._log(f"The target redirects the upload to {target}")
                     continue
                 if code == 0 and status and not 200 <= status < 300:
-                    # Such as a redirect that leads nowhere; --fail does not count it.
+                    # Such as a redirect without a Location; --fail does not cover it.
                     code = HTTP_ERROR
                     raise ValueError(f"it answered {status}")
             except ScopeRefused as error:
                 self._refused(f"it redirects to {error}")
             except (ValueError, OSError) as error:
                 self._refused(str(error))
-            return Ended(code, ended.unread, parse_retry_after(retry_after))
+            return ProgramResult(code, ended.unread, parse_retry_after(retry_after))
         raise AssertionError("the last redirect is refused")
 
     def _refused(self, why: str) -> None:
-        self._log(f"The target did not take the upload: {why[:LONGEST_REASON]}.")
+        self._log(f"The upload target refused the upload: {why[:LONGEST_REASON]}.")
 
-    async def _curl(self, target: str, addresses: Sequence[str]) -> tuple[Ended | None, bytes]:
-        """Run curl once: what came of it, and the head of the answer."""
+    async def _curl(
+        self, target: str, addresses: Sequence[str]
+    ) -> tuple[ProgramResult | None, bytes]:
+        """Run curl once. Return the result, and the head of the answer."""
         loop = asyncio.get_running_loop()
         home, args, env = _Home(), list(self._args), dict(self._env)
         if self._place:
@@ -126,28 +129,29 @@ class CurlRun:
             ended = await self._start((args, env, self._data))
             return ended, await loop.run_in_executor(None, home.head)
         finally:
-            # Nobody waits for that: this may be the end of the item.
+            # Not awaited: this coroutine may have been cancelled.
             loop.run_in_executor(None, home.remove)
 
     def _has_proxy(self) -> bool:
-        """Whether a project sends curl to a proxy, which the addresses of targets must not hide."""
+        """Return whether the project uses a proxy, whose name must be resolved as usual."""
         return any(name.lower().endswith("_proxy") for name in self._env)
 
 
 class _Home:
-    """A folder for one run of curl. The methods block, and may run on any thread, in any order."""
+    """A folder for one run of curl. The methods block; they may run on any thread, in any order."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._path = ""
         self._removed = False
-        #: The ``.curlrc``, locked as long as we live: what is not was left by a killed process.
+        #: The ``.curlrc``, locked while this process lives. An unlocked one was left behind by a
+        #: killed process.
         self._settings: TextIO | None = None
 
     def make(self, pin: str) -> str:
-        """Make it; the path, or '' where there is no room for it.
+        """Create the folder. Return its path, or '' when there is no room for it.
 
-        Memory is asked first: a full disk must not keep back the uploads that make room.
+        Memory (/dev/shm) is tried first: a full disk must not block the uploads that make room.
         """
         with self._lock:
             for where in PLACES:
@@ -173,7 +177,7 @@ class _Home:
         self._settings.flush()
 
     def head(self) -> bytes:
-        """What came before the body of the answers; b'' where there is nothing."""
+        """Return the heads of the answers; b'' when there are none."""
         if not self._path:
             return b""
         try:
@@ -181,11 +185,11 @@ class _Home:
                 head = file.read(LARGEST_HEAD + 1)
         except OSError:
             return b""
-        # The last answer counts, so half of them is none.
+        # The last answer counts. If the file is cut off, the last answer is not in it.
         return head if len(head) <= LARGEST_HEAD else b""
 
     def remove(self) -> None:
-        """Remove it, or do not make it any more."""
+        """Remove the folder, and prevent a later :meth:`make`."""
         with self._lock:
             self._removed = True
             self._drop()
@@ -195,22 +199,22 @@ class _Home:
             shutil.rmtree(self._path, ignore_errors=True)
             self._path = ""
         if self._settings is not None:
-            with contextlib.suppress(OSError):  # there is no room for what it should hold
+            with contextlib.suppress(OSError):  # the disk is full: its content was not written
                 self._settings.close()
             self._settings = None
 
 
 def _sweep(where: str) -> None:
-    """Remove the folders that killed processes have left."""
+    """Remove the folders that killed processes have left behind."""
     for path in glob.glob(os.path.join(glob.escape(where), _PREFIX + "*")):
-        # Not there yet, or somebody else's, or at work.
+        # OSError: the file does not exist yet, belongs to another user, or is locked (in use).
         with contextlib.suppress(OSError), open(os.path.join(path, ".curlrc")) as settings:
             fcntl.flock(settings, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(path, ignore_errors=True)
 
 
 def _place_of_target(args: Sequence[str | bytes]) -> int:
-    """Where the address stands in the command line; 0 where a project has changed that."""
+    """Return the index of the address in the arguments; 0 when a project has changed them."""
     try:
         place = args.index("--upload-file") + 2
     except ValueError:
@@ -218,14 +222,15 @@ def _place_of_target(args: Sequence[str | bytes]) -> int:
     return place if place < len(args) and args[place][:1] not in ("-", b"-") else 0
 
 
-async def _look_up(target: str, led_by: set[AddressScope]) -> list[str]:
-    """The addresses of the target that those who lie at ``led_by`` may send us on to.
+async def _look_up(target: str, redirected_by: set[AddressScope]) -> list[str]:
+    """Return the addresses of the target to which servers in the scopes ``redirected_by`` may
+    redirect us.
 
-    ScopeRefused when there is none. For the first target (nobody led there) curl itself says
-    what is wrong with it: none is known then.
+    Raises ScopeRefused when there is none. Errors about the first target (no redirect) give an
+    empty list: curl itself reports what is wrong.
     """
     resolver: Resolver = Resolver()
-    for near in led_by:
+    for near in redirected_by:
         resolver = ScopedResolver(resolver, near)
     try:
         parts = urlsplit(target)
@@ -237,29 +242,30 @@ async def _look_up(target: str, led_by: set[AddressScope]) -> list[str]:
     except ScopeRefused:
         raise
     except (OSError, ValueError) as error:
-        if led_by:
+        if redirected_by:
             raise ValueError(f"it redirects to {target}, which is not found: {error}") from None
         return []
 
 
 def _pin(target: str, addresses: Sequence[str]) -> str:
-    """A word for curl's ``resolve``: whatever host it reads in the address, this is where it is.
+    """Return a value for curl's ``resolve``: whatever host curl reads from the address, it
+    connects to these addresses.
 
-    So a second look into the DNS, or another way to read the name, changes nothing.
+    So neither a second DNS lookup nor another way to parse the URL leads elsewhere.
     """
-    # A zone (fe80::1%eth0) cannot be written there, and comes from no DNS.
-    written = [one for one in addresses if "%" not in one]
+    # ``resolve`` takes no address with a zone (fe80::1%eth0); the DNS returns none.
+    written = [address for address in addresses if "%" not in address]
     if not written:
         return ""
     parts = urlsplit(target)
     port = parts.port if parts.port is not None else _PORTS.get(parts.scheme)
-    places = ",".join(f"[{one}]" if ":" in one else one for one in written)
+    places = ",".join(f"[{address}]" if ":" in address else address for address in written)
     return f"*:{port}:{places}" if port else ""
 
 
 def _last_answer(head: bytes) -> tuple[int, str, str]:
-    """Status, Location and Retry-After of the last answer in what curl has written; before it
-    there can be a "100 Continue". (0, '', '') when there is none."""
+    """Return status, Location and Retry-After of the last answer in what curl has written; a
+    "100 Continue" may come before it. (0, '', '') when there is no answer."""
     status, location, retry_after = 0, "", ""
     for line in head.splitlines():
         name, _, value = line.partition(b":")

@@ -1,4 +1,4 @@
-"""What is asked: an endpoint, and the host that it shares with others. See governor."""
+"""Endpoints, and the host that several endpoints share. See governor."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from pipeline_core.net.turns import Schedule, Turn
 if TYPE_CHECKING:
     from pipeline_core.net.backoff import Backoff
 
-#: After a failure nothing asks again sooner than after so many seconds.
+#: The shortest delay after a failure, in seconds.
 SHORTEST_DELAY = 1.0
-#: How many may ask side by side, at most. No limit in practice.
+#: The most requests at the same time. No limit in practice.
 WIDEST = 1024
 
-#: Called with the reason to wait, whenever it or its time changes.
+#: Called with the reason to wait, whenever the reason or its time changes.
 Show = Callable[[Waiting], object]
 
 
 class Endpoint:
-    """One thing that is asked; made by :class:`Governor`. All on the loop.
+    """One destination of requests; made by :class:`Governor`. For the loop only.
 
-    ``backoff`` gives the delays of those who have none of their own; ``width`` is how many may
-    ask side by side before anything is known about it.
+    ``backoff`` gives the delays of callers that have none of their own. ``width`` is how many
+    requests may run at the same time at first.
     """
 
     def __init__(
@@ -44,7 +44,8 @@ class Endpoint:
         self._successes = 0
         self._turns: set[Turn] = set()
         self._asked_at = self._failed_at = -math.inf
-        #: Whom failures since the last success concern alone, and whether the last one did.
+        #: The concerns given to :meth:`only_for` since the last success, and whether the last
+        #: failure had one.
         self._concerns: set[object] = set()
         self._concerns_some = False
 
@@ -55,7 +56,7 @@ class Endpoint:
 
     @property
     def held(self) -> Waiting | None:
-        """Why nobody may ask now; None when one may."""
+        """Why no request may be made now; None when one may."""
         now = time.monotonic()
         for schedule in (self.host.schedule, self.schedule):
             if schedule.opens_at > now:
@@ -64,11 +65,11 @@ class Endpoint:
 
     @property
     def opens_at(self) -> float:
-        """It may be asked from this moment on (monotonic)."""
+        """The time from which requests are allowed (monotonic)."""
         return max(self.host.schedule.opens_at, self.schedule.opens_at)
 
     def try_turn(self) -> Turn | None:
-        """A turn, if there is one now and nobody has waited longer for it."""
+        """Return a turn if one is free and no earlier caller waits for it, else None."""
         self.used = time.monotonic()
         if self.host._queue:
             self.host._pump()
@@ -79,11 +80,10 @@ class Endpoint:
     async def turn(
         self, show: Show, *, own: Waiting | None = None, concern: object = None
     ) -> Turn:
-        """A turn, as soon as there is one. First come, first served.
+        """Wait for a turn, in order of arrival.
 
-        ``show(waiting)`` is called with each reason to wait. ``own`` is a reason, with its
-        ``next_try``, that keeps this one back longer than the others. ``concern``: see
-        :meth:`only_for`.
+        ``show(waiting)`` is called with each reason to wait. ``own`` is a reason that holds only
+        this caller back, until its ``next_try``. ``concern``: see :meth:`only_for`.
         """
         self.used = time.monotonic()
         waiter = _Waiter(self, show, own, concern)
@@ -99,24 +99,24 @@ class Endpoint:
             raise
 
     def hurry(self, pause: float = SHORTEST_DELAY) -> None:
-        """Somebody wants it asked now: at the earliest ``pause`` seconds after the last time.
+        """Shorten the delay: allow a request ``pause`` seconds after the last one.
 
-        What the server has asked for (Retry-After) holds all the same.
+        The server's Retry-After still holds.
         """
         self.schedule.hurry(self._asked_at + pause)
         self.host.schedule.hurry(self.host._asked_at + pause)
         self.host._pump()
 
     def only_for(self, concern: object) -> None:
-        """The last failure concerns only those who give the same ``concern`` (a version of a
-        project that is out of date); others may ask after a second."""
+        """Restrict the last failure to callers with the same ``concern`` (such as an outdated
+        version of a project). Other callers may ask after a second."""
         self._concerns.add(concern)
         self._concerns_some = True
         self.host._pump()
 
     # -- for turns and hosts -------------------------------------------------------------
     def _opens_at(self, waiter: _Waiter | None) -> float:
-        """When this waiter may ask, as far as time decides."""
+        """Return when this waiter may ask, as far as the schedules decide."""
         if waiter is None:
             return self.opens_at
         own = self.schedule.opens_at
@@ -129,7 +129,7 @@ class Endpoint:
                 and self.host._admits(now))
 
     def _busy(self, now: float) -> int:
-        """How many requests keep others back."""
+        """Return how many requests block others."""
         return sum(now - turn.started < self._patience for turn in self._turns)
 
     def _take(self) -> Turn:
@@ -147,7 +147,7 @@ class Endpoint:
             self._concerns_some = False
             self.backoff.reset()
             self._successes += 1
-            # The first success lets one other ask: there may be no more than that.
+            # The first success allows only one more request: the server may take no more.
             if self._successes > 1:
                 self._width = min(2 * self._width, WIDEST)
         self.host._pump()
@@ -162,7 +162,7 @@ class Endpoint:
         self._failed_at = time.monotonic()
         schedule = self.schedule if answered else self.host.schedule
         if late and schedule.why is not None:
-            # It was on its way when another failed: one failure, told twice.
+            # The request was made before another one failed: the same failure, reported twice.
             delay = 0.0
         elif not again:
             schedule.failures += 1
@@ -174,7 +174,7 @@ class Endpoint:
 
 
 class Host:
-    """What its endpoints share: the queue of all who wait, and whether it answers at all."""
+    """What the endpoints of a host share: the queue of waiters, and whether the host answers."""
 
     def __init__(self, name: str, shortest_delay: float) -> None:
         self.name = name
@@ -191,14 +191,14 @@ class Host:
             endpoint._busy(now) for endpoint in self.endpoints)
 
     def _pump(self) -> None:
-        """Let in whom nothing keeps back any more, and tell the others why they wait."""
+        """Give turns to the waiters that may ask now, and tell the others why they wait."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         now = time.monotonic()
         queue = self._queue
         if self.schedule.why is not None:
-            # What nobody has asked for longest may be what still works: it is probed first.
+            # The endpoint that was asked least recently is probed first: it may still work.
             queue = sorted(queue, key=lambda waiter: waiter.endpoint._asked_at)
         for waiter in queue:
             if not waiter.turn.done() and waiter.endpoint._admits(now, waiter):
@@ -207,7 +207,7 @@ class Host:
         if waiting:
             self._wake(now)
             for waiter in list(waiting):
-                # Showing it may end an item, and so its waiting.
+                # show() may end the item of another waiter, which then no longer waits.
                 if not waiter.turn.done():
                     waiter.show(waiter.why(now))
 
@@ -226,7 +226,7 @@ class Host:
 
 
 class _Waiter:
-    """One who wants a turn."""
+    """A caller that waits for a turn."""
 
     def __init__(
         self, endpoint: Endpoint, show: Show, own: Waiting | None, concern: object
@@ -239,7 +239,7 @@ class _Waiter:
         self.turn: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
 
     def why(self, now: float) -> Waiting:
-        """The reason to wait, and until when."""
+        """Return the reason to wait, and until when."""
         endpoint = self.endpoint
         if self.own is not None and self.not_before > max(now, endpoint.opens_at):
             return self.own

@@ -1,18 +1,19 @@
-"""Spaces our requests to the outside: no number of slots, items or projects hammers anybody.
+"""The governor spaces requests to other servers, however many slots, items or projects there are.
 
-Whoever wants to ask a tracker, Warrior HQ, a git remote or an upload target needs a
-``Turn`` (turns) of its ``Endpoint`` (endpoints):
+A request to a tracker, Warrior HQ, a git remote or an upload target needs a ``Turn`` (see
+turns) of its ``Endpoint`` (see endpoints):
 
     turn = endpoint.try_turn() or await endpoint.turn(show)
     try:
-        ...                       # ask once
+        ...                       # make one request
         turn.succeeded()          # or turn.failed(why, delay)
     finally:
-        turn.abandoned()          # says nothing where the outcome is known already
+        turn.abandoned()          # does nothing once a result was reported
 
-An endpoint that fails is asked by one at a time, after a delay that all who wait share; a host
-that does not answer is probed by one request for all its endpoints. After a success the next
-asks at once, and a second success in a row doubles how many may ask side by side.
+After a failure, requests to an endpoint are made one at a time, after a delay that all waiting
+callers share. A host that does not answer is probed by one request for all its endpoints. After
+a success the next request is made at once; from the second success in a row on, each success
+doubles how many requests may run at the same time.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from urllib.parse import urlsplit
 from pipeline_core.net.backoff import Backoff
 from pipeline_core.net.endpoints import SHORTEST_DELAY, Endpoint, Host
 
-#: The first delay of an upload target, as of any program that is tried again.
+#: The first delay of an upload target: the same as for any program that is tried again.
 TARGET_DELAY = 2.0
-#: After this many seconds a turn no longer keeps the others back. A request to a tracker or HQ ends
-#: within 60 s and a clone within its time-out, so for them this is only a backstop. An upload may
-#: take hours; one that has run for this long shows that the target is there.
+#: After this many seconds a turn no longer blocks others. A request to a tracker or HQ ends within
+#: 60 s and a clone within its time-out, so for them this is only a backstop. An upload may take
+#: hours; one that has run for this long shows that the target works.
 PATIENCE, REPOSITORY_PATIENCE, TARGET_PATIENCE = 600.0, 3600.0, 120.0
-#: Endpoints that are remembered; beyond it those go that nobody has used for an hour.
+#: The most endpoints that are kept. Above this, those unused for an hour are removed.
 MOST_ENDPOINTS = 500
 FORGET_AFTER = 3600.0
 
@@ -39,10 +40,10 @@ _PORTS = {"http": 80, "https": 443, "rsync": 873, "git": 9418, "ssh": 22}
 
 
 class Governor:
-    """All endpoints of one process. Made where the parts are made, used on the loop.
+    """All endpoints of one process. For the loop only.
 
-    After a failure nobody asks sooner than after ``shortest_delay`` seconds; ``target_delay`` is
-    the first delay (seconds) of an upload target that fails.
+    After a failure at least ``shortest_delay`` seconds pass before the next request.
+    ``target_delay`` is the first delay (seconds) of an upload target that fails.
     """
 
     def __init__(
@@ -54,23 +55,23 @@ class Governor:
         self._hosts: dict[str, Host] = {}
 
     def tracker(self, url: str) -> Endpoint:
-        """One command of one project's tracker; ``url`` has both."""
+        """Return the endpoint of one command of one project's tracker; ``url`` has both."""
         return self._endpoint("tracker", url, "the tracker", 1, PATIENCE,
                               functools.partial(Backoff, 60.0, increment=10.0))
 
     def hq(self, url: str, *, first_delay: float, longest_delay: float) -> Endpoint:
-        """A Warrior HQ; delays in seconds."""
+        """Return the endpoint of a Warrior HQ; delays in seconds."""
         return self._endpoint("hq", url, "Warrior HQ", 1, PATIENCE, functools.partial(
             Backoff, first_delay, factor=2.0, maximum=longest_delay))
 
     def repository(self, url: str, first_delay: float = 60.0) -> Endpoint:
-        """A git remote; the delay in seconds."""
+        """Return the endpoint of a git remote; the delay in seconds."""
         return self._endpoint(
             "git", url, "the repository", 1, REPOSITORY_PATIENCE, functools.partial(
                 Backoff, first_delay, factor=2.0, maximum=3600.0))
 
     def target(self, url: str) -> Endpoint:
-        """The host of an upload target, whatever the rest of its URL."""
+        """Return the endpoint of an upload target: one per host, whatever the rest of the URL."""
         host = host_of(url)
         return self._endpoint(
             "target", url, f"the upload target {host}", 4, TARGET_PATIENCE, functools.partial(
@@ -92,7 +93,7 @@ class Governor:
         return known
 
     def _forget(self) -> None:
-        """Let go of what nobody uses: a tracker may name as many targets as it likes."""
+        """Remove unused endpoints: a tracker may name any number of upload targets."""
         now = time.monotonic()
         for key, endpoint in list(self._endpoints.items()):
             host = endpoint.host
@@ -104,7 +105,7 @@ class Governor:
 
 
 def host_of(url: str) -> str:
-    """Host and port of a URL, of git's ``host:path``, or the path of a folder as it is."""
+    """Return host and port of a URL or of git's ``host:path``; a folder's path unchanged."""
     try:
         parts = urlsplit(url)
         if parts.scheme in _PORTS and parts.hostname:

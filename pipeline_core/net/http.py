@@ -35,18 +35,18 @@ if TYPE_CHECKING:
 
 DEADLINE = 60.0
 LARGEST_BODY = 1 << 20
-#: Bytes of the status line and the header fields of an answer.
+#: The most bytes in the status line and header fields of an answer.
 LARGEST_HEAD = 64 << 10
 MOST_REDIRECTS = 3
-#: Characters of an error that are told.
+#: The most characters of an error that are shown.
 LONGEST_REASON = 300
 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What one request may take: seconds in all, bytes of the answer, redirects.
+    """The limits of one request: total seconds, bytes of the answer, redirects.
 
-    ``stay_secure``: what began with https must not be redirected to plain http.
+    ``stay_secure``: a request that started with https must not be redirected to http.
     """
 
     deadline: float = DEADLINE
@@ -55,12 +55,12 @@ class Limits:
     stay_secure: bool = False
 
 
-#: What a tracker gets.
+#: The limits of requests to a tracker.
 TRACKER_LIMITS = Limits()
 
 
 def user_agent() -> str:
-    """What a tracker and Warrior HQ see of us."""
+    """Return the User-Agent for requests to trackers and Warrior HQ."""
     return (f"ArchiveTeam Warrior/{pipeline_core.__version__} {pipeline_core.runner_type} "
             f"{pipeline_core.warrior_build}").strip()
 
@@ -68,9 +68,9 @@ def user_agent() -> str:
 async def post(
     turn: Turn, url: str, body: str, limits: Limits = TRACKER_LIMITS
 ) -> httpclient.HTTPResponse:
-    """POST ``body``, a JSON text. Never raises: trouble is the code 599 and ``error``.
+    """POST ``body``, a JSON text. Never raises: a failed request has code 599 and ``error``.
 
-    ``turn`` is the governor's leave to ask; what came of it is the caller's to tell.
+    ``turn`` is a turn from the governor. The caller reports its result.
     """
     turn.spend()
     found = await _ask(
@@ -81,8 +81,8 @@ async def post(
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """What answered at the end of the redirects: the URL, and the IP address that was
-    connected to ('' where there was none)."""
+    """The answer after all redirects, its URL, and the IP address that was connected to ('' when
+    there was no connection)."""
 
     response: httpclient.HTTPResponse
     url: str
@@ -90,7 +90,7 @@ class Found:
 
 
 async def find(url: str, headers: Mapping[str, str], limits: Limits) -> Found:
-    """GET the head of the answer; its body is not read. Never raises, as :func:`post`."""
+    """GET the head of the answer without its body. Never raises, like :func:`post`."""
     return await _ask(url, limits, head_only=True, headers=httputil.HTTPHeaders(headers))
 
 
@@ -98,15 +98,15 @@ async def _ask(url: str, limits: Limits, head_only: bool = False, **asked: Any) 
     request = httpclient.HTTPRequest(url)
     client: SimpleAsyncHTTPClient | None = None
     try:
-        # Made for this one request; it holds no connections. The size of the buffer counts
-        # for an answer that does not say how long it is.
+        # A client for this one request; it keeps no connections. max_buffer_size limits an
+        # answer without a Content-Length.
         client = SimpleAsyncHTTPClient(
             force_instance=True, max_clients=1, max_header_size=LARGEST_HEAD,
             max_body_size=2 * limits.largest_body,
             max_buffer_size=2 * limits.largest_body + LARGEST_HEAD)
         return await _follow(client, url, limits, head_only, asked)
     except Exception as raised:
-        # Whatever the network or the answer did: the request failed, and is tried again.
+        # Any error of the network or the answer means that the request failed; callers retry.
         return Found(httpclient.HTTPResponse(request, 599, error=raised), url, "")
     finally:
         if client is not None:
@@ -114,21 +114,21 @@ async def _ask(url: str, limits: Limits, head_only: bool = False, **asked: Any) 
 
 
 class RedirectRefused(ValueError):
-    """An answer leads where it is not followed; ``str()`` says where ("it redirects to …")."""
+    """A redirect that is not followed; ``str()`` says where it leads ("it redirects to …")."""
 
 
 class BodyTooLarge(ValueError):
-    """The answer is larger than what is read."""
+    """The answer is larger than the limit."""
 
 
 class _Body:
-    """Takes an answer in, up to the largest that is read."""
+    """Receives the body of an answer, up to the limit ``largest``."""
 
     def __init__(self, largest: int, head_only: bool) -> None:
         self.largest = largest
         self.data = bytearray()
         self.too_large = False
-        #: Its result is the head that is enough.
+        #: With ``head_only``: set to the head of the answer when that is complete.
         self.head: asyncio.Future[tuple[int, httputil.HTTPHeaders]] = (
             asyncio.get_running_loop().create_future())
         self._head_only = head_only
@@ -136,14 +136,14 @@ class _Body:
         self._headers = httputil.HTTPHeaders()
 
     def look(self, line: str) -> None:
-        """A line of the head."""
+        """Handle a line of the head."""
         if self._head_only:
             self._collect(line)
             return
         name, _, value = line.partition(":")
         digits = value.strip()
         if name.lower() == "content-length" and digits.isascii() and digits.isdigit():
-            # int() refuses thousands of digits.
+            # The length is checked first: int() refuses thousands of digits.
             self.too_large |= len(digits) > 15 or int(digits) > self.largest
 
     def _collect(self, line: str) -> None:
@@ -155,7 +155,7 @@ class _Body:
             self.head.set_result((self._code, self._headers))
 
     def check(self) -> None:
-        """Raise BodyTooLarge if it is."""
+        """Raise BodyTooLarge if the body exceeds the limit."""
         if self.too_large:
             raise BodyTooLarge(f"it is over {self.largest >> 20} MiB")
 
@@ -167,22 +167,23 @@ class _Body:
 
 
 class _Connection(TCPClient):
-    """Connects, and can be given up at any moment.
+    """Connects to a host, and can be closed at any moment.
 
-    ``led_by`` says how near the one lies who sent us there; None when nobody did.
+    ``redirected_by`` is the scope of the server that redirected us here; None without one.
     """
 
-    def __init__(self, resolver: Resolver, led_by: AddressScope | None) -> None:
-        super().__init__(resolver if led_by is None else ScopedResolver(resolver, led_by))
+    def __init__(self, resolver: Resolver, redirected_by: AddressScope | None) -> None:
+        super().__init__(
+            resolver if redirected_by is None else ScopedResolver(resolver, redirected_by))
         self.stream: IOStream | None = None
         self.given_up = False
-        #: The address of the host that was reached, and how near that is.
+        #: The address that was connected to, and its scope.
         self.address = ""
         self.reached = AddressScope.PUBLIC
 
     async def connect(self, *args: Any, **kwargs: Any) -> IOStream:
         self.stream = await super().connect(*args, **kwargs)
-        # It raises OSError where the connection is gone already: then there is no answer.
+        # Raises OSError when the connection is already gone: then there is no answer.
         self.reached = _how_near(self.stream)
         self.address = str(self.stream.socket.getpeername()[0])
         if self.given_up:
@@ -203,10 +204,10 @@ async def _fetch(
     client: SimpleAsyncHTTPClient, request: httpclient.HTTPRequest, connection: _Connection,
     received: _Body,
 ) -> httpclient.HTTPResponse:
-    """One answer, or its head where that is enough. The connection is closed at once when
-    that is there, and when this is cancelled."""
+    """Return one answer, or only its head for a ``head_only`` request. The connection is closed
+    as soon as that has arrived, or when this is cancelled."""
     client.tcp_client = connection
-    # Not awaited itself: Tornado logs an error that comes after a cancellation.
+    # Not awaited directly: Tornado logs errors that come after a cancellation.
     fetching = client.fetch(request, raise_error=False)
     fetching.add_done_callback(lambda future: future.cancelled() or future.exception())
     either: list[asyncio.Future[Any]] = [fetching, received.head]
@@ -215,7 +216,7 @@ async def _fetch(
     finally:
         connection.give_up()
     if received.head.done():
-        # The client makes only one request at a time.
+        # The client makes one request at a time, so this one must end first.
         await asyncio.wait([fetching])
         code, headers = received.head.result()
         return httpclient.HTTPResponse(request, code, headers)
@@ -227,7 +228,7 @@ async def _follow(
     asked: dict[str, Any],
 ) -> Found:
     ends = time.monotonic() + limits.deadline
-    led_by: AddressScope | None = None
+    redirected_by: AddressScope | None = None
     for _ in range(limits.most_redirects + 1):
         left = max(ends - time.monotonic(), 0.001)
         received = _Body(limits.largest_body, head_only)
@@ -235,13 +236,14 @@ async def _follow(
             url, follow_redirects=False, decompress_response=False,
             streaming_callback=received.take, header_callback=received.look,
             connect_timeout=left, request_timeout=left, **asked)
-        connection = _Connection(client.resolver, led_by)
+        connection = _Connection(client.resolver, redirected_by)
         try:
             response = await _fetch(client, request, connection, received)
         except ScopeRefused as error:
             raise RedirectRefused(f"it redirects to {error}") from None
         except Exception:
-            # Tornado hangs up on a length that it refuses, and tells only of the hanging up.
+            # Tornado closes the connection of an answer that is too long, and reports only
+            # the closing.
             received.check()
             raise
         received.check()
@@ -254,47 +256,49 @@ async def _follow(
                 or not response.headers.get("Location")):
             return found
         target = redirected(url, response.headers.get("Location", ""), limits)
-        url, led_by = target, connection.reached
+        url, redirected_by = target, connection.reached
     raise RedirectRefused(f"more than {limits.most_redirects} redirects")
 
 
 def redirected(source: str, location: str, limits: Limits) -> str:
-    """The address that ``source`` redirects to; RedirectRefused where it may not be followed.
+    """Return the address that ``source`` redirects to. Raises RedirectRefused when it must not
+    be followed.
 
-    Whether the address lies nearer is for the resolver to say (:class:`ScopedResolver`).
+    The resolver checks whether the address is nearer (:class:`ScopedResolver`).
     """
     try:
         target = urljoin(source, location)
         old, new = urlsplit(source), urlsplit(target)
     except ValueError:
-        raise RedirectRefused(f"it redirects to {location}, which is no address") from None
+        raise RedirectRefused(
+            f"it redirects to {location}, which is not a valid address") from None
     if new.scheme not in ("http", "https"):
         raise RedirectRefused(f"it redirects to {target}, which is not HTTP")
     if limits.stay_secure and new.scheme == "http" and old.scheme == "https":
         raise RedirectRefused(f"it redirects to {target}, which is not secure")
     if not names_one_host(new.netloc):
-        raise RedirectRefused(f"it redirects to {target}, which is no address")
+        raise RedirectRefused(f"it redirects to {target}, which is not a valid address")
     if "@" in old.netloc and new[:2] == (old.scheme, old.netloc.rpartition("@")[2]):
-        # The same server: it knows the name and the password already.
+        # The same server, which already knows the name and the password.
         return new._replace(netloc=old.netloc).geturl()
     return target
 
 
-#: Errors of the way; all others are about what came back.
+#: Errors of the connection; all other errors are about the answer.
 _UNREACHED = (OSError, HTTPTimeoutError, HTTPStreamClosedError)
 
 
 def has_answered(response: httpclient.HTTPResponse) -> bool:
-    """Whether somebody was there, however wrong the answer."""
+    """Return whether the server answered at all, even if the answer is invalid."""
     return not isinstance(response.error, _UNREACHED)
 
 
 def describe_trouble(response: httpclient.HTTPResponse) -> str:
-    """A sentence for an answer that is of no use."""
+    """Return a sentence about an answer that cannot be used."""
     if isinstance(response.error, BodyTooLarge):
         return f"Unexpected answer from the tracker: {response.error}."
     if response.code == 599:
-        # It can hold what the tracker sent, an address of 64 KiB for example.
+        # The error can contain text that the tracker sent, such as an address of 64 KiB.
         told = " ".join(shown(str(response.error)).split())
         return f"The tracker cannot be reached: {told[:LONGEST_REASON].rstrip('.')}."
     return f"The tracker has trouble (it answered {response.code})."

@@ -1,4 +1,4 @@
-"""What a tracker may answer. Everything in it comes from a stranger."""
+"""Parse and check a tracker's answers. Their content is untrusted."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 
 from pipeline_core.net.address_scope import names_one_host
 
-#: Keys of an item that are ours; a tracker must not set them.
+#: Keys of an item that only the toolkit and the project set; a tracker must not set them.
 RESERVED_KEYS = frozenset({"data_dir", "item_dir", "stats", "tries"})
-#: Lists and objects within each other: what is deeper could not even be printed.
+#: The deepest nesting of lists and objects; deeper ones could not even be printed.
 DEEPEST = 100
-#: Names that one answer may give out.
+#: The most names in one answer.
 MOST_NAMES = 10_000
-#: Characters of an address to upload to.
+#: The most characters in the address of an upload target.
 LONGEST_TARGET = 2000
 
 
@@ -24,7 +24,7 @@ class UnexpectedAnswer(ValueError):
 
 
 def parse_object(body: str) -> dict[str, Any]:
-    """The JSON object in the text; UnexpectedAnswer for all else."""
+    """Return the JSON object in the text. Raises UnexpectedAnswer for anything else."""
     try:
         answer = json.loads(body, parse_constant=_no_number)
     except (ValueError, RecursionError):
@@ -37,17 +37,17 @@ def parse_object(body: str) -> dict[str, Any]:
                  for inner in (outer.values() if isinstance(outer, dict) else outer)
                  if isinstance(inner, (dict, list))]
     if level:
-        raise UnexpectedAnswer(f"there are over {DEEPEST} lists within each other in it")
+        raise UnexpectedAnswer(f"its lists or objects are nested over {DEEPEST} levels deep")
     return answer
 
 
 def _no_number(word: str) -> None:
-    """NaN and Infinity, which JSON does not know, and nobody else would read from us."""
+    """Refuse NaN and Infinity: they are not JSON, and other programs would not read them."""
     raise ValueError(word)
 
 
 def split_answer(answer: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The values for the item, and the reserved keys that were left out."""
+    """Return the values for the item, and the reserved keys that were left out."""
     name = answer.get("item_name")
     if name is not None and not isinstance(name, str):
         raise UnexpectedAnswer("item_name is not text")
@@ -57,23 +57,24 @@ def split_answer(answer: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         raise UnexpectedAnswer("items is not a list of names")
     if queues is not None and not (
             isinstance(queues, list) and (items is None or len(queues) == len(items))):
-        raise UnexpectedAnswer("queues is not a list as long as items")
+        raise UnexpectedAnswer("queues is not a list of the same length as items")
     if items is not None and name and "\0".join(items) != name:
-        raise UnexpectedAnswer("items are not those of item_name")
+        raise UnexpectedAnswer("items and item_name name different items")
     if max(len(items or []), (name or "").count("\0") + 1) > MOST_NAMES:
-        raise UnexpectedAnswer(f"it gives out over {MOST_NAMES} items at once")
+        raise UnexpectedAnswer(f"it holds more than {MOST_NAMES} items")
     for text in [name or "", *(items or [])]:
         try:
             text.encode()
         except UnicodeEncodeError:
-            raise UnexpectedAnswer("a name holds half a character (a lone surrogate)") from None
+            raise UnexpectedAnswer(
+                "a name contains half a character (a lone surrogate)") from None
     reserved = [key for key in answer
                 if key in RESERVED_KEYS or key.startswith("ExternalProcess.")]
     return {key: value for key, value in answer.items() if key not in reserved}, reserved
 
 
 def parse_items(values: dict[str, Any]) -> tuple[list[str], list[Any] | None]:
-    """The names, and the queue of each (None without ``items`` and ``queues``)."""
+    """Return the names, and the queue of each (None without ``items`` and ``queues``)."""
     items, queues = values.get("items"), values.get("queues")
     if items is not None and queues is not None:
         return list(items), list(queues)
@@ -81,40 +82,41 @@ def parse_items(values: dict[str, Any]) -> tuple[list[str], list[Any] | None]:
 
 
 def parse_target(answer: dict[str, Any]) -> str:
-    """The upload target: ``rsync://host/…`` or ``http(s)://host/…/``.
+    """Return the upload target: ``rsync://host/…`` or ``http(s)://host/…/``.
 
-    A program gets it as an argument, so a host that begins with a dash, which
-    rsync hands on to other programs, is refused. curl adds the name of the file only to an
-    address whose path ends with a slash and that has no query: any other would be the
-    address of each file, and the last one would replace all before it.
+    A host that starts with a dash is refused: the target is an argument of rsync, which passes
+    the host on to other programs as an argument. An HTTP target must end with a slash and have
+    no query. Otherwise curl would not append the file name, and each file would replace the one
+    before it.
     """
     target = answer.get("upload_target")
     if not isinstance(target, str) or not target:
-        raise UnexpectedAnswer("there is no upload_target in it")
+        raise UnexpectedAnswer("it has no upload_target")
     told = repr(target if len(target) <= 100 else target[:100] + "…")
     if len(target) > LONGEST_TARGET:
         raise UnexpectedAnswer(f"the upload target {told} is too long")
     if " " in target or not target.isprintable():
-        raise UnexpectedAnswer(f"the upload target {told} holds blanks")
+        raise UnexpectedAnswer(
+            f"the upload target {told} contains spaces or unprintable characters")
     try:
         parts = urlsplit(target)
         host = parts.hostname or ""
-        parts.port  # noqa: B018  raises for one that is no number
+        parts.port  # noqa: B018  raises ValueError when it is not a number
     except ValueError:
-        raise UnexpectedAnswer(f"the upload target {told} is no address") from None
+        raise UnexpectedAnswer(f"the upload target {told} is not a valid address") from None
     if not target.startswith(("rsync://", "http://", "https://")):
-        raise UnexpectedAnswer(f"the upload target {told} is neither rsync nor http")
+        raise UnexpectedAnswer(f"the upload target {told} is neither rsync nor HTTP")
     if not host or host.startswith("-") or parts.netloc.startswith("-"):
         raise UnexpectedAnswer(f"the upload target {told} names no host")
     if not names_one_host(parts.netloc):
         raise UnexpectedAnswer(f"the upload target {told} does not name one host")
     user, _, place = parts.netloc.rpartition("@")
     if parts.scheme != "rsync" and re.search(r"[{}\[\]]", user + target.replace(place, "", 1)):
-        # Some versions of curl take these for a list of addresses.
-        raise UnexpectedAnswer(f"the upload target {told} holds brackets")
+        # Some versions of curl read brackets and braces as a list of addresses.
+        raise UnexpectedAnswer(f"the upload target {told} contains brackets or braces")
     if parts.scheme != "rsync" and re.search(r"[?#]", target):
         raise UnexpectedAnswer(
-            f"the upload target {told} holds '?' or '#', so curl adds no file name to it")
+            f"the upload target {told} contains '?' or '#', so curl adds no file name to it")
     if parts.scheme != "rsync" and not target.endswith("/"):
         raise UnexpectedAnswer(
             f"the upload target {told} does not end with a slash, so curl adds no file name to it")
@@ -122,18 +124,18 @@ def parse_target(answer: dict[str, Any]) -> str:
 
 
 def multi_base(url: str) -> str:
-    """The tracker's URL without ``/multi=N``."""
+    """Return the tracker's URL without ``/multi=N``."""
     return re.sub(r"/multi=\d+/?$", "", url.rstrip("/"))
 
 
-#: Characters of a wrong result of item_filter that are logged.
+#: The most characters of an invalid item_filter result that are logged.
 MOST_OF_RESULT = 200
 
 
-def wrong_verdicts(verdicts: Any, wanted: int) -> str:
-    """What is wrong with the result of an item_filter, for the log; '' when nothing is.
+def verdicts_error(verdicts: Any, wanted: int) -> str:
+    """Return what is wrong with the result of an item_filter, for the log; '' when it is valid.
 
-    Asks the result for its repr, which may be the project's code: call it on its thread.
+    This calls the result's ``repr``, which may be project code: call it in the worker.
     """
     if isinstance(verdicts, (list, tuple)) and len(verdicts) == wanted:
         return ""

@@ -1,4 +1,4 @@
-"""Asking the tracker until it gives the answer that lets an item go on."""
+"""Ask the tracker until it gives a usable answer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline_core.net.endpoints import Endpoint
     from pipeline_core.net.turns import Turn
 
-#: A tracker that blocks us is asked again after an hour, not sooner.
+#: Seconds before a tracker that blocks us is asked again.
 BLOCKED_DELAY = 3600.0
 
 #: HTTP status -> (sentence, whose fault, code of the reason).
@@ -36,11 +36,11 @@ _REASONS = {
 
 
 class TrackerRequest(Task):
-    """One command, sent until the tracker gives the answer that lets the item go on.
+    """One tracker command, sent until the tracker gives a usable answer.
 
-    The delays belong to the item: they begin at ``DEFAULT_RETRY_DELAY`` seconds and
-    grow by ``RETRY_DELAY_INCREMENT`` up to ``MAX_RETRY_DELAY``. In hooks,
-    ``retry_delay`` and the methods that change it act on the item being handled.
+    Each item has its own retry delay: it starts at ``DEFAULT_RETRY_DELAY`` seconds and grows by
+    ``RETRY_DELAY_INCREMENT`` up to ``MAX_RETRY_DELAY``. In hooks, ``retry_delay`` and the
+    methods that change it act on the item being handled.
     """
 
     DEFAULT_RETRY_DELAY: float = 60
@@ -57,7 +57,7 @@ class TrackerRequest(Task):
 
     # -- hooks -----------------------------------------------------------------
     def data(self, item: Item) -> dict[str, Any]:
-        """What is sent, as JSON."""
+        """Return the data to send, as JSON."""
         return {}
 
     @on_loop
@@ -69,20 +69,20 @@ class TrackerRequest(Task):
             item.scope.spawn(self._send_request(item))
 
     def handle_response(self, item: Item, response: httpclient.HTTPResponse) -> None:
-        """The tracker has answered, or not (``response.code`` 599)."""
+        """Handle the tracker's response; without an answer, ``response.code`` is 599."""
         if response.code == 200:
             self._take_answer(item, response)
         else:
-            # Here and now: an override sees the delay that this makes.
+            # Called directly, so that an override sees the new delay when this returns.
             self._answered_with_trouble(item, response)
 
     @on_loop
     def process_body(self, body: str, item: Item) -> None:
-        """The tracker has answered 200 with this text."""
+        """Handle the text of an answer with status 200."""
         item.scope.spawn(self._process_body(body, item))
 
     def schedule_retry(self, item: Item, message: str = "") -> None:
-        """Ask again after a while; ``message`` is shown as the reason."""
+        """Ask again after the retry delay; ``message`` is shown as the reason."""
         self._ask_again(item, message or "The tracker has to be asked again.",
                         Fault.TRACKER, "tracker-trouble")
 
@@ -111,7 +111,7 @@ class TrackerRequest(Task):
                 self.MAX_RETRY_DELAY if max_delay is None else max_delay)
 
     def reset_retry_delay(self) -> None:
-        """Begin with the first delay again."""
+        """Return to the first delay."""
         item = current_item.get()
         if item is not None:
             self._asking(item).backoff.reset()
@@ -148,12 +148,12 @@ class TrackerRequest(Task):
         asking.answer_used()
 
     async def _line_up(self, item: Item, asking: _Asking, own_reason: Waiting | None) -> None:
-        """Take a turn as soon as the governor has one for this item; that may be a long time."""
+        """Wait until the governor gives this item a turn; this may take long."""
         item.may_be_canceled = self.may_be_canceled
         endpoint = item.governor.tracker(self._url(await realized(item, self, self.tracker_url)))
         turn = None if own_reason is not None else endpoint.try_turn()
         if turn is None:
-            # Who waits for the tracker keeps nobody back from trying a target.
+            # An item that waits for the tracker must not block others from trying the target.
             asking.give_back_target()
             held = endpoint.held
             if held is not None and item.waiting is None:
@@ -163,7 +163,7 @@ class TrackerRequest(Task):
                 item.scope.show_waiting, own=own_reason, concern=self._concern(item))
         asking.turn = turn
         asking.backoff.delay = max(asking.backoff.delay, turn.inherited_delay(item.item_id))
-        # What was claimed with an answer on its way would be lost to the tracker.
+        # Cancelling the item while the answer is on its way would lose the claimed item.
         item.may_be_canceled = False
         item.set_waiting(None)
         if self.may_be_canceled:
@@ -180,7 +180,7 @@ class TrackerRequest(Task):
         asking, endpoint = self._asking(item), item.governor.tracker(url)
         turn = asking.turn
         if turn is None or not turn.is_for(endpoint):
-            # A project has called send_request by itself, or the tracker's URL has changed.
+            # The project has called send_request itself, or the tracker's URL has changed.
             if turn is not None:
                 turn.abandoned()
             turn = asking.turn = await endpoint.turn(item.scope.show_waiting)
@@ -190,13 +190,13 @@ class TrackerRequest(Task):
         finally:
             item.scope.is_asking_for_work = False
         if response.code != 200:
-            self._tell_provisionally(item, asking, turn, response)
+            self._report_provisionally(item, asking, turn, response)
         return response
 
-    def _tell_provisionally(
+    def _report_provisionally(
         self, item: Item, asking: _Asking, turn: Turn, response: httpclient.HTTPResponse
     ) -> None:
-        """An answer of no use counts whatever a project's hooks make of it."""
+        """Report the failure before the project's hooks run: it counts whatever they do."""
         reason, fault, code, asked_for = _trouble_of(response)
         backoff = asking.backoff
         next_delay = min(backoff.delay + backoff.increment, max(backoff.maximum, backoff.delay))
@@ -228,17 +228,17 @@ class TrackerRequest(Task):
             self._asking(item).answer_used()
 
     async def _process_body(self, body: str, item: Item) -> None:
-        raise NotImplementedError(f"{type(self).__name__} does not say how to process an answer")
+        raise NotImplementedError(f"{type(self).__name__} must define process_body()")
 
     # -- trying again ------------------------------------------------------------
     def _ask_again(
         self, item: Item, reason: str, fault: Fault, code: str, asked_for: float | None = None,
         *, answered: bool = True, at: Endpoint | None = None, alone: bool = False,
     ) -> None:
-        """Settle the delay here and now, as a hook that called us sees it.
+        """Set the delay now, so that a calling hook sees it when this returns.
 
-        ``asked_for`` is the server's Retry-After in seconds. ``at`` is what has failed, if it is
-        not what was asked; ``alone``: the others need not wait as long as this item.
+        ``asked_for`` is the server's Retry-After in seconds. ``at`` is the endpoint that failed,
+        if it is not the tracker. ``alone``: other items need not wait as long as this one.
         """
         delay = self._asking(item).backoff.next_delay(
             asked_for, BLOCKED_DELAY * random.uniform(1.0, 1.02) if code == "blocked"
@@ -265,8 +265,8 @@ class TrackerRequest(Task):
     async def _wait_for_retry(
         self, item: Item, asking: _Asking, retry: _Retry | _WaitForTarget
     ) -> Waiting | None:
-        """Hold back all who would ask the same. The reason and the time that hold back this item
-        alone, if there are."""
+        """Hold back all requests to the same endpoint. Return the reason and time that apply to
+        this item alone, if any."""
         if isinstance(retry, _WaitForTarget):
             asking.answer_used()
             asking.target_turn = await retry.endpoint.turn(item.scope.show_waiting)
@@ -274,12 +274,12 @@ class TrackerRequest(Task):
         if not retry.has_grown:
             await call(item, self, self.increment_retry_delay)
         asking.give_back_target()
-        # Others need not wait for what is about this item, or has asked nobody.
+        # Others need not wait when the reason is this item, or no request was made.
         alone = retry.alone or asking.turn is None
         why = self._hold(item, asking, retry)
         item.may_be_canceled = self.may_be_canceled
         if self.may_be_canceled and item.pipeline.stop_requested:
-            item.log_output(f"{why.reason} Stopping, so it is not asked again.")
+            item.log_output(f"{why.reason} Stopping, so the tracker is not asked again.")
             item.cancel()
             item.scope.check()
         item.log_output(f"{why.reason} Retrying after {_seconds_left(why)} seconds...")
@@ -290,13 +290,13 @@ class TrackerRequest(Task):
         return None
 
     def _hold(self, item: Item, asking: _Asking, retry: _Retry) -> Waiting:
-        """Tell the governor what came of the turn: why to wait, and until when."""
+        """Report the result of the turn to the governor. Return why to wait, and until when."""
         turn, asking.turn = asking.turn, None
         own = dataclasses.replace(retry.why, next_try=time.monotonic() + retry.delay)
         if turn is None:
             return own
         if retry.at is not None:
-            # The target itself has been told by the upload.
+            # The upload has reported the failure of the target itself.
             turn.succeeded()
             return own
         if retry.alone:
@@ -331,29 +331,29 @@ class TrackerRequest(Task):
         return f"{str(base).rstrip('/')}/{self.tracker_command}"
 
     def _concern(self, item: Item) -> object:
-        """What a tracker calls out of date: the version of the project, or all of this load."""
+        """Return what "out of date" applies to: the project's version, or this loaded pipeline."""
         version = getattr(self, "version", None)
         return version if isinstance(version, str) else item.pipeline
 
 
 class _Asking:
-    """Delays and turns of one item that asks a tracker."""
+    """The delays and turns of one item that asks a tracker."""
 
     def __init__(self, backoff: Backoff) -> None:
         self.backoff = backoff
-        #: What it may ask now, or has asked last; see governor.
+        #: The current or last turn for the tracker; see governor.
         self.turn: Turn | None = None
-        #: An upload target that may be tried, once the tracker has named it again.
+        #: The turn for an upload target, for when the tracker has named it again.
         self.target_turn: Turn | None = None
 
     def answer_used(self) -> None:
-        """The answer was what was asked for: the next one may ask at once."""
+        """Report a usable answer: the next request may be made at once."""
         if self.turn is not None:
             self.turn.succeeded()
         self.give_back_target()
 
     def take_target_turn(self, endpoint: Endpoint) -> Turn | None:
-        """The turn that was waited for, or one that is to be had now."""
+        """Return the turn that was waited for, else one that is free now, else None."""
         turn, self.target_turn = self.target_turn, None
         if turn is not None and turn.is_for(endpoint) and endpoint.held is None:
             return turn
@@ -362,16 +362,16 @@ class _Asking:
         return endpoint.try_turn()
 
     def give_back_target(self) -> None:
-        """Let another try the target."""
+        """Give up the turn for the target, so that another item may try it."""
         turn, self.target_turn = self.target_turn, None
         if turn is not None:
             turn.abandoned()
 
     def break_off(self, *, failed: bool) -> None:
-        """The item has ended while it was asking."""
+        """Release the turns of an item that has ended while it was asking."""
         if self.turn is not None:
             if self.turn.in_use and failed:
-                # Else each item that follows would ask at once, and fail as this one did.
+                # Otherwise each following item would ask at once, and fail like this one.
                 self.turn.refused("The project's code failed on an answer of "
                                   f"{self.turn.endpoint.name}.", Fault.PROJECT, "tracker-trouble")
             self.turn.abandoned()
@@ -380,7 +380,7 @@ class _Asking:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Retry:
-    """Why a request has to be repeated, and when: see TrackerRequest._ask_again."""
+    """Why and when a request is repeated; see TrackerRequest._ask_again."""
 
     why: Waiting
     delay: float
@@ -388,19 +388,19 @@ class _Retry:
     answered: bool
     at: Endpoint | None
     alone: bool
-    #: Whether the next delay has been made longer already.
+    #: Whether the next delay has already been increased.
     has_grown: bool = False
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _WaitForTarget:
-    """The tracker named an upload target that must not be tried now: ask when it may be."""
+    """The tracker named an upload target that may not be tried now: ask again when it may."""
 
     endpoint: Endpoint
 
 
 def _trouble_of(response: httpclient.HTTPResponse) -> tuple[str, Fault, str, float | None]:
-    """Reason, fault and code of an answer of no use, and the seconds to wait that it asks for."""
+    """Return reason, fault and code for an unusable answer, and its Retry-After in seconds."""
     if response.code in _REASONS:
         reason, fault, code = _REASONS[response.code]
     else:
@@ -410,7 +410,7 @@ def _trouble_of(response: httpclient.HTTPResponse) -> tuple[str, Fault, str, flo
 
 
 def _while_asking(endpoint: Endpoint) -> Waiting:
-    """Who asks for something to do has no work yet, so the last reason to wait stays."""
+    """Return what an item that asks for work shows: the last reason to wait, if there is one."""
     why = endpoint.host.schedule.why or endpoint.schedule.why
     if why is None:
         return Waiting("Asking the tracker for an item.", Fault.NOBODY, None, "asking")

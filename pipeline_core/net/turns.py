@@ -1,4 +1,4 @@
-"""The right to ask once, and the schedule that failures make."""
+"""Turns (the right to make one request), and the schedule that failures set."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ if TYPE_CHECKING:
 
 
 class Schedule:
-    """When an endpoint, or a host, may be asked again, and why not now. Times are monotonic."""
+    """When an endpoint or a host may be asked again, and why not now. Times are monotonic."""
 
     def __init__(self, shortest_delay: float) -> None:
         self._shortest_delay = shortest_delay
-        #: Why it is not asked now; None while nothing is wrong.
+        #: Why it is not asked now; None while it works.
         self.why: Waiting | None = None
-        #: The delay (seconds, without jitter) that the next failure in a row begins with, and
-        #: whose failure it was.
+        #: The delay (seconds, without jitter) of the next failure in a row, and who had the
+        #: last failure.
         self.next_delay = 0.0
         self.asker: object = None
-        #: Failures in a row that were noticed one after the other.
+        #: The number of failures in a row; failures of simultaneous requests count once.
         self.failures = 0
         self._open_at = 0.0
         self._silent_until = 0.0
 
     @property
     def opens_at(self) -> float:
-        """It may be asked from this moment on."""
+        """The time from which requests are allowed."""
         return max(self._open_at, self._silent_until)
 
     def close_until(self, why: Waiting, delay: float, silence: float | None) -> Waiting:
-        """Ask nothing for ``delay`` seconds; ``silence`` is what the server itself asks for."""
+        """Allow no requests for ``delay`` seconds. ``silence`` is the server's Retry-After."""
         now = time.monotonic()
         self._open_at = max(self._open_at, now + max(delay, self._shortest_delay))
         if silence is not None:
@@ -43,19 +43,19 @@ class Schedule:
         return self.why
 
     def take_back(self, opens_at: float, next_delay: float) -> None:
-        """Forget the last :meth:`close_until`, unless another has made it longer since."""
+        """Undo the last :meth:`close_until`, unless another call has extended it since."""
         if self._open_at == opens_at:
             self._open_at = 0.0
             self.next_delay = next_delay
 
     def hurry(self, earliest: float) -> None:
-        """Open it at ``earliest``, unless the server has asked for silence."""
+        """Allow requests from ``earliest`` on, unless the server's Retry-After forbids it."""
         self._open_at = min(self._open_at, earliest)
         if self.why is not None:
             self.why = dataclasses.replace(self.why, next_try=self.opens_at)
 
     def open(self) -> None:
-        """All is well again."""
+        """Allow requests now, as after a success."""
         self.why = None
         self.next_delay = 0.0
         self.asker = None
@@ -64,41 +64,41 @@ class Schedule:
 
 
 class Turn:
-    """The right to ask once. What came of it is told once; the first word counts."""
+    """The right to make one request. Report its result once; only the first report counts."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.started = time.monotonic()
         self.open = True
         self._spent = False
-        #: The schedule that :meth:`provisional` has closed, until when, and its delay before.
+        #: The schedule that :meth:`provisional` closed, until when, and its previous delay.
         self._provisional: tuple[Schedule, float, float] | None = None
         self._failures = (endpoint.schedule.failures, endpoint.host.schedule.failures)
 
     def spend(self) -> None:
-        """One request is made now. Raises RuntimeError for a second one."""
+        """Record that the request is made now. Raises RuntimeError for a second request."""
         if self._spent or not self.open:
             raise RuntimeError("A turn is for one request.")
         self._spent = True
         self.started = time.monotonic()
 
     def is_for(self, endpoint: Endpoint) -> bool:
-        """Whether it is an unused turn of this endpoint."""
+        """Return whether this is an unused turn of the endpoint."""
         return self.open and not self._spent and self.endpoint is endpoint
 
     @property
     def in_use(self) -> bool:
-        """Whether a request was made of which nothing has been told yet."""
+        """Whether a request was made whose result has not been reported yet."""
         return self.open and self._spent
 
     def inherited_delay(self, asker: object) -> float:
-        """The delay (seconds) that a failure of ``asker`` should begin with at least, after
-        failures of others: 0.0 when it has failed last itself, or nothing has."""
+        """Return the shortest delay (seconds) for a failure of ``asker``, given the failures of
+        others. It is 0.0 when the last failure was its own, or there was none."""
         return max(schedule.next_delay if schedule.asker != asker else 0.0
                    for schedule in (self.endpoint.schedule, self.endpoint.host.schedule))
 
     def succeeded(self) -> None:
-        """The answer was of use."""
+        """Report a usable answer."""
         if self._close():
             self.endpoint._succeeded(self._is_late(True))
 
@@ -106,12 +106,12 @@ class Turn:
         self, why: Waiting, delay: float, *, silence: float | None = None,
         next_delay: float = 0.0, answered: bool = True, asker: object = None,
     ) -> Waiting:
-        """Hold this endpoint back for all who want to ask it; where nobody ``answered``, all
-        endpoints of its host.
+        """Report a failure: no caller may ask this endpoint for ``delay`` seconds. Without an
+        answer (``answered``), that holds for all endpoints of the host.
 
-        ``delay`` is in seconds and jittered already; ``silence`` is the server's Retry-After.
-        ``next_delay`` is what the next failure in a row should begin with. Returns the reason
-        with the time of the next try.
+        ``delay`` includes jitter. ``silence`` is the server's Retry-After in seconds.
+        ``next_delay`` is the first delay of the next failure in a row. Returns the reason with
+        the time of the next try.
         """
         told, self._provisional = self._provisional, None
         if told is not None:
@@ -124,8 +124,10 @@ class Turn:
         self, why: Waiting, delay: float, *, silence: float | None, next_delay: float,
         answered: bool, asker: object,
     ) -> None:
-        """As :meth:`failed`, which may follow and then counts instead: before anything is called
-        that might never come to it."""
+        """Report a failure like :meth:`failed`, which replaces this report if called later.
+
+        Call this before code that might never return to report the failure (project hooks).
+        """
         endpoint = self.endpoint
         schedule = endpoint.schedule if answered else endpoint.host.schedule
         before = schedule.next_delay
@@ -137,7 +139,7 @@ class Turn:
         self, reason: str, fault: Fault, code: str, *, silence: float | None = None,
         answered: bool = True,
     ) -> Waiting:
-        """:meth:`failed`, with a delay of the endpoint's own."""
+        """Report a failure like :meth:`failed`, with the delay of the endpoint's own backoff."""
         backoff = self.endpoint.backoff
         late = self.open and self._is_late(answered)
         delay = backoff.next_delay(silence)
@@ -147,7 +149,7 @@ class Turn:
                            answered=answered)
 
     def abandoned(self) -> None:
-        """Nothing was learned."""
+        """End the turn without a result. Does nothing when a result was reported."""
         if self._close():
             self.endpoint.host._pump()
 
@@ -158,7 +160,8 @@ class Turn:
         return was_open
 
     def _is_late(self, answered: bool) -> bool:
-        """Whether others have failed since this was sent: it says nothing new then."""
+        """Return whether others have failed since this request was made. Then its own failure
+        is not news."""
         if answered:
             return self._failures[0] != self.endpoint.schedule.failures
         return self._failures[1] != self.endpoint.host.schedule.failures

@@ -10,9 +10,9 @@ from pipeline_core.engine.concurrency_limiter import ConcurrencyLimiter
 from pipeline_core.engine.seal import Seal
 from pipeline_core.externalprocess import UPLOAD_ENV, ExternalProcess, run_curl
 from pipeline_core.item import Item
-from pipeline_core.net.curl_run import Command, Ended
+from pipeline_core.net.curl_run import Command, ProgramResult
 from pipeline_core.pipeline import Pipeline
-from pipeline_core.recovery.sealed_files import resolve, why_not
+from pipeline_core.recovery.sealed_files import resolve, upload_problem
 from pipeline_core.recovery.sealed_item import Sealed, State
 from pipeline_core.recovery.sealer import Sealer
 from pipeline_core.task import LimitConcurrent, Task
@@ -78,7 +78,7 @@ class _Replay(ExternalProcess):
     def stdin_data(self, item: Item) -> bytes:
         return self._stdin
 
-    async def _run_upload(self, item: Item, command: Command) -> Ended | None:
+    async def _run_upload(self, item: Item, command: Command) -> ProgramResult | None:
         if command[0][0] == "curl":
             return await run_curl(self, item, command)
         return await self._run_program(item, command)
@@ -141,7 +141,7 @@ def obstacle(sealed: Sealed, data_dir: str) -> str:
         for path in paths:
             if not _lies_in(path, data_dir):
                 return f"Its file {path} does not lie in {data_dir}."
-    return why_not(sealed, data_dir)
+    return upload_problem(sealed, data_dir)
 
 
 def _lies_in(path: str, data_dir: str) -> bool:

@@ -46,7 +46,7 @@ def first_missing(sealed: Sealed) -> str:
                  if file.size is not None and not os.path.lexists(file.path)), "")
 
 
-def why_not(sealed: Sealed, data_dir: str) -> str:
+def upload_problem(sealed: Sealed, data_dir: str) -> str:
     """Why the files cannot be uploaded as they were sealed, in a sentence; '' when they can."""
     root = os.path.realpath(data_dir) + os.sep
     if os.path.realpath(sealed.folder) != sealed.folder or not sealed.folder.startswith(root):

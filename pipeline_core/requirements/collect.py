@@ -62,7 +62,7 @@ def gather(
         programs = _of_tasks(pipeline, programs)
         programs += _of_source(files, programs)
     modules = _modules(files, space, loaded=error is None)
-    missed = missed_module(error).removeprefix(space.name + ".")
+    missed = missing_module_name(error).removeprefix(space.name + ".")
     if missed:
         top = missed.partition(".")[0]
         name = missed if is_there(top, space) else top
@@ -226,7 +226,7 @@ def _program_advice(need: ProgramNeed) -> Iterator[str]:
 
 # -- modules -------------------------------------------------------------------------------
 
-def missed_module(error: BaseException | None) -> str:
+def missing_module_name(error: BaseException | None) -> str:
     """The module for want of which the code failed, also where it said so in words of its own."""
     while error is not None:
         if isinstance(error, ModuleNotFoundError) and error.name:

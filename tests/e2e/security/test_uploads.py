@@ -126,7 +126,7 @@ def test_a_redirect_repeats_the_upload(
     assert [one.method for one in target.requests()] == ["PUT"]
     assert seen.item["tries"] == 1
     assert [line for line in seen.log.splitlines() if "ENDED" in line] == ["ENDED 0"]
-    assert f"The target sends the upload on to http://localhost:{other.port}/put/b.gz" in seen.log
+    assert f"The target redirects the upload to http://localhost:{other.port}/put/b.gz" in seen.log
 
 
 def test_a_relative_redirect(tmp_path: Path, target: ScriptedTracker) -> None:
@@ -162,7 +162,7 @@ def test_redirects_that_are_refused(
     target.always("a.warc.gz", redirect(location.format(port=target.port), 307))
     seen = upload(tmp_path, target.url + "/put/")
     assert seen.outcome == "failed"
-    assert "The target did not take the upload: " in seen.log and words in seen.log
+    assert "The target refused the upload: " in seen.log and words in seen.log
     assert "ENDED 47" in seen.log
     assert len(target.requests()) == 1
 

@@ -318,7 +318,7 @@ def test_files_are_what_they_were(tmp_path: Path, change: str) -> None:
     elif change == "elsewhere":
         data = str(tmp_path / "other")
         os.mkdir(data)
-    why = sealed_files.why_not(sealed, data)
+    why = sealed_files.upload_problem(sealed, data)
     assert re.search({"none": "^$", "gone": "is missing", "longer": "has changed",
                       "other": "has changed", "link": "does not lie in",
                       "elsewhere": "does not lie in"}[change], why)

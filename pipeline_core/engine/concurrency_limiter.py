@@ -61,7 +61,7 @@ class ConcurrencyLimiter:
         """A setting has a new value; from whichever thread it was set."""
         # A copy: the loop may take the last one out meanwhile.
         for first in self._queue[:1]:
-            first.loop.call_soon_threadsafe(self._look)
+            first.loop.call_soon_threadsafe(self._wake_first)
 
     def _wake_first(self) -> None:
         """Let the first waiter check for a free slot: an item has left, or the limit or the

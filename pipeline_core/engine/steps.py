@@ -113,7 +113,7 @@ def _process_all(
             if not (_is_plain(step) and _are_quiet(item, _ITEM_EVENTS)):
                 # The last step has made it so: it goes on by way of the loop.
                 return steps[number - 1], None
-            worker.post(carry_out, item, _go_on,
+            worker.post(carry_out, item, _next_step,
                         (item, position + number, steps[number - 1], step), {})
             worker.set_busy(item, step.name)
         asked_for = item.scope.asked_for

@@ -161,7 +161,7 @@ def test_the_rest_ends(tmp_path: Path) -> None:
     play(main)
 
 
-@pytest.mark.logs_errors("The folder of a new item cannot be made")
+@pytest.mark.logs_errors("The folder for a new item cannot be created")
 @pytest.mark.parametrize("ends", ["mended", "stopped"])
 def test_a_folder_that_cannot_be_made(
     tmp_path: Path, ends: str, monkeypatch: pytest.MonkeyPatch
@@ -176,7 +176,7 @@ def test_a_folder_that_cannot_be_made(
         works.runner.start()
         why = await until(lambda: works.runner.waiting)
         assert why is not None and (why.code, why.fault) == ("resources", Fault.MACHINE)
-        assert why.next_try is not None and "cannot be made" in why.reason
+        assert why.next_try is not None and "cannot be created" in why.reason
         assert works.runner.item_count == 0
         if ends == "stopped":
             works.runner.stop_gracefully()

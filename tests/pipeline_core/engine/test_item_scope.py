@@ -104,7 +104,7 @@ def test_only_the_first_end_counts(tmp_path: Path) -> None:
             one, two = line.item(), line.item()
             one.complete()
             one.fail()
-            assert one.completed and "ended twice" in line.log(one)
+            assert one.completed and "was already completed" in line.log(one)
             two.cancel()
             two.complete()
             assert two.canceled and line.log(two) == ""

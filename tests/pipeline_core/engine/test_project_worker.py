@@ -159,7 +159,7 @@ def test_it_tells_what_it_does(tmp_path: Path) -> None:
 
             def job() -> None:
                 release.wait(10)
-                worker.does(item, "second part")
+                worker.set_busy(item, "second part")
                 seen.append(worker.busy and worker.busy.label)
 
             seen: list[object] = []

@@ -9,6 +9,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -373,3 +374,72 @@ def test_a_handler_of_the_pipeline_that_raises_on_the_loop(tmp_path: Path, event
 
     played = play(path, script, items=None, timeout=10)
     assert played.runner.status == "stopped"
+
+
+# -- a stop while something is on its way ------------------------------------------------------
+def test_a_stop_while_an_answer_waits_for_the_worker(
+    tmp_path: Path, tracker: ScriptedTracker
+) -> None:
+    """What the tracker has given is not dropped: the item is at work from the answer on, however
+    long its process_body has to wait for a busy worker."""
+    tracker.queue("request", item_answer("first"), item_answer("second"))
+    path = stuck(tmp_path, f"""\
+        class Get(GetItemFromTracker):
+            def process_body(self, body, item):
+                super().process_body(body, item)
+        class Work(SimpleTask):
+            def process(self, item):
+                if item['item_name'] == 'first':
+                    release.wait(30)
+        pipeline = Pipeline(Get({tracker.url!r}, downloader), Work('Work'))
+""")
+
+    async def script(played: Played) -> None:
+        worker = played.loaded.worker
+        await played.until(lambda: worker.busy is not None and worker.busy.label == "Work")
+        played.runner.concurrent_items = 2
+        await played.until(lambda: len(tracker.requests()) == 2)
+        await played.until(lambda: worker._jobs.qsize(), what="process_body in the queue")
+        played.runner.stop_gracefully()
+        await asyncio.sleep(0)
+        second = played.items[1]
+        cancelled_at_once = second.item.canceled
+        release(played)()
+        await asyncio.wait_for(played.finished.wait(), 10)
+        assert not cancelled_at_once
+
+    played = play(path, script, items=None, timeout=15)
+    assert played.outcomes == ["completed", "completed"], played.log
+    assert played.items[1].item["item_name"] == "second"
+
+
+def test_a_project_that_logs_more_than_the_loop_takes(tmp_path: Path) -> None:
+    """24 MB in long lines while the loop is held up: the project's code waits, so that what lies
+    between them stays small; then all of it is in the log."""
+    path = stuck(tmp_path, """\
+        posted = [0]
+        done = threading.Event()
+        class Talks(SimpleTask):
+            def process(self, item):
+                release.wait(10)
+                for _ in range(24):
+                    item.log_output('x' * (1 << 20))
+                    posted[0] += 1 << 20
+                done.set()
+        pipeline = Pipeline(Talks('Talks'))
+        pipeline.posted, pipeline.done = posted, done
+""")
+    lying = 0
+
+    async def script(played: Played) -> None:
+        nonlocal lying
+        pipeline: Any = played.loaded.pipeline
+        await played.until_log("Starting Talks")
+        release(played)()
+        pipeline.done.wait(0.2)  # the loop is held up by this
+        lying = pipeline.posted[0] - played.log.count("x")
+
+    played = play(path, script, timeout=20)
+    assert played.outcomes == ["completed"]
+    assert played.log.count("x" * (1 << 20)) == 24
+    assert lying <= 6 << 20

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline_core.engine.files import sync_folder
 from pipeline_core.recovery import shared_file
-from pipeline_core.recovery.shared_file import SharedFile, sync_folder
-from tests.e2e.contract.kit import play, write_pipeline
+from pipeline_core.recovery.shared_file import SharedFile
 from tests.pipeline_core.recovery.test_sealer import WORK, Watched
+from tests.support.kit import play, write_pipeline
 from tests.support.scripted_tracker import ScriptedTracker
 
 Refuse = Callable[[int], None]

@@ -3,9 +3,9 @@ between them but to tell everybody, and the loop does that meanwhile."""
 
 from __future__ import annotations
 
-import functools
 import inspect
 import os
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from pipeline_core.engine.base_task import Task
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _METHODS = ("enqueue", "start_item", "complete_item", "fail_item", "_begin", "_leave")
 _EVENTS = ("on_start_item", "on_complete_item", "on_finish_item")
 _ITEM_EVENTS = ("on_output", "on_task_status", "on_property", "on_waiting")
+
+#: What is known of classes; weakly, for behind each is all of a project's code.
+_plain_classes: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
 
 
 def plain_steps(item: Item, position: int) -> list[SimpleTask]:
@@ -49,8 +52,14 @@ def _is_plain(task: Task) -> bool:
             and all(_is_quiet(getattr(task, name)) for name in _EVENTS))
 
 
-@functools.lru_cache(maxsize=256)
 def _is_plain_class(kind: Any) -> bool:
+    plain = _plain_classes.get(kind)
+    if plain is None:
+        plain = _plain_classes[kind] = _looks_plain(kind)
+    return plain
+
+
+def _looks_plain(kind: Any) -> bool:
     return (issubclass(kind, SimpleTask) and kind._work_on is SimpleTask._work_on
             and all(getattr(kind, name) is getattr(Task, name) for name in _METHODS)
             and is_project_code(kind.process) and not inspect.iscoroutinefunction(kind.process))

@@ -5,9 +5,9 @@ Between such steps the toolkit only reports progress, and the loop can do that m
 
 from __future__ import annotations
 
-import functools
 import inspect
 import os
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from pipeline_core.engine.base_task import Task
@@ -26,6 +26,9 @@ _METHODS = (
     "process", "enqueue", "start_item", "complete_item", "fail_item", "_begin", "_leave")
 _EVENTS = ("on_start_item", "on_complete_item", "on_finish_item")
 _ITEM_EVENTS = ("on_output", "on_task_status", "on_property", "on_waiting")
+
+#: What is known of classes; weakly, for behind each is all of a project's code.
+_plain_classes: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
 
 
 def plain_steps(item: Item, position: int) -> list[SimpleTask]:
@@ -57,8 +60,14 @@ def _are_quiet(owner: Item | Task, names: tuple[str, ...]) -> bool:
     return True
 
 
-@functools.lru_cache(maxsize=256)
-def _is_plain_class(kind: type) -> bool:
+def _is_plain_class(kind: Any) -> bool:
+    plain = _plain_classes.get(kind)
+    if plain is None:
+        plain = _plain_classes[kind] = _looks_plain(kind)
+    return plain
+
+
+def _looks_plain(kind: Any) -> bool:
     return (issubclass(kind, SimpleTask) and kind._work_on is SimpleTask._work_on
             and all(getattr(kind, name) is getattr(Task, name)
                     for name in _METHODS if name != "process")

@@ -88,6 +88,15 @@ def plain_pipeline(
     sealed: Sealed, worker: ProjectWorker, limiters: MutableMapping[str, ConcurrencyLimiter]
 ) -> Pipeline:
     """The upload and the report of one item, without code of its project."""
+    pipeline = Pipeline(*_plain_tasks(sealed, limiters))
+    pipeline.cwd = pipeline.data_dir = os.path.dirname(sealed.folder)
+    pipeline.worker = worker
+    return pipeline
+
+
+def _plain_tasks(
+    sealed: Sealed, limiters: MutableMapping[str, ConcurrencyLimiter]
+) -> list[Task]:
     upload = _upload(sealed)
     tasks: list[Task] = [upload]
     if sealed.upload.get("limit"):
@@ -99,10 +108,7 @@ def plain_pipeline(
         tasks.append(SendDoneToTracker(sealed.done["tracker_url"], sealed.done["stats"]))
     for task in (*tasks, upload):
         task.cwd = sealed.folder
-    pipeline = Pipeline(*tasks)
-    pipeline.cwd = pipeline.data_dir = os.path.dirname(sealed.folder)
-    pipeline.worker = worker
-    return pipeline
+    return tasks
 
 
 def _upload(sealed: Sealed) -> Task:
@@ -127,20 +133,23 @@ def places(sealed: Sealed) -> tuple[int, int]:
 def obstacle(sealed: Sealed, data_dir: str) -> str:
     """Why the item cannot be carried on, in a sentence; '' when it can. Blocks (it reads the
     files)."""
+    paths: list[str] = []
+    if sealed.plain:
+        try:
+            _plain_tasks(sealed, {})
+            if sealed.state is State.SEALED:
+                paths = _uploaded(sealed)
+        except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+            return f"Its record cannot be understood: {error!r}."
     if sealed.state is not State.SEALED and sealed.plain:
         # Only the report is left to be sent.
         return "" if _lies_in(sealed.folder, data_dir) else \
             f"Its folder {sealed.folder} does not lie in {data_dir}."
     if not os.path.isdir(sealed.folder):
         return f"Its folder {sealed.folder} is gone."
-    if sealed.plain:
-        try:
-            paths = _uploaded(sealed)
-        except (KeyError, ValueError, TypeError, IndexError) as error:
-            return f"Its record cannot be understood: {error!r}."
-        for path in paths:
-            if not _lies_in(path, data_dir):
-                return f"Its file {path} does not lie in {data_dir}."
+    for path in paths:
+        if not _lies_in(path, data_dir):
+            return f"Its file {path} does not lie in {data_dir}."
     return upload_problem(sealed, data_dir)
 
 

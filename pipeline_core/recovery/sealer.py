@@ -7,6 +7,7 @@ are noted in the journal. From there on a crash loses nothing.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import functools
 import os
@@ -159,17 +160,21 @@ class Sealer:
                 taken: Sealed = await asyncio.shield(taking)
                 return taken
             except asyncio.CancelledError:
-                # The thread may lock the folder yet.
-                taking.add_done_callback(functools.partial(self._unlock, item.item_id))
+                # The thread goes on. What an earlier seal has noted of the item stays.
+                if item.seal is None:
+                    taking.add_done_callback(functools.partial(self._take_back, item))
                 raise
             except Exception as error:
                 await self._wait(
                     item, f"Its files cannot be brought to the disk: {error}.", backoff)
 
-    def _unlock(self, item_id: str, taking: asyncio.Future[Sealed]) -> None:
+    def _take_back(self, item: Item, taking: asyncio.Future[Sealed]) -> None:
+        """The item was abandoned while the thread took its files: the next start must not take
+        what that has written for a sealed item."""
         if not taking.cancelled():
             taking.exception()  # nobody is left to be told
-        self.keeper.unlock(item_id)
+        self.keeper.files.call(
+            _remove_traces, item, then=lambda result, error: self.keeper.unlock(item.item_id))
 
     async def _written(
         self, item: Item, write: Callable[[], asyncio.Future[None]]
@@ -215,3 +220,13 @@ def _take_files(keeper: Keeper, sealed: Sealed, folder: str, paths: Iterable[str
     write_manifest(sealed)
     sync_folders(folder, files)
     return sealed
+
+
+def _remove_traces(item: Item) -> None:
+    """Remove what :func:`_take_files` has left of an item that was abandoned. Blocks."""
+    folder = str(item["data_dir"])
+    remove_manifest(folder)
+    if not item.keep_data:
+        # The record may have come into it while it was being removed.
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)

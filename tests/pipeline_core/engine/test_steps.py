@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from pipeline_core.engine.steps import plain_steps
 from pipeline_core.item import Item
 from pipeline_core.task import LimitConcurrent, PrintItem, SimpleTask, Task
 from tests.support.engine import Line, ours, run, until
+from tests.support.kit import play, wait_for, write_pipeline
 
 Process = Callable[[Item], Any]
 
@@ -274,3 +277,22 @@ def test_steps_of_several_items_take_turns(tmp_path: Path) -> None:
 
     run(main())
 
+
+def test_code_that_was_let_go_is_not_kept(tmp_path: Path) -> None:
+    """What is known of a class does not keep its project in memory."""
+    path = write_pipeline(tmp_path, """\
+        class Step(SimpleTask):
+            def process(self, item):
+                item['done'] = 1
+        pipeline = Pipeline(Step('a'), Step('b'))
+        """)
+
+    def use() -> weakref.ref[Any]:
+        played = play(path)
+        played.loaded.close()
+        assert played.outcomes == ["completed"]
+        return weakref.ref(type(played.loaded.pipeline.tasks[0]))
+
+    kind = use()
+    # Its thread may need a moment to end.
+    wait_for(lambda: gc.collect() >= 0 and kind() is None, 10, "the end of its classes")

@@ -1,4 +1,4 @@
-"""Values that are settled late: settings, and text made from them."""
+"""Values that are realized late: settings, and text made from them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _collector: contextvars.ContextVar[_CollectedValues | None] = contextvars.Contex
 def collect_config_values(
     remembered: dict[str, str] | None = None,
 ) -> Iterator[list[ConfigValue]]:
-    """Collect the values made inside, in order; apply valid remembered ones by name."""
+    """Collect the values created inside the block, in order; apply valid saved ones by name."""
     values = _CollectedValues(remembered or {}, _collector.get())
     token = _collector.set(values)
     try:
@@ -43,9 +43,9 @@ def collect_config_values(
 
 
 class _CollectedValues(list["ConfigValue"]):
-    """Values made in one context: one load never sees those of another.
+    """Values created in one context: a load never sees those of another load.
 
-    ``outer`` is who collected before in the same context; it gets them too.
+    ``outer`` is the collector of the enclosing block; it gets the values too.
     """
 
     def __init__(self, remembered: dict[str, str], outer: _CollectedValues | None) -> None:
@@ -54,27 +54,26 @@ class _CollectedValues(list["ConfigValue"]):
         self.outer = outer
 
     def add(self, value: ConfigValue) -> None:
-        """Note a new value; give it what is remembered of it, if that is valid."""
+        """Collect a new value, and apply the saved value if that is valid."""
         self.append(value)
         if value.name in self.remembered and not value.set_value(self.remembered[value.name]):
-            value.error = None  # the default stays; nobody asked for this value now
+            value.error = None  # the default stays; the user has not entered the saved value now
         if self.outer is not None:
             self.outer.add(value)
 
 
 def realize(value: Any, item: Any = None) -> Any:
-    """What ``value`` stands for, for this item.
+    """Return what ``value`` stands for, for this item.
 
-    Dicts and lists are realized member by member (a dict's values, not its
-    keys), anything with a ``realize(item)`` method is asked, all else is returned
-    as it is.
+    Dicts and lists are realized member by member (a dict's values, not its keys). A value with
+    a ``realize(item)`` method is replaced by its result. Any other value is returned unchanged.
     """
     if isinstance(value, dict):
         return {key: member if type(member) is str else realize(member, item)
                 for key, member in value.items()}
     if isinstance(value, list):
         return [member if type(member) is str else realize(member, item) for member in value]
-    # A class, say one in a list of plugins, has the method but is no value.
+    # A class (such as one in a list of plugins) has the method, but is not a value.
     if hasattr(value, "realize") and not isinstance(value, type):
         return value.realize(item)
     return value
@@ -83,9 +82,9 @@ def realize(value: Any, item: Any = None) -> Any:
 class ConfigValue:
     """A named setting that the volunteer may change while the project runs.
 
-    ``value`` is None until there is a valid one; ``error`` is the sentence about
-    the last refused one, or None. ``on_change(config_value)`` follows each change.
-    ``limiter`` is set where a limit of this name holds over several projects.
+    ``value`` is None until a valid one is set. ``error`` is a sentence about the last refused
+    value, or None. ``on_change(config_value)`` is fired after each change. ``limiter`` is set
+    when several projects share this limit.
     """
 
     def __init__(
@@ -115,12 +114,13 @@ class ConfigValue:
 
     @staticmethod
     def start_collecting() -> None:
-        """Begin to collect the values that are made; for programs that load pipeline files."""
+        """Start collecting new values. For programs that load pipeline files themselves."""
         _collector.set(_CollectedValues({}, _collector.get()))
 
     @staticmethod
     def stop_collecting() -> list[ConfigValue]:
-        """The values made since :meth:`start_collecting`, in order; none if it was not called."""
+        """Return the values created since :meth:`start_collecting`, in order; an empty list if
+        it was not called."""
         collected = _collector.get()
         if collected is None:
             return []
@@ -128,17 +128,17 @@ class ConfigValue:
         return list(collected)
 
     def check_value(self, value: Any) -> str | None:
-        """Why ``value`` is refused, as a sentence; None when it is good."""
+        """Return why ``value`` is refused, as a sentence; None when it is valid."""
         return None
 
     def convert_value(self, value: Any) -> Any:
-        """The checked text as the value that is kept."""
+        """Convert the checked text to the value that is kept."""
         return value
 
     def set_value(self, value: Any) -> bool:
-        """Check, convert and keep; False (and ``error``) when it is refused.
+        """Check, convert and keep a value. Return False (and set ``error``) when it is refused.
 
-        Space around text is taken away first.
+        Whitespace around text is stripped first.
         """
         if isinstance(value, str):
             value = value.strip()
@@ -164,7 +164,7 @@ class ConfigValue:
 
 
 class StringConfigValue(ConfigValue):
-    """Text; ``regex`` (searched, so anchor it) says which."""
+    """A text setting. ``regex`` says which text is valid; it is searched for, so anchor it."""
 
     def __init__(self, *args: Any, regex: str | None = None, **kwargs: Any) -> None:
         self.regex = regex
@@ -179,7 +179,7 @@ class StringConfigValue(ConfigValue):
 
 
 class NumberConfigValue(ConfigValue):
-    """A whole number between ``min`` and ``max``, both allowed; a limit of 0 counts."""
+    """A whole number between ``min`` and ``max``, both included; a limit of 0 is valid."""
 
     def __init__(
         self, *args: Any, min: int | None = None, max: int | None = None, **kwargs: Any
@@ -202,7 +202,7 @@ class NumberConfigValue(ConfigValue):
 
     def convert_value(self, value: Any) -> int:
         if isinstance(value, bool):
-            raise TypeError("a truth value is no number")
+            raise TypeError("a truth value is not a number")
         if isinstance(value, float) and not value.is_integer():
             raise ValueError("not a whole number")
         return int(value)

@@ -25,31 +25,31 @@ Handler = Callable[..., Any]
 
 
 class Event:
-    """Handlers, called in the order in which they were added.
+    """A list of handlers, called in the order in which they were added.
 
-    A handler added twice is called once. When one raises, the others are still
-    called; the first error then goes to whoever fired the event, and further
-    ones to the log.
+    A handler added twice is called once. When a handler raises, the others are still called.
+    Then the first error is raised to the caller that fired the event; further errors are
+    logged.
     """
 
     __slots__ = ("_handlers", "is_quiet", "owned")
 
     def __init__(self) -> None:
-        # Tuples, replaced as a whole: handlers may come and go while it is fired.
+        # Tuples, replaced as a whole: handlers may be added and removed while it is fired.
         self._handlers: tuple[Handler, ...] = ()
-        #: Each handler, and whether it is the project's own code.
+        #: Each handler, and whether it is project code.
         self.owned: tuple[tuple[Handler, bool], ...] = ()
-        #: Whether none of them is.
+        #: Whether no handler is project code.
         self.is_quiet = True
 
     def handle(self, handler: Handler) -> Event:
-        """Add a handler; the event, so that calls can be chained. ``+=`` does the same."""
+        """Add a handler, as ``+=`` does. Returns the event, so that calls can be chained."""
         if handler not in self._handlers:
             self._set((*self._handlers, handler))
         return self
 
     def unhandle(self, handler: Handler) -> Event:
-        """Remove a handler, as ``-=`` does; ValueError when it is not there."""
+        """Remove a handler, as ``-=`` does. Raises ValueError when it is not in the list."""
         handlers = list(self._handlers)
         handlers.remove(handler)
         self._set(tuple(handlers))
@@ -64,7 +64,7 @@ class Event:
         return iter(self._handlers)
 
     def fire(self, *args: Any, **kwargs: Any) -> None:
-        """Call all handlers, as calling the event does."""
+        """Call all handlers. Calling the event does the same."""
         first: Exception | None = None
         for handler in self._handlers:
             try:
@@ -73,12 +73,12 @@ class Event:
                 if first is None:
                     first = error
                 else:
-                    logger.exception("A further handler of the same event failed")
+                    logger.exception("Another handler of the same event failed")
         if first is not None:
             raise first
 
     def getHandlerCount(self) -> int:
-        """How many handlers there are."""
+        """Return the number of handlers."""
         return len(self._handlers)
 
     __iadd__ = handle

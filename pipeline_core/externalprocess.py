@@ -1,4 +1,4 @@
-"""Tasks that run a program: any, Wget, rsync, curl."""
+"""Tasks that run a program: any program, Wget, rsync or curl."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ __all__ = [
     "datetime", "functools", "json", "os", "re", "subprocess", "time",
 ]
 
-#: When the machine has no room for one more process it is asked again after so many seconds,
-#: then more, up to the longest.
+#: Seconds before another try when the machine cannot start one more process: the first delay,
+#: and the longest that it grows to.
 SHORT_OF_RESOURCES, LONGEST_RETRY_DELAY = 2.0, 300.0
 
-#: What the programs of uploads get, by their names. A target that wants a password gets this
-#: one and refuses it: without any, rsync would ask on the terminal, for ever, or take the list
-#: of files for the answer. curl reads settings of ours, not the user's own: those in this folder,
-#: where CurlRun makes none for the try.
+#: The environment of upload programs, by program. A target that wants a password gets this one
+#: and refuses it: without a password, rsync would ask on the terminal for ever, or read the list
+#: of files as the answer. curl must not read the user's own settings: it reads those in this
+#: folder, unless CurlRun writes some for the try.
 UPLOAD_ENV = {
     "rsync": {"RSYNC_PASSWORD": "none"},
     "curl": {"CURL_HOME": CURL_HOME},
@@ -51,12 +51,12 @@ UPLOAD_ENV = {
 
 
 class ExternalProcess(Task):
-    """Runs a program, again if it fails, up to ``max_tries`` times (None: for ever).
+    """Runs a program, and retries it if it fails, up to ``max_tries`` times (None: for ever).
 
-    ``args`` and ``env`` are realized for each try. The child gets exactly ``env``
-    and PYTHONIOENCODING, nothing of ours: a proxy setting of the host must never
-    reach a crawl. ``retry_on_exit_code=None`` means: on every one. Before each retry
-    ``retry_delay`` seconds pass; ``handle_process_error`` may set it.
+    ``args`` and ``env`` are realized for each try. The child gets exactly ``env`` and
+    PYTHONIOENCODING, and not the parent's environment: a proxy setting of the host must never
+    reach a crawl. ``retry_on_exit_code=None`` retries on every exit code that is not accepted.
+    ``retry_delay`` seconds pass before each retry; ``handle_process_error`` may set it.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class ExternalProcess(Task):
 
     # -- hooks -----------------------------------------------------------------
     def stdin_data(self, item: Item) -> bytes:
-        """What the program reads from its standard input."""
+        """Return what the program reads from its standard input."""
         return b""
 
     @on_loop
@@ -91,26 +91,26 @@ class ExternalProcess(Task):
             item.scope.spawn(self._try_once(item))
 
     def on_subprocess_stdout(self, pipe: Any, item: Item, data: bytes) -> None:
-        """The program has printed something."""
+        """Handle output of the program: add it to the item's log."""
         item.log_output(data, full_line=False)
 
     @on_loop
     def on_subprocess_end(self, item: Item, returncode: int) -> None:
-        """The program has ended, and its output is complete."""
+        """Handle the end of the program; its output is complete."""
         item.scope.spawn(self._program_ended(item, returncode))
 
     @on_loop
     def handle_process_result(self, exit_code: int, item: Item) -> None:
-        """An accepted exit status: the task is done."""
+        """Handle an accepted exit status: complete the item."""
         item.scope.spawn(self._succeeded(exit_code, item))
 
     def handle_process_error(self, exit_code: int, item: Item) -> None:
-        """Another exit status: try again, or fail."""
-        # As an override that has just set it means it, whatever the next item makes of it.
+        """Handle any other exit status: try again, or fail."""
+        # The delay is read now, because the override of another item may change it later.
         self._try_failed(exit_code, item, float(realize(self.retry_delay, item)))
 
     # -- the tries -----------------------------------------------------------------
-    #: Uploads seal the item, where that has not been done beforehand, and ask the governor.
+    #: Whether this is an upload, which seals the item if necessary, and needs a turn.
     _uploads = False
 
     async def _work_on(self, item: Item) -> None:
@@ -141,7 +141,7 @@ class ExternalProcess(Task):
                 retry.delay)
 
     async def _try_once(self, item: Item) -> None:
-        command = await call(item, self, self._settle, item, in_worker=(
+        command = await call(item, self, self._realize_command, item, in_worker=(
             is_project_code(self.stdin_data) or is_project_value(self.args)
             or is_project_value(self.env) or self._runs_project_code()))
         if self._uploads:
@@ -149,7 +149,7 @@ class ExternalProcess(Task):
         else:
             ended = await self._run_program(item, command)
         if ended is None:
-            return  # it did not start, which the item has been told
+            return  # the program did not start, and the item was failed or retried
         await item.scope.handlers_returned()
         item.scope.check()
         if ended.unread:
@@ -159,10 +159,10 @@ class ExternalProcess(Task):
                        ended.returncode)
 
     def _runs_project_code(self) -> bool:
-        """Whether standard input is made by project code that cannot be seen from the class."""
+        """Return whether standard input comes from project code that the class does not show."""
         return False
 
-    def _settle(self, item: Item) -> Command:
+    def _realize_command(self, item: Item) -> Command:
         args = [arg if isinstance(arg, (str, bytes)) else os.fspath(arg)
                 if isinstance(arg, os.PathLike) else str(arg)
                 for arg in realize(self.args, item)]
@@ -193,15 +193,15 @@ class ExternalProcess(Task):
             item.scope.spawn(leave_by(item, self, self.fail_item))
 
     async def _input_left(self, item: Item, ended: ProgramResult) -> None:
-        """The program has ended without reading all of its input: what it did is not what it
-        was asked for, whatever its exit status says."""
+        """Handle a program that has not read all of its input: it cannot have done what it was
+        asked to, whatever its exit status says."""
         returncode = ended.returncode
         if self._uploads and returncode not in realize(self.accept_on_exit_code, item):
-            # A target that cannot be reached: the files are complete, so it is tried again.
+            # The target could not be reached. The files are complete, so the upload is retried.
             await hook(item, self, self.on_subprocess_end, self._program_ended, item, returncode)
             return
         item.log_output(f"{self.name} {_how_it_ended(returncode)}, but did not read all of its "
-                        f"input: {ended.unread} bytes are left.")
+                        f"input: {ended.unread} bytes are left unread.")
         if self._uploads:
             await call(item, self, self.handle_process_error, returncode, item)
         else:
@@ -209,11 +209,11 @@ class ExternalProcess(Task):
 
     # -- uploads -------------------------------------------------------------------
     def use_turn(self, item: Item, turn: Turn) -> None:
-        """Begin the upload with this turn of its target."""
+        """Start the upload with this turn of its target."""
         item.scope.kept_by[self] = turn
 
     async def _upload(self, item: Item, command: Command) -> ProgramResult | None:
-        """Run the program as soon as the governor lets an upload go to its target."""
+        """Run the program as soon as the governor gives a turn for its target."""
         turn: Turn | None = item.scope.kept_by.pop(self, None)
         if turn is None:
             endpoint = item.governor.target(os.fsdecode(command[0][-1]))
@@ -241,7 +241,8 @@ class ExternalProcess(Task):
 
     # -- the program ---------------------------------------------------------------
     async def _run_program(self, item: Item, command: Command) -> ProgramResult | None:
-        """Run the program to its end. None when it did not start: then the item has been told."""
+        """Run the program to its end. Return None when it did not start; then the item has been
+        failed or retried."""
         args, env, data = command
         if not isinstance(data, (bytes, bytearray, memoryview)):
             item.log_output(f"{self.name}: the input of the program must be bytes or text, but it "
@@ -250,7 +251,7 @@ class ExternalProcess(Task):
             return None
         worker = item.worker
         if worker is None:
-            raise RuntimeError(f"{self.name} can run a program only for an item in a runner")
+            raise RuntimeError(f"{self.name} can run a program only for an item of a runner")
         ended: asyncio.Future[int] = worker.loop.create_future()
         to_project = is_project_code(self.on_subprocess_stdout)
 
@@ -279,7 +280,7 @@ class ExternalProcess(Task):
         try:
             return ProgramResult(await ended, child.unread_input)
         except asyncio.CancelledError:
-            # The slot of a limit, which the item may hold, is free when the program has ended.
+            # The item may hold a slot of a limit, which must stay taken until the program ends.
             child.stop(item.scope.kill_after)
             await child.gone()
             raise
@@ -299,7 +300,7 @@ class ExternalProcess(Task):
             backoff.grow()
             return
         if isinstance(error, FileNotFoundError) and not os.path.isdir(self.cwd):
-            reason = f"the folder {self.cwd} is not there"
+            reason = f"the folder {self.cwd} does not exist"
         elif isinstance(error, FileNotFoundError):
             where = "" if os.sep in str(program) else f" on {env.get('PATH', os.defpath)}"
             reason = f"there is no such program{where}; install it, or correct the project"
@@ -312,7 +313,7 @@ class ExternalProcess(Task):
 
 @dataclasses.dataclass(frozen=True)
 class _Retry:
-    """Why a program runs again, and after how many seconds."""
+    """Why a program is run again, and after how many seconds."""
 
     reason: str
     fault: Fault
@@ -325,8 +326,8 @@ def _how_it_ended(code: int) -> str:
 
 
 class WgetDownload(ExternalProcess):
-    """Runs Wget; ``args`` begin with the program. ``stdin_data_function(item)`` gives
-    its standard input (bytes)."""
+    """Runs Wget; ``args`` start with the program. ``stdin_data_function(item)`` returns its
+    standard input (bytes)."""
 
     def __init__(
         self,
@@ -379,8 +380,9 @@ class RsyncUpload(ExternalProcess):
         for file in realize(self.files, item):
             name = os.path.relpath(os.path.join(self.cwd, str(file)), source)
             if "\n" in name or "\r" in name:
-                raise ValueError(f"rsync takes one file a line, and this name has two: {name!r}")
-            # rsync takes a line that begins so for a comment.
+                raise ValueError(
+                    f"rsync takes one file a line, and this name contains a line break: {name!r}")
+            # rsync reads a line that starts with these as a comment.
             lines.append("./" + name if name[0] in "#;" else name)
         return "".join(line + "\n" for line in lines).encode("utf-8", "surrogateescape")
 
@@ -416,13 +418,13 @@ class CurlUpload(ExternalProcess):
 
 
 async def run_curl(task: ExternalProcess, item: Item, command: Command) -> ProgramResult | None:
-    """Run curl for a task, over the redirects of the target."""
+    """Run curl for a task, and follow the target's redirects."""
     return await CurlRun(
         command, functools.partial(task._run_program, item), item.log_output).run()
 
 
 class _CurlLimits:
-    """Tells the server how slow is too slow."""
+    """The header that tells the server below which speed the upload is given up."""
 
     def __init__(self, speed_limit: Any, speed_time: Any) -> None:
         self.speed_limit = speed_limit

@@ -1,4 +1,4 @@
-"""One unit of work: its values, its log, its states, and how it ends."""
+"""The item, one unit of work: its values, its log, its state and its end."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ class _TaskStatus:
 
 
 class Item(MutableMapping[str, Any]):
-    """A mapping of values, with the log and the states of the work on them.
+    """A mapping of values, with a log and a state.
 
-    It has a folder, ``item['data_dir']``, which is made empty at the start and
-    removed at the end (unless ``keep_data``). Its state changes on the loop alone:
-    what other threads ask for is carried over there, in order.
+    An item has a folder, ``item['data_dir']``, which is created empty at the start and removed
+    at the end (unless ``keep_data``). Its state changes only on the loop: calls from other
+    threads are posted there, in order.
     """
 
-    #: Names of properties and attributes that an earlier process has not kept.
+    #: Names of properties and attributes that were lost when the item was resumed.
     lost: frozenset[str] = frozenset()
     lost_attributes: frozenset[str] = frozenset()
 
@@ -87,17 +87,17 @@ class Item(MutableMapping[str, Any]):
         self.task_status: dict[Task, str] = {}
         self.may_be_canceled = False
         self.waiting: Waiting | None = None
-        #: What it does while it has no work yet: it begins, or asks for something to do. None
-        #: as soon as it is at work.
+        #: What the item does while it has no work yet: it starts, or asks for work. None as soon
+        #: as it has work.
         self.idle: Waiting | None = None
-        #: Whether it was cancelled before it had anything to do: it does not count as work.
+        #: Whether it was cancelled before it had any work; such items are not counted.
         self.only_waited = False
-        #: Its record in the journal, once its files are complete; see sealing.
+        #: Its record in the journal, once it is sealed.
         self.seal: Seal | None = None
         for event in ("output", "error", "item_state", "task_status", "property", "waiting",
                       "complete", "fail", "cancel", "finish"):
             setattr(self, f"on_{event}", Event())
-        #: The thread of this item's project; None for an item outside a runner.
+        #: The worker of this item's project; None for an item outside a runner.
         self.worker: ProjectWorker | None = getattr(pipeline, "worker", None)
         self.scope = ItemScope(self)
         self._properties: dict[str, Any] = dict(properties or {})
@@ -152,19 +152,19 @@ class Item(MutableMapping[str, Any]):
         self._on_loop(self.deliver, self.on_property, self, key, new, old)
 
     def property_items(self) -> list[tuple[str, Any]]:
-        """All values as they are now."""
+        """Return all current values."""
         return list(self._properties.items())
 
     # -- the folder ----------------------------------------------------------
     def prepare_data_directory(self) -> None:
-        """Make the item's folder, empty. Raises OSError."""
+        """Create the item's folder, empty. Raises OSError."""
         path = self._properties["data_dir"]
         if os.path.isdir(path):
             shutil.rmtree(path)
         os.makedirs(path)
 
     def clear_data_directory(self) -> None:
-        """Remove the item's folder and all that is in it. Raises OSError."""
+        """Remove the item's folder and its contents, unless ``keep_data``. Raises OSError."""
         if self.keep_data:
             return
         path = self._properties["data_dir"]
@@ -177,10 +177,10 @@ class Item(MutableMapping[str, Any]):
 
     # -- the log -------------------------------------------------------------
     def log_output(self, data: str | bytes, full_line: bool = True) -> None:
-        """Add text to the log; a full line gets a line of its own.
+        """Add text to the log. A full line gets its own line.
 
-        Bytes are UTF-8; what cannot be decoded becomes U+FFFD, but a character may
-        come in two pieces.
+        Bytes are decoded as UTF-8, and invalid bytes become U+FFFD. A character may be split
+        between two calls.
         """
         worker = self.worker
         if worker is not None and threading.get_ident() != worker.loop_thread:
@@ -201,13 +201,13 @@ class Item(MutableMapping[str, Any]):
             self.deliver(self.on_output, self, text)
 
     def flush_output(self) -> None:
-        """No more bytes come: half a character at the end is one that is broken."""
+        """Log the rest of the bytes: an incomplete character at the end becomes U+FFFD."""
         text = self._decoder.decode(b"", final=True)
         if text:
             self.log_output(text, full_line=False)
 
     def log_error(self, task: Any, *args: Any) -> None:
-        """Tell the handlers of ``on_error`` what went wrong in a task."""
+        """Tell the handlers of ``on_error`` about an error in a task."""
         self._on_loop(self.deliver, self.on_error, self, task, *args)
 
     def log_failure(self, error: BaseException) -> None:
@@ -245,7 +245,7 @@ class Item(MutableMapping[str, Any]):
             self.deliver(self.on_task_status, self, task, status, old)
 
     def set_waiting(self, waiting: Waiting | None) -> None:
-        """Say why the item waits; None when it goes on."""
+        """Show why the item waits; None when it no longer waits."""
         if waiting != self.waiting:
             self.waiting = waiting
             self.deliver(self.on_waiting, self, waiting)
@@ -257,17 +257,17 @@ class Item(MutableMapping[str, Any]):
 
     @on_loop
     def fail(self) -> None:
-        """End the item as failed; its children are ended first."""
+        """End the item as failed, after its children have ended."""
         self.scope.end(_ItemState.failed)
 
     @on_loop
     def cancel(self) -> None:
-        """End the item because it is not wanted any more."""
+        """End the item as canceled."""
         self.scope.end(_ItemState.canceled)
 
     @on_loop
     def crash(self, error: BaseException) -> None:
-        """Fail the item for an error in its code; the traceback goes to its log."""
+        """Fail the item because of an error; the traceback goes to its log."""
         self.log_failure(error)
         if not self.scope.ending:
             self.scope.end(_ItemState.failed)
@@ -275,12 +275,12 @@ class Item(MutableMapping[str, Any]):
     # -- events, and the thread of the project -----------------------------------
     @property
     def governor(self) -> Governor:
-        """What spaces the requests that are made for this item."""
+        """The governor that spaces this item's requests."""
         governor: Governor = self.pipeline.governor
         return governor
 
     def _on_loop(self, function: Callable[..., Any], *args: Any, size: int = 0) -> None:
-        """Call a function that tells of the item, on the loop; in a worker it is posted there."""
+        """Call a function on the loop; a call from a worker is posted there."""
         worker = self.worker
         if worker is None or threading.get_ident() == worker.loop_thread:
             function(*args)
@@ -288,9 +288,9 @@ class Item(MutableMapping[str, Any]):
             worker.post(function, *args, size=size)
 
     def deliver(self, event: Any, *args: Any) -> None:
-        """Fire an event, or call what project code put in its place.
+        """Fire an event, or call what project code has replaced it with.
 
-        Handlers of ours run now, the project's in its worker. One that raises
+        The toolkit's handlers run now, the project's run in its worker. A handler that raises
         fails this item.
         """
         handlers = event.owned if isinstance(event, Event) else (
@@ -316,7 +316,7 @@ class Item(MutableMapping[str, Any]):
 
 
 class ItemValue:
-    """``item[key]``, looked up when it is needed."""
+    """``item[key]``, looked up when it is realized."""
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -325,7 +325,7 @@ class ItemValue:
         return item[self.key]
 
     def fill(self, item: Item, value: Any) -> None:
-        """Set the value that this one stands for."""
+        """Set ``item[key]``."""
         item[self.key] = value
 
     def __str__(self) -> str:
@@ -333,7 +333,7 @@ class ItemValue:
 
 
 class ItemInterpolation:
-    """``text % item``: ``'%(item_dir)s/x'`` with the item's values filled in."""
+    """``text % item``: text such as ``'%(item_dir)s/x'`` with the item's values filled in."""
 
     def __init__(self, s: Any) -> None:
         self.s = s

@@ -1,4 +1,4 @@
-"""The tasks that every item of a project goes through, in order."""
+"""The pipeline: the tasks that every item of a project goes through, in order."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-#: A request that is on its way when the stop comes may still be answered within so
-#: many seconds; then the item is cancelled all the same.
+#: Seconds that the tracker gets to answer a pending request for work when the runner stops. After
+#: that, the item is cancelled.
 ANSWER_TIME = 0.8
 
 
 class Pipeline:
-    """Tasks in a row. ``data_dir`` is where items get their folders.
+    """A sequence of tasks. ``data_dir`` holds the folders of the items.
 
     Events: ``on_start_item``, ``on_complete_item``, ``on_fail_item``,
     ``on_cancel_item`` and ``on_finish_item`` get ``(pipeline, item)``;
-    ``on_cleanup``, ``on_stop_requested`` and ``on_stop_canceled`` get nothing.
+    ``on_cleanup``, ``on_stop_requested`` and ``on_stop_canceled`` get no arguments.
     """
 
     def __init__(self, *tasks: Task) -> None:
@@ -51,14 +51,14 @@ class Pipeline:
         self.data_dir = os.path.join(self.cwd, "data")
         self.project: Project | None = None
         self.worker: ProjectWorker | None = None
-        #: Spaces the requests made for its items; a runner puts its own here.
+        #: Spaces the requests of its items; a runner sets its own governor here.
         self.governor = Governor()
-        #: Seals items before they are uploaded; None where there is no journal.
+        #: Seals items before they are uploaded; None without a journal.
         self.sealer: Sealer | None = None
-        #: ``(item)``: it is sealed. For runners.
+        #: ``(item)``: the item has been sealed. For runners.
         self.on_seal_item = Event()
         self.items_in_pipeline: set[Item] = set()
-        #: Whether items that only wait should end instead of asking again.
+        #: Whether items that only wait must end instead of asking again.
         self.stop_requested = False
         for event in ("start_item", "complete_item", "fail_item", "cancel_item", "finish_item",
                       "cleanup", "stop_requested", "stop_canceled"):
@@ -84,7 +84,7 @@ class Pipeline:
         return "\n -> ".join(["Pipeline:", *map(str, self.tasks)])
 
     def ui_task_list(self) -> list[tuple[Task, str]]:
-        """``(task, name)`` of each step that is shown, in order."""
+        """Return ``(task, name)`` for each step that is shown, in order."""
         steps: list[tuple[Task, str]] = []
         for task in self.tasks:
             task.fill_ui_task_list(steps)
@@ -92,7 +92,7 @@ class Pipeline:
 
     @property
     def positions(self) -> dict[Task, str]:
-        """The place of each task as text: ``'3'``, and ``'3.0'`` for the one inside it."""
+        """The position of each task as text: ``'3'``, and ``'3.0'`` for its inner task."""
         places: dict[Task, str] = {}
         for number, task in enumerate(self.tasks):
             place, inner = str(number), task
@@ -105,11 +105,11 @@ class Pipeline:
     # -- items -----------------------------------------------------------------
     @on_loop
     def enqueue(self, item: Item) -> None:
-        """Take an item through all tasks."""
+        """Start to take an item through all tasks."""
         self._start(item, 0)
 
     def resume_item(self, item: Item, position: int) -> None:
-        """Take an item that an earlier process has sealed through the tasks from this one on."""
+        """Resume an item that an earlier process has sealed, at the task at ``position``."""
         self._start(item, position)
 
     def _start(self, item: Item, position: int) -> None:
@@ -119,7 +119,7 @@ class Pipeline:
         item.scope.start(run_item(item, position))
 
     def inner_task_left(self, task: Task, item: Item, status: str) -> None:
-        """Nothing: :func:`run_item` waits for each task itself."""
+        """Do nothing: :func:`run_item` waits for each task itself."""
 
     def _item_ended(self, item: Item) -> None:
         self.items_in_pipeline.discard(item)
@@ -130,12 +130,12 @@ class Pipeline:
 
     # -- stopping --------------------------------------------------------------
     def cancel_items(self) -> None:
-        """End the items that only wait (``may_be_canceled``)."""
+        """Cancel the items that only wait (``may_be_canceled``)."""
         for item in list(self.items_in_pipeline):
             if item.scope.ending:
                 continue
             if item.may_be_canceled:
-                item.log_output("Stopping: the item has only waited, it is cancelled.")
+                item.log_output("Stopping: the item was only waiting, so it is cancelled.")
                 item.cancel()
             elif item.scope.is_asking_for_work:
                 item.scope.spawn(self._stop_asking(item))
@@ -147,13 +147,13 @@ class Pipeline:
             item.cancel()
 
     def request_stop(self) -> None:
-        """No more asking for work: end the items that wait, tell the project."""
+        """Ask for no more work: cancel the items that only wait, and tell the project."""
         self.stop_requested = True
         self.fire(self.on_stop_requested)
         self.cancel_items()
 
     def cancel_stop(self) -> None:
-        """Go on after all."""
+        """Ask for work again, and tell the project."""
         self.stop_requested = False
         self.fire(self.on_stop_canceled)
 
@@ -170,12 +170,12 @@ class Pipeline:
                 logger.exception("A handler of the pipeline in %s failed", self.cwd)
 
     async def clean_up(self) -> None:
-        """Fire ``on_cleanup``. Returns when its handlers, and all that the worker was asked
-        before, have returned."""
+        """Fire ``on_cleanup``. Returns when its handlers, and all earlier jobs of the worker,
+        have returned."""
         self.fire(self.on_cleanup)
         if self.worker is not None and self.worker.alive:
             await self.worker.run_for(None, "the last handlers", _nothing)
 
 
 def _nothing() -> None:
-    """A job whose turn in the queue is all that matters."""
+    """An empty job: only its place in the queue matters."""

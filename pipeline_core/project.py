@@ -1,4 +1,4 @@
-"""What a project is called and how it presents itself."""
+"""The name of a project, and how it presents itself."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Project:
     """The title, a short HTML header and the deadline of a project.
 
     ``utc_deadline`` is a naive datetime in UTC, or None. The HTML comes from the
-    project's author: whoever shows it has to clean it first.
+    project's author, so it must be sanitized before it is shown.
     """
 
     def __init__(
@@ -33,12 +33,12 @@ class Project:
         self.title = title
         self.project_html = project_html
         self.utc_deadline = utc_deadline
-        # Files of several ages pass further facts; they stay readable.
+        # Files written for other toolkit versions pass more arguments; keep them as attributes.
         for name, value in more.items():
             setattr(self, name, value)
 
     def data_for_json(self) -> dict[str, Any]:
-        """Title, HTML and deadline (seconds since the epoch, or None)."""
+        """Return title, HTML and deadline (seconds since the epoch, or None)."""
         deadline = self.utc_deadline
         return {
             "title": self.title,

@@ -1,4 +1,4 @@
-"""The runners of the contract: :class:`Runner`, and one for plain scripts."""
+"""The runners of the contract: :class:`Runner`, and :class:`SimpleRunner` for plain scripts."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ __all__ = [
 
 
 class SimpleRunner(Runner):
-    """A runner for one pipeline; :meth:`start` blocks until all is done.
+    """A runner for one pipeline; :meth:`start` blocks until it has finished.
 
-    This is what a plain script uses: ``SimpleRunner(pipeline).start()``. The output
-    of the items goes to standard output.
+    Plain scripts use it: ``SimpleRunner(pipeline).start()``. The output of the items goes to
+    standard output.
     """
 
     def __init__(

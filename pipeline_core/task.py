@@ -1,4 +1,4 @@
-"""The steps of a pipeline."""
+"""Tasks: the steps of a pipeline."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ __all__ = [
 
 
 class SimpleTask(Task):
-    """A step that is one call: ``process(item)``.
+    """A step that consists of one call, ``process(item)``.
 
-    Returning completes the item, an exception fails it. ``async def process``
-    runs on the loop; all else may block.
+    When ``process`` returns, the item is completed; when it raises, the item fails.
+    ``async def process`` runs on the loop; otherwise it runs in the worker and may block.
     """
 
-    #: One of ours that works on disk: it runs in the worker as well.
+    #: Whether a class of the toolkit works on disk, and so runs in the worker as well.
     _blocks = False
 
     def process(self, item: Item) -> Any:
-        """Work on the item; subclasses say how."""
-        raise NotImplementedError(f"{type(self).__name__} does not say how to process an item")
+        """Work on the item. Subclasses override this."""
+        raise NotImplementedError(f"{type(self).__name__} must define process()")
 
     async def _work_on(self, item: Item) -> None:
         try:
@@ -62,7 +62,8 @@ class SimpleTask(Task):
 
     async def _await_process(self, item: Item) -> None:
         with prints_to(functools.partial(item.log_output, full_line=False)):
-            # A task of its own: what it does to it does not concern the item's other steps.
+            # In its own asyncio task: a coroutine that cancels its current task must not cancel
+            # the item's.
             work = asyncio.ensure_future(contained(self.process(item)))
         try:
             await work
@@ -73,7 +74,7 @@ class SimpleTask(Task):
 
 
 class SetItemKey(SimpleTask):
-    """Set ``item[key]`` to a value, realized against the item."""
+    """Sets ``item[key]`` to a value, realized against the item."""
 
     def __init__(self, key: str, value: Any) -> None:
         super().__init__("SetItemKey")
@@ -86,7 +87,7 @@ class SetItemKey(SimpleTask):
 
 
 class PrintItem(SimpleTask):
-    """Print the item and its values to its log."""
+    """Prints the item and its values to its log."""
 
     def __init__(self) -> None:
         super().__init__("PrintItem")
@@ -98,7 +99,7 @@ class PrintItem(SimpleTask):
 
 
 class _Container(Task):
-    """A task around another one."""
+    """A task that contains another task."""
 
     is_container = True
 
@@ -127,7 +128,7 @@ class _Container(Task):
 
 
 class ConditionalTask(_Container):
-    """Items for which ``condition_function(item)`` is true go through the task."""
+    """Takes an item through the inner task only if ``condition_function(item)`` is true."""
 
     def __init__(self, condition_function: Callable[[Item], Any], inner_task: Task) -> None:
         super().__init__("Conditional", inner_task)
@@ -142,10 +143,10 @@ class ConditionalTask(_Container):
 
 
 class LimitConcurrent(_Container):
-    """At most ``limit`` items inside the task; the others wait in order.
+    """Lets at most ``limit`` items into the inner task; the others wait in order.
 
-    The limit (a number, or what realizes to one) is read anew each time; when it
-    is a setting, raising it lets waiting items in at once.
+    The limit (a number, or a value that is realized to one) is read anew each time. When it is
+    a setting, raising it lets waiting items in at once.
     """
 
     def __init__(self, limit: Any, inner_task: Task) -> None:
@@ -157,7 +158,7 @@ class LimitConcurrent(_Container):
 
     @property
     def limiter(self) -> ConcurrencyLimiter:
-        """Its own queue, or the one that it has together with others."""
+        """The task's own limiter, or the one that it shares with other projects."""
         shared = self.limit.limiter if isinstance(self.limit, ConfigValue) else None
         return shared or self._own_limiter
 

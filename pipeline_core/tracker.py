@@ -1,4 +1,4 @@
-"""Tasks that talk with the tracker: get an item, ask where to upload, report it done."""
+"""Tasks that talk to the tracker: get an item, ask for an upload target, report it done."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ __all__ = [
     "datetime", "functools", "json", "os", "re", "subprocess", "time",
 ]
 
-#: A finished item that the tracker has not accepted in a day is kept, and shown.
+#: Seconds after which a finished item that the tracker does not accept is kept and shown.
 NOT_ACCEPTED_AFTER = 86400.0
-#: Keys of an answer that were dropped and are named in the log.
+#: The most dropped keys of an answer that are named in the log.
 MOST_DROPPED_TOLD = 10
 
 
 class GetItemFromTracker(TrackerRequest):
-    """Asks for an item (``/multi=N`` in the URL: for up to N), until there is one.
+    """Asks the tracker for an item until it gives one (``/multi=N`` in the URL: up to N items).
 
-    ``item_filter`` gets ``[{"item": name, "queue": queue}, …]`` and returns as many
-    truth values; what it refuses is given back.
+    ``item_filter`` gets ``[{"item": name, "queue": queue}, …]`` and returns as many truth
+    values. The items that it refuses are released to the tracker.
     """
 
     def __init__(
@@ -83,10 +83,10 @@ class GetItemFromTracker(TrackerRequest):
             self._ask_again(item, "The tracker gave no item.", Fault.TRACKER, "no-items")
             return
         for key in dropped[:MOST_DROPPED_TOLD]:
-            item.log_output(f"The tracker's answer sets {key[:100]!r}, which is ours: left out.")
+            item.log_output(f"The tracker's answer sets {key[:100]!r}, which is reserved: ignored.")
         if len(dropped) > MOST_DROPPED_TOLD:
             item.log_output(f"And {len(dropped) - MOST_DROPPED_TOLD} more such keys.")
-        # The tracker has items; how long the project takes to look at them is its own affair.
+        # Reported before the filter runs, however long that takes: the tracker has items.
         self._asking(item).answer_used()
         names, queues = parse_items(values)
         if self.item_filter is not None:
@@ -99,8 +99,8 @@ class GetItemFromTracker(TrackerRequest):
     async def _filter(
         self, item: Item, names: list[str], queues: list[Any] | None
     ) -> tuple[list[str], list[Any] | None] | None:
-        """The names that the project takes, and their queues; the others are given back. None when
-        it takes none, or its filter has failed the item."""
+        """Return the names that the filter accepts, and their queues; release the others. None
+        when it accepts none, or has failed the item."""
         offered = [{"item": name, "queue": queue} for name, queue in
                    zip(names, queues or [None] * len(names))]
         verdicts, wrong, error = await call(item, self, self._ask_filter, offered, in_worker=True)
@@ -117,7 +117,7 @@ class GetItemFromTracker(TrackerRequest):
         if refused:
             await self._release(item, refused)
         if not keep:
-            self._ask_again(item, "The project took none of the items it was given.",
+            self._ask_again(item, "The project accepted none of the items it was offered.",
                             Fault.PROJECT, "no-items")
             return None
         return ([names[number] for number in keep],
@@ -126,14 +126,14 @@ class GetItemFromTracker(TrackerRequest):
     def _ask_filter(
         self, offered: list[dict[str, Any]]
     ) -> tuple[Any, str, BaseException | None]:
-        """In the worker: what the filter says, and what is wrong with that."""
+        """In the worker: return the filter's result, what is wrong with it, and its error."""
         assert self.item_filter is not None
         wanted = len(offered)
         try:
             verdicts = self.item_filter(offered)
             return verdicts, verdicts_error(verdicts, wanted), None
         except BaseException as error:
-            # sys.exit() too: what was claimed is given back before the item fails.
+            # sys.exit() too: the claimed items are released before this item fails.
             return None, "", error
 
     async def _release(self, item: Item, names: list[str]) -> None:
@@ -153,10 +153,10 @@ class GetItemFromTracker(TrackerRequest):
 
 
 class ReleaseItemsToTracker(TrackerRequest):
-    """Gives items back; asked again until the tracker answers with a list ``items``.
+    """Releases items to the tracker; asks again until the answer has a list ``items``.
 
-    What is in the list does not matter: some trackers name what they took back, some only
-    what had been claimed by us, in an order of their own.
+    The content of the list does not matter: trackers differ in which items they list, and in
+    which order.
     """
 
     def __init__(self, tracker_url: Any, downloader: Any, version: Any, items: Any) -> None:
@@ -181,7 +181,7 @@ class ReleaseItemsToTracker(TrackerRequest):
         if isinstance(answer.get("items"), list):
             await leave_by(item, self, self.complete_item)
         else:
-            self._unexpected(item, body, "there is no list of released items in it")
+            self._unexpected(item, body, "it has no list of released items")
 
 
 class _Base:
@@ -195,8 +195,8 @@ class _Base:
 
 
 class PrepareStatsForTracker(SimpleTask):
-    """Sets ``item['stats']``: the defaults, the item's name, the size in bytes of each
-    group of files, and ``id_function(item)``."""
+    """Sets ``item['stats']`` to the defaults, the item's name, the size in bytes of each group
+    of files, and ``id_function(item)``."""
 
     _blocks = True
 
@@ -225,7 +225,7 @@ class PrepareStatsForTracker(SimpleTask):
 
 
 class UploadWithTracker(TrackerRequest):
-    """Asks the tracker where to upload, and tries that once; then asks again."""
+    """Asks the tracker for an upload target and tries it once; after a failure, asks again."""
 
     def __init__(
         self,
@@ -289,12 +289,12 @@ class UploadWithTracker(TrackerRequest):
 
     @on_loop
     def _inner_task_complete_item(self, task: Task, item: Item) -> None:
-        """The upload is done. Files that make an upload of their own call this, too."""
+        """Handle a finished upload. Project code that runs its own upload task calls this too."""
         item.scope.spawn(self._uploaded(task, item))
 
     @on_loop
     def _inner_task_fail_item(self, task: Task, item: Item) -> None:
-        """The upload has failed: ask for a target again, unless there is nothing to send."""
+        """Handle a failed upload: ask for a target again, unless a file is missing."""
         item.scope.spawn(self._not_uploaded(task, item))
 
     async def _uploaded(self, task: Task, item: Item) -> None:
@@ -306,7 +306,7 @@ class UploadWithTracker(TrackerRequest):
             if missing:
                 item.log_output(f"{missing} is missing: the upload is given up.")
         else:
-            # In the worker: it looks at the disk.
+            # In the worker, because it reads the disk.
             missing = await call(item, self, self._missing_file, item, in_worker=True)
             if missing:
                 item.keep_data = True
@@ -323,8 +323,8 @@ class UploadWithTracker(TrackerRequest):
             at=item.governor.target(str(target)) if where else None)
 
     def _missing_file(self, item: Item) -> str:
-        """The first file that is not there, '' if all are, or if nothing is: a disk can be
-        away for a while."""
+        """Return the first missing file, '' if there is none. Also '' if the item's whole folder
+        is missing: then the disk may be unmounted for a while."""
         if not os.path.isdir(item["data_dir"]):
             return ""
         files = realize(self.files, item)
@@ -341,7 +341,7 @@ class UploadWithTracker(TrackerRequest):
                 bwlimit=self.rsync_bwlimit, extra_args=self.rsync_extra_args, max_tries=1)
         if isinstance(self.files, (list, tuple)) and len(self.files) != 1:
             raise UnexpectedAnswer(
-                f"an HTTP target takes one file, and there are {len(self.files)}")
+                f"an HTTP target takes one file, but this item has {len(self.files)}")
         file = self.files[0] if isinstance(self.files, (list, tuple)) else self.files
         return CurlUpload(
             target, file, self.curl_connect_timeout, self.curl_speed_limit,
@@ -349,7 +349,7 @@ class UploadWithTracker(TrackerRequest):
 
 
 class SendDoneToTracker(TrackerRequest):
-    """Reports the item as done; only the answer ``OK`` counts."""
+    """Reports the item as done. Only the answer ``OK`` counts."""
 
     def __init__(self, tracker_url: Any, stats: Any) -> None:
         super().__init__("SendDoneToTracker", tracker_url, "done")

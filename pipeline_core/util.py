@@ -1,4 +1,4 @@
-"""Finding programs, and names that nobody else has."""
+"""Find programs, and make unique names."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ __all__ = [
     "datetime", "functools", "json", "os", "re", "subprocess", "time",
 ]
 
-#: A program that has not told its version after so many seconds never will.
+#: Seconds that a program gets to print its version.
 VERSION_TIMEOUT = 60.0
 
 
 def unique_id_str() -> str:
-    """A name that is used once: the time and a random part, in hexadecimal."""
+    """Return a unique name: the time and a random part, in hexadecimal."""
     return f"{int(time.time()):08x}{secrets.token_hex(6)}"
 
 
@@ -45,10 +45,10 @@ def _matches(version: Any, text: str) -> bool:
 
 
 def test_executable(name: str, version: Any, path: str, version_arg: str = "-V") -> bool:
-    """Whether ``path version_arg`` exits with 0 and says the wanted version.
+    """Return whether ``path version_arg`` exits with 0 and prints the wanted version.
 
-    ``version`` is a substring of its output (standard output and error), a list of
-    which one must match, an object with ``.search(text)``, or None for any.
+    ``version`` is a substring of the output (standard output and error), a list of which one
+    must match, an object with ``.search(text)``, or None for any.
     """
     why = _problem_with(version, path, version_arg)
     note_tried(name, version, path, why)
@@ -92,10 +92,10 @@ test_executable.__test__ = False  # type: ignore[attr-defined]
 def find_executable(
     name: str, version: Any, paths: Iterable[str], version_arg: str = "-V"
 ) -> str | None:
-    """The first of ``paths`` that is the wanted program; None when there is none.
+    """Return the first of ``paths`` that is the wanted program; None when there is none.
 
-    A path without a slash is looked up on PATH. What was wrong with the others is
-    printed, which under a pipeline means: into its load's log.
+    A path without a slash is looked up on PATH. What is wrong with the others is printed; while
+    a pipeline file loads, that goes to the load's log.
     """
     with looking_for(name, version):
         for path in paths:

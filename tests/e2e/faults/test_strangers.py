@@ -79,7 +79,7 @@ def test_reserved_keys_do_not_fill_the_log(tmp_path: Path, tracker: ScriptedTrac
     assert seen.outcome == "completed"
     assert not [key for key in seen.item if key.startswith("ExternalProcess.")]
     assert Path(seen.item["data_dir"]).parent == tmp_path / "data"
-    assert "'data_dir', which is ours" in seen.log and "And 2991 more such keys" in seen.log
+    assert "'data_dir', which is reserved" in seen.log and "And 2991 more such keys" in seen.log
     assert len(seen.log) < 10_000
 
 

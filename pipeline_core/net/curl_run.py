@@ -112,7 +112,7 @@ class CurlRun:
         raise AssertionError("the last redirect is refused")
 
     def _refused(self, why: str) -> None:
-        self._log(f"The upload target refused the upload: {why[:LONGEST_REASON]}.")
+        self._log(f"The target refused the upload: {why[:LONGEST_REASON]}.")
 
     async def _curl(
         self, target: str, addresses: Sequence[str]

@@ -67,7 +67,7 @@ def test_input_that_is_not_taken_fails_the_item(
     assert seen.log.count("RUN\n") == 1
     left = size if script.startswith("read") else size + 2
     assert (f"Fed returned exit code {code}, but did not read all of its input: {left} bytes "
-            "are left.\n") in seen.log
+            "are left unread.\n") in seen.log
     assert "Failed Fed for Item" in seen.log
 
 

@@ -443,3 +443,23 @@ def test_a_project_that_logs_more_than_the_loop_takes(tmp_path: Path) -> None:
     assert played.outcomes == ["completed"]
     assert played.log.count("x" * (1 << 20)) == 24
     assert lying <= 6 << 20
+
+
+def test_a_hard_stop_while_an_item_is_ending(tmp_path: Path) -> None:
+    """An item that has failed and waits for its children does not wait as long as it would."""
+    path = write_pipeline(tmp_path, """\
+        pipeline = Pipeline(ExternalProcess('Run', [
+            'sh', '-c', "trap '' TERM; echo ready; while :; do sleep 1000; done"]))
+        """)
+
+    async def script(played: Played) -> None:
+        await played.until_log("ready")
+        played.only.item.fail()
+        await asyncio.sleep(0)
+        assert not played.only.item.finished
+        played.runner.stop_now(0.05)
+        await asyncio.wait_for(played.finished.wait(), 5)
+
+    played = play(path, script, timeout=10)
+    assert played.outcomes == ["failed"]
+    assert played.runner.counts == {"completed": 0, "failed": 1, "canceled": 0}

@@ -152,6 +152,13 @@ class Endpoint:
                 self._width = min(2 * self._width, WIDEST)
         self.host._pump()
 
+    def _asked_in_vain(self) -> None:
+        """A request was sent, and nobody waits for its answer any more. While something is wrong,
+        the next one keeps its distance all the same."""
+        for schedule in (self.host.schedule, self.schedule):
+            if schedule.why is not None:
+                schedule.close_until(schedule.why, 0.0, None)
+
     def _failed(
         self, why: Waiting, delay: float, silence: float | None, next_delay: float,
         answered: bool, asker: object, late: bool, *, again: bool = False,

@@ -149,9 +149,9 @@ def test_the_rest_ends(tmp_path: Path) -> None:
         works.runner.FAILED_ITEM_DELAY = 0.05
         works.runner.start()
         await works.until_inside(1)
+        began = asyncio.get_running_loop().time()
         works.inside[1].fail()
         await until(lambda: works.ended)
-        began = asyncio.get_running_loop().time()
         await works.until_inside(2)
         assert asyncio.get_running_loop().time() - began > 0.03
         assert works.runner.resting == 0 and works.runner.next_item_at is None

@@ -280,7 +280,7 @@ def test_an_upload_that_cannot_begin_gives_its_turn_back(
         free = width - sum(endpoint.try_turn() is not None for _ in range(8))
 
     played = play(path, script, timeout=10)
-    assert played.outcomes == ["failed"] and "has two" in played.log
+    assert played.outcomes == ["failed"] and "contains a line break" in played.log
     assert free == 0
 
 

@@ -2,7 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 # How many tests run at once; they mostly wait.
-JOBS ?= 3
+JOBS ?= 4
+# What pytest adds to the asserts of tests is kept for the next run, whatever the environment says.
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 BIN := $(VENV)/bin
 # What of the tests to run; all by default.
@@ -21,12 +23,12 @@ run: static
 
 test: lint suite
 
-# The tests alone, without ruff and mypy.
+# The tests alone, without lint.
 suite: setup-test static
-	$(BIN)/python -m pytest -n $(JOBS) -m "not long" $(TESTS)
+	$(PYTEST) -n $(JOBS) --dist worksteal -m "not long" $(TESTS)
 
 test-long: setup-test static
-	$(BIN)/python -m pytest -m long $(TESTS)
+	$(PYTEST) -m long $(TESTS)
 
 # The suite on each Python from 3.10 on; PYTHONS="3.10 3.12" are those alone.
 test-all:
@@ -41,6 +43,7 @@ test-debian:
 lint: setup-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/vulture
 
 static: setup
 	@$(BIN)/python tools/build_static.py

@@ -85,7 +85,10 @@ class ExternalProcess(Task):
     @on_loop
     def process(self, item: Item) -> None:
         """Make one try."""
-        item.scope.spawn(self._try_once(item))
+        if item.scope.try_begun_by_project(self):
+            item.scope.spawn(self._try_until_left(item, is_trying=True))
+        else:
+            item.scope.spawn(self._try_once(item))
 
     def on_subprocess_stdout(self, pipe: Any, item: Item, data: bytes) -> None:
         """Handle output of the program: add it to the item's log."""
@@ -111,6 +114,11 @@ class ExternalProcess(Task):
     _uploads = False
 
     async def _work_on(self, item: Item) -> None:
+        await self._try_until_left(item)
+
+    async def _try_until_left(self, item: Item, *, is_trying: bool = False) -> None:
+        """Try until the item has left. ``is_trying``: the first time ``process`` has been called
+        already."""
         if self._uploads and item.pipeline.sealer is not None:
             await item.pipeline.sealer.seal_at_start(self, item)
         visit = item.scope.enter(self)
@@ -118,7 +126,11 @@ class ExternalProcess(Task):
         while True:
             item["tries"] += 1
             visit.begin_try()
-            await hook(item, self, self.process, self._try_once, item)
+            if is_trying:
+                await self._try_once(item)
+            else:
+                await hook(item, self, self.process, self._try_once, item)
+            is_trying = False
             retry = await visit.tried()
             if retry is None:
                 return
@@ -175,7 +187,7 @@ class ExternalProcess(Task):
         tries, most = item.get("tries", 1), realize(self.max_tries, item)
         codes = realize(self.retry_on_exit_code, item)
         if (most is None or tries < int(most)) and (codes is None or exit_code in codes):
-            item.scope.enter(self).ask_again(_Retry(
+            item.scope.ask_again(self, _Retry(
                 f"{self.name} {_how_it_ended(exit_code)}.", Fault.PROJECT, "retry", delay))
         else:
             item.scope.spawn(leave_by(item, self, self.fail_item))
@@ -283,7 +295,7 @@ class ExternalProcess(Task):
             item.log_output(reason)
             backoff = item.scope.kept_by.setdefault((self, "resources"), Backoff(
                 SHORT_OF_RESOURCES, factor=1.5, maximum=LONGEST_RETRY_DELAY))
-            item.scope.enter(self).ask_again(_Retry(
+            item.scope.ask_again(self, _Retry(
                 reason, Fault.MACHINE, "resources", round(backoff.next_delay(), 1)))
             backoff.grow()
             return

@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import functools
 import json
+import logging
 import os
 import re
 import subprocess
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Pipeline", "datetime", "functools", "json", "os", "re", "subprocess", "time",
 ]
+
+logger = logging.getLogger(__name__)
 
 #: Seconds that the tracker gets to answer a pending request for work when the runner stops. After
 #: that, the item is cancelled.
@@ -129,6 +132,8 @@ class Pipeline:
     def cancel_items(self) -> None:
         """Cancel the items that only wait (``may_be_canceled``)."""
         for item in list(self.items_in_pipeline):
+            if item.scope.ending:
+                continue
             if item.may_be_canceled:
                 item.log_output("Stopping: the item was only waiting, so it is cancelled.")
                 item.cancel()
@@ -153,12 +158,16 @@ class Pipeline:
         self.fire(self.on_stop_canceled)
 
     def fire(self, event: Any) -> None:
-        """Fire an event that belongs to no item; the project's handlers run in its worker."""
+        """Fire an event that belongs to no item. The project's handlers run in its worker. An error
+        of a handler is logged, and the other handlers still run."""
         for handler in event if isinstance(event, Event) else (event,):
             if self.worker is not None and is_project_code(handler):
                 self.worker.call(handler)
-            else:
+                continue
+            try:
                 handler()
+            except Exception:
+                logger.exception("A handler of the pipeline in %s failed", self.cwd)
 
     async def clean_up(self) -> None:
         """Fire ``on_cleanup``. Returns when its handlers, and all earlier jobs of the worker,

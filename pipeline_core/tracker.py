@@ -277,7 +277,12 @@ class UploadWithTracker(TrackerRequest):
         item.log_output(f"Uploading to {target}")
         upload.cwd = self.cwd
         upload.use_turn(item, turn)
-        if await run_task(upload, item):
+        try:
+            completed = await run_task(upload, item)
+        finally:
+            # It may have ended before it came to use it.
+            turn.abandoned()
+        if completed:
             await hook(item, self, self._inner_task_complete_item, self._uploaded, upload, item)
         else:
             await hook(item, self, self._inner_task_fail_item, self._not_uploaded, upload, item)

@@ -9,7 +9,7 @@ import { TextLog } from "./textlog.js";
 const LINKS = [
   ["https://wiki.archiveteam.org/", "Archive Team’s wiki", "Who does this, and why."],
   ["https://wiki.archiveteam.org/index.php/ArchiveTeam_Warrior", "The warrior in the wiki",
-    "Answers to what is often asked."],
+    "Answers to frequent questions."],
   ["https://webirc.hackint.org/#irc://irc.hackint.org/#warrior", "Chat: #warrior on hackint",
     "People who help, on IRC; this opens it in the browser."],
 ];
@@ -33,7 +33,7 @@ export function About() {
     </div>
     ${isWarrior.value && html`<section class="daemon-log">
       <h2>The warrior’s log</h2>
-      <p class="soft">What the program itself has noted; each item has a log of its own.</p>
+      <p class="soft">Messages of the program itself. Each item has its own log.</p>
       <${TextLog} path="/api/log" name="warrior.log" label="The warrior’s log" />
     </section>`}`;
 }

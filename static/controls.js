@@ -15,7 +15,7 @@ function choices(state, active) {
   const off = ["shut-down", "Shut down…", program.value.real_shutdown
     ? "Ends the warrior and switches the computer off." : "Ends the warrior itself."];
   const again = ["restart", "Restart…", program.value.real_shutdown
-    ? "Ends the warrior and starts the computer anew." : "Ends the warrior and starts it anew."];
+    ? "Ends the warrior and restarts the computer." : "Ends the warrior and starts it again."];
   if (state === "running" || state === "starting") return [stop, now, off, again];
   return state === "draining" ? [now, off, again] : [off, again];
 }
@@ -23,7 +23,7 @@ function choices(state, active) {
 /** A last question: the sentence, the gentle way, the hard way; ways are [name, path, body]. */
 function question(what, active) {
   const many = plural(active, "item");
-  const lost = "What they have downloaded so far is thrown away.";
+  const lost = "What they have downloaded so far is lost.";
   if (what === "stop-now") {
     return { text: active ? `End ${many} now? ${lost}` : "Stop now?", gentle: null,
       hard: [active ? "End them now" : "Stop now", "/api/stop-now", {}] };
@@ -32,8 +32,8 @@ function question(what, active) {
   const [verb, path, text] = what === "shut-down"
     ? ["Shut down", "/api/shut-down", real ? "The computer is switched off as well."
       : "To start it again, you have to go to the computer that it runs on."]
-    : ["Restart", "/api/restart", real ? "The computer starts anew as well."
-      : "This page comes back by itself."];
+    : ["Restart", "/api/restart", real ? "The computer restarts as well."
+      : "This page reconnects automatically."];
   return active
     ? { text: `${text} ${many} at work: to end them at once throws away what they have downloaded.`,
       gentle: [`${verb} when they are done`, path, {}],

@@ -63,7 +63,7 @@ export async function save() {
       drafts.value = Object.fromEntries(Object.entries(drafts.value).filter(
         ([name, draft]) => sent[name]?.text !== draft.text));
       errors.value = {};
-      remark.value = { text: "Saved. It counts from now on.", tone: "good" };
+      remark.value = { text: "Saved. It is in effect now.", tone: "good" };
     });
     return true;
   } catch (error) {

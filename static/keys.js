@@ -31,7 +31,7 @@ export function Keys() {
     () => { if (made?.name === name) setMade(null); });
   return html`<section class="settings-group keys" aria-label="API keys">
     <h2>API keys</h2>
-    <p class="soft">For scripts: a key does all that this page does, but for passwords and keys.
+    <p class="soft">For scripts: a key can do all that this page can, except change passwords and keys.
       It is sent as <code>Authorization: Bearer KEY</code>.</p>
     ${made && html`<div class="new-key" role="status">
       <p>The key <b>${made.name}</b>. Copy it now: it is not shown again.</p>

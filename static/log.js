@@ -71,7 +71,7 @@ function useLog(id, box, content) {
         terminal = new Terminal();
         painter.clear();
       }
-      if (message.gone) terminal.remark("This log is not kept any more.");
+      if (message.gone) terminal.remark("This log is no longer kept.");
       if (message.before) {
         terminal.remark(`${plural(message.before, "earlier line")} not shown here`);
       }
@@ -109,7 +109,7 @@ export function LogPanel({ id, close }) {
   return html`<section class="log-panel" aria-label="Log">
     <header class="log-head">
       <div class="log-title">
-        <h2 title=${item?.name}>${item ? itemName(item) : "An item that is gone"}</h2>
+        <h2 title=${item?.name}>${item ? itemName(item) : "An item that is no longer shown"}</h2>
         ${item && html`<${Facts} item=${item} />`}
       </div>
       <button class="button" onClick=${save} disabled=${!item}>Download log</button>

@@ -46,7 +46,7 @@ export function Now() {
 function Nothing() {
   return html`<section class="blank">
     <h2>No project is chosen</h2>
-    <p>Choose one or several, in the order in which you like them, or let Archive Team choose.</p>
+    <p>Choose one or more, in order of preference, or let Archive Team choose.</p>
     <a class="button primary" href="#projects">Choose a project</a>
   </section>`;
 }

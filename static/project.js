@@ -64,7 +64,7 @@ export function Problem({ project }) {
     <p class="reason">${trouble.reason}</p>
     ${trouble.advice && html`<p class="advice">${trouble.advice}</p>`}
     <p class="soft">${rest == null
-      ? "It is not tried again by itself, unless there is new code." : countdown(rest)}</p>
+      ? "It is not tried again automatically until there is new code." : countdown(rest)}</p>
     <div class="buttons">
       ${button("retry", "Try again")} ${button("update", "Look for updates")}
       ${trouble.code === "install" && button("install-anyway", "Install anyway")}
@@ -72,7 +72,7 @@ export function Problem({ project }) {
     </div>
     ${refused && html`<p class="answer" role="alert">${refused}</p>`}
     ${(trouble.traceback || trouble.output) && html`<details>
-      <summary>What was said</summary>
+      <summary>Output</summary>
       ${trouble.output && html`<p class="soft">Output</p><pre tabindex="0">${trouble.output}</pre>`}
       ${trouble.traceback && html`<p class="soft">Traceback</p>
         <pre tabindex="0">${trouble.traceback}</pre>`}

@@ -141,7 +141,7 @@ function ProjectLog({ name }) {
   const title = byName(name)?.title ?? name;
   return html`<p class="back"><a href="#projects">All projects</a></p>
     <h1>${title}: log</h1>
-    <p class="soft">What fetching, installing and loading its code has printed.</p>
+    <p class="soft">The output of fetching, installing and loading its code.</p>
     <${TextLog} path=${`/api/projects/${encodeURIComponent(name)}/log`}
       name=${`${name}.log`} label=${`Log of ${title}`} />`;
 }

@@ -50,7 +50,7 @@ export function Settings() {
       ${changes > 0 && html`<button class="button" type="button" disabled=${saving.value}
         onClick=${() => discard()}>Discard</button>`}
       <p role="status" data-tone=${remark.value.tone}>${remark.value.text || (changes
-        ? `${plural(changes, "change")} not saved yet.` : "What you save counts at once.")}</p>
+        ? `${plural(changes, "change")} not saved yet.` : "What you save takes effect at once.")}</p>
     </div>
   </form><${Keys} /></div>`;
 }

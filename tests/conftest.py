@@ -1,4 +1,6 @@
-"""What holds for every test: a stray error in the log fails it, and it ends in time."""
+"""What holds for every test: a stray error in the log fails it, and it ends in time.
+
+And the scripted tracker that many of them ask."""
 
 from __future__ import annotations
 
@@ -7,6 +9,8 @@ import re
 from collections.abc import Iterator
 
 import pytest
+
+from tests.support.scripted_tracker import ScriptedTracker
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -39,3 +43,10 @@ def no_stray_errors(
         and not (marker and expected.search(record.getMessage()))]
     if stray:
         pytest.fail("logged as an error: " + "\n".join(stray))
+
+
+@pytest.fixture
+def tracker() -> Iterator[ScriptedTracker]:
+    """A scripted tracker on a port of its own."""
+    with ScriptedTracker() as server:
+        yield server

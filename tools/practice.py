@@ -22,7 +22,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
 from warrior.config.config import ConfigurationError, read_options  # noqa: E402
-from warrior.daemon.state_folder import StateFolder, StateInUse, StateUnusable  # noqa: E402
+from warrior.daemon.state_dir import StateDirectory, StateInUse, StateUnusable  # noqa: E402
 from warrior.process import exits  # noqa: E402
 
 HOST = "127.0.0.1"
@@ -181,7 +181,7 @@ def main() -> int:
     try:
         options = read_options(OPTIONS, dict(os.environ))
         # The warrior locks it itself; asked here, so that nothing is started in vain.
-        state = StateFolder(options.state_dir, options.data_dir)
+        state = StateDirectory(options.state_dir, options.data_dir)
         state.lock(timeout=1.0)
         state.release()
     except (ConfigurationError, StateInUse, StateUnusable) as error:

@@ -1,9 +1,14 @@
-"""Makes the tracker's parts and wires them to addresses."""
+"""The server: constructs its parts, connects them with addresses, and runs until a signal."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ipaddress
+import os
+import signal
 import socket
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,29 +18,30 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
-from tracker.admin.routes import admin_routes
+from tracker.admin.handlers import admin_routes
 from tracker.errors import CannotListen
-from tracker.faults import Plan
-from tracker.faultyparts import FaultyParts
-from tracker.handlers import Handler, NotHere, Parts
+from tracker.faults.handlers import FaultyCommandHandler
+from tracker.faults.plan import Faults, Plan
+from tracker.faults.targets import HTTP_500, Http500Handler, start_rsync
 from tracker.names import SITE_FOLDER
-from tracker.page import page_routes
 from tracker.practice.handler import SiteHandler
-from tracker.practice.items import stock
-from tracker.protocol import CommandHandler, StatusHandler
-from tracker.reader import Reader
-from tracker.schema import DATABASE
-from tracker.targets import UploadTargets
-from tracker.uploadhandler import UploadHandler
-from tracker.uploads import UploadFolder
-from tracker.writer import Writer
+from tracker.practice.items import PROJECT, stock
+from tracker.store.lock import FolderLock
+from tracker.store.schema import DATABASE
+from tracker.store.threads import Reader, Writer
+from tracker.web.handlers import NotHere, Parts
+from tracker.web.page import page_routes
+from tracker.web.protocol import CommandHandler, StatusHandler
+from tracker.web.rotation import Rotation
+from tracker.web.uploadhandler import UploadHandler
+from tracker.web.uploads import UploadFolder
 
 UPLOADS = "uploads"
 MAX_BODY_BYTES = 1 << 20
-"""Longest body but for handlers that take it as it comes, and have limits of their own."""
+"""Longest body, except for handlers that take it piece by piece and have limits of their own."""
 
 GRACE_SECONDS = 5.0
-"""At the end, requests at work get so long to be answered."""
+"""How long the server waits at its end until the requests in flight are answered."""
 
 
 @dataclass(frozen=True)
@@ -45,65 +51,28 @@ class Settings:
     data_dir: Path
     address: str
     port: int
-    upload_targets: UploadTargets
+    rotation: Rotation
     max_upload_bytes: int
     practice_items: int | None
-    """Practice items to keep waiting; None when the practice project is not served."""
+    """Practice items that wait at the start; None if the practice project is not served."""
     behind_proxy: bool = False
-    """Whether clients' addresses are those that a proxy names in its headers."""
+    """Whether clients' addresses are those in a proxy's headers."""
     faults: Plan | None = None
-    """Faults to put in on purpose."""
+    """Faults to make on purpose."""
 
 
 class Tracker:
-    """A tracker that listens; made by ``start``, ended by ``stop``."""
+    """A tracker that listens at *urls*."""
 
-    def __init__(
-        self, parts: Parts, server: HTTPServer, urls: list[str], faulty: FaultyParts | None
-    ) -> None:
+    def __init__(self, parts: Parts, server: HTTPServer, urls: list[str]) -> None:
         self.urls = urls
-        self._faulty = faulty
         self._parts = parts
         self._server = server
 
-    @classmethod
-    async def start(cls, settings: Settings) -> Tracker:
-        """Open the database and folders, then listen.
+    async def drain(self, at_once: asyncio.Event) -> None:
+        """Stop listening, and wait until the requests in flight are answered, but not for long.
 
-        Raises CannotListen (then nothing was started), FolderUnusable, StoreTrouble.
-        """
-        sockets = _bind(settings)
-        try:
-            folder = UploadFolder(settings.data_dir / UPLOADS, settings.max_upload_bytes)
-            await asyncio.to_thread(folder.prepare)
-            writer = Writer(settings.data_dir / DATABASE)
-            await writer.start()
-            reader = Reader(settings.data_dir / DATABASE)
-            await reader.start()
-            waiting = settings.practice_items
-            if waiting is not None:
-                await writer.run(lambda store: stock(store, waiting))
-            plan = settings.faults
-            faulty = await FaultyParts.start(plan, settings.address) if plan else None
-        except BaseException:
-            for bound in sockets:
-                bound.close()
-            raise
-        parts = Parts(writer, reader, folder, settings.upload_targets)
-        application = _application(parts, waiting is not None, faulty)
-        server = HTTPServer(
-            application,
-            max_body_size=MAX_BODY_BYTES,
-            idle_connection_timeout=60,
-            xheaders=settings.behind_proxy
-        )
-        server.add_sockets(sockets)
-        return cls(parts, server, [_url(bound) for bound in sockets], faulty)
-
-    async def stop(self, at_once: asyncio.Event) -> None:
-        """Stop listening, let requests at work be answered (a while at most), close all.
-
-        *at_once*, set by a second signal, ends the waiting.
+        A second signal sets *at_once*, which ends the waiting.
         """
         self._server.stop()
         loop = asyncio.get_running_loop()
@@ -111,54 +80,137 @@ class Tracker:
         while self._parts.in_flight and loop.time() < deadline and not at_once.is_set():
             await asyncio.sleep(0.02)
         await self._server.close_all_connections()
-        if self._faulty is not None:
-            await self._faulty.stop()
-        await self._parts.reader.close()
-        await self._parts.writer.close()
+
+
+@contextlib.asynccontextmanager
+async def listening(settings: Settings) -> AsyncIterator[Tracker]:
+    """Open the database and the folders, listen, and close everything at the end.
+
+    Raises CannotListen (then nothing was opened), FolderUnusable, StoreUnavailable.
+    """
+    async with contextlib.AsyncExitStack() as closing:
+        sockets = _bind(settings)
+        for bound in sockets:
+            closing.callback(bound.close)
+        folder = UploadFolder(settings.data_dir / UPLOADS, settings.max_upload_bytes)
+        await asyncio.to_thread(folder.prepare)
+        writer, reader = Writer(settings.data_dir / DATABASE), Reader(settings.data_dir / DATABASE)
+        for thread in writer, reader:  # the writer makes the database
+            closing.push_async_callback(thread.close)
+            await thread.start()
+        waiting = settings.practice_items
+        if waiting is not None:
+            await writer.run(lambda store: stock(store, waiting))
+        faults = Faults(settings.faults) if settings.faults else None
+        rsync_port = 0
+        if faults is not None:
+            rsync = await start_rsync(settings.address)
+            closing.callback(rsync.close)
+            rsync_port = rsync.sockets[0].getsockname()[1]
+        parts = Parts(writer, reader, folder, settings.rotation)
+        server = HTTPServer(
+            _application(parts, waiting is not None, faults, rsync_port),
+            max_body_size=MAX_BODY_BYTES,
+            idle_connection_timeout=60,
+            xheaders=settings.behind_proxy,
+        )
+        server.add_sockets(sockets)
+        yield Tracker(parts, server, [_url(bound) for bound in sockets])
 
 
 def _bind(settings: Settings) -> list[socket.socket]:
-    """Return the bound sockets; raises CannotListen saying what to do."""
+    """Return the bound sockets; raises CannotListen."""
     try:
         return bind_sockets(settings.port, settings.address)
-    except (OSError, UnicodeError) as error:  # the latter: no host can have such a name
+    except (OSError, UnicodeError) as error:  # the latter if it cannot be a host's name
         reason = getattr(error, "strerror", None) or str(error)
         raise CannotListen(
-            f"cannot listen on {settings.address}, port {settings.port}: {reason}. Stop what "
-            "listens there, or choose another with --address and --port (--port 0 takes any "
-            "free one)."
+            f"Cannot listen on {settings.address}, port {settings.port}: {reason}. Stop the "
+            "program that listens there, or choose another --address or --port (--port 0 takes "
+            "any free port)."
         ) from error
 
 
-def _application(parts: Parts, practice: bool, faulty: FaultyParts | None) -> Application:
+def _application(
+    parts: Parts, practice: bool, faults: Faults | None, rsync_port: int
+) -> Application:
     """Return the addresses of the server."""
-    commands: tuple[type[CommandHandler], dict[str, Any]] = (
-        (faulty.handler, faulty.arguments) if faulty else (CommandHandler, {})
-    )
+    commands = r"/([^/]+)(?:/multi=([^/]*))?/(request|release|upload|done)"
+    routes: list[Any] = [(commands, CommandHandler)]
+    if faults is not None:
+        more = {"faults": faults, "rsync_port": rsync_port}
+        routes = [(commands, FaultyCommandHandler, more), (rf"{HTTP_500}(.*)", Http500Handler)]
+    if practice:
+        routes.append((rf"/{SITE_FOLDER}/([0-9]+)/(.*)", SiteHandler))
     threads = ThreadPoolExecutor(4, "tracker-upload")
-    site = [(rf"/{SITE_FOLDER}/([0-9]+)/(.*)", SiteHandler)] if practice else []
     return Application(
         [
             *admin_routes(),
             *page_routes(),
-            *site,
-            *(faulty.addresses if faulty else []),
-            (r"/([^/]+)(?:/(multi=[^/]*))?/(request|release|upload|done)", *commands),
+            *routes,
             (r"/([^/]+)/status", StatusHandler),
             (r"/([^/]+)/upload/(.*)", UploadHandler, {"threads": threads}),
         ],
         default_handler_class=NotHere,
         parts=parts,
-        faults=faulty.faults if faulty else None,
-        log_function=_log_nothing,
+        faults=faults,
+        log_function=lambda handler: None,  # no access log; ``Handler`` logs refusals
     )
 
 
-def _log_nothing(handler: Handler) -> None:
-    """Keep no access log: refusals are logged where they are made (``Handler``)."""
-
-
 def _url(bound: socket.socket) -> str:
-    """Return the address that *bound* listens at, as a browser takes it."""
+    """Return the address at which *bound* listens, as browsers write it."""
     host, port = bound.getsockname()[:2]
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises FolderUnusable, CannotListen, StoreUnavailable.
+    """
+    with contextlib.closing(FolderLock(settings.data_dir)):
+        asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    stop, at_once = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # The first signal stops the server; another one ends the wait for requests in flight.
+        loop.add_signal_handler(number, lambda: at_once.set() if stop.is_set() else stop.set())
+    if os.getpid() == 1:
+        loop.add_signal_handler(signal.SIGCHLD, _reap)
+    async with listening(settings) as tracker:
+        _announce(settings, tracker)
+        await stop.wait()
+        await tracker.drain(at_once)
+
+
+def _reap() -> None:
+    """Reap the orphans that the kernel gives to the first process of a container."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _announce(settings: Settings, tracker: Tracker) -> None:
+    """Print where the tracker is, and what it serves."""
+    lines = [f"Tracker listening at {url}" for url in tracker.urls]
+    if settings.practice_items is not None:
+        lines.append(f"Practice project: {tracker.urls[0]}{PROJECT}")
+    if settings.faults is not None:
+        lines.append(settings.faults.sentence)
+    lines.append(f"Uploads arrive in {(settings.data_dir / UPLOADS).resolve()}")
+    if not _is_loopback(settings.address):
+        lines.append(
+            f"Everybody who can reach {settings.address} can claim items and upload files here."
+        )
+    print("\n".join(lines), flush=True)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost" or address.endswith(".localhost")

@@ -1,34 +1,51 @@
-"""The errors that the tracker's rooms raise; only the handlers turn them into HTTP."""
+"""The errors that the tracker raises, with the HTTP status and the exit status of each."""
 
 from __future__ import annotations
 
+import os
+
 
 class TrackerError(Exception):
-    """Something the caller can be told in one sentence (``str(error)``)."""
+    """Something went wrong that one sentence (``str(error)``) explains to the caller."""
+
+    status = 500
+    exit_status = os.EX_USAGE
 
 
 class BadValue(TrackerError):
-    """A name, address or body that can never be accepted."""
+    """A name, address or body can never be accepted."""
+
+    status = 400
 
 
 class UnknownProject(TrackerError):
-    """The project was never given an item here."""
+    """There is no such project."""
+
+    # Clients read 404 as "no items now" and ask again. This is their mistake, and waiting does
+    # not correct it.
+    status = 400
 
 
 class UnknownEntry(TrackerError):
     """There is no such block, upload target or key."""
 
+    status = 404
 
-class AlreadyThere(TrackerError):
-    """What was to be made is there already."""
+
+class AlreadyExists(TrackerError):
+    """An entry of that name exists already."""
+
+    status = 409
 
 
 class UnknownItem(TrackerError):
     """The project has no item of that name."""
 
+    status = 409
 
-class Refused(TrackerError):
-    """A client is sent away: an HTTP *status*, and seconds to wait where that is known."""
+
+class Refusal(TrackerError):
+    """A request is refused with *status*; *retry_after*, if known, is in seconds."""
 
     def __init__(self, status: int, sentence: str, retry_after: int | None = None) -> None:
         super().__init__(sentence)
@@ -36,29 +53,48 @@ class Refused(TrackerError):
         self.retry_after = retry_after
 
 
-class StoreTrouble(TrackerError):
-    """The database could not be read or written just now; nothing was changed."""
+class NotAdmitted(Refusal):
+    """The operator's settings refuse the client: it is blocked, outdated or too fast."""
+
+
+class StoreUnavailable(TrackerError):
+    """The database or the disk could not be read or written just now; nothing was changed."""
+
+    status = 503
+    exit_status = os.EX_TEMPFAIL
 
 
 class FolderUnusable(TrackerError):
-    """The data folder cannot be used: not writable, locked, or not one of ours."""
+    """The data folder is not writable, is locked, or belongs to another program."""
+
+    exit_status = os.EX_CANTCREAT
 
 
 class NewerDatabase(FolderUnusable):
-    """The database was written by a newer tracker than this one."""
+    """The database was written by a newer version of the tracker."""
+
+    exit_status = os.EX_CONFIG
 
 
 class BackupFailed(TrackerError):
-    """The database could not be copied; what stood at the target stands there still."""
+    """The database could not be copied; an earlier file at the target is unchanged."""
+
+    exit_status = os.EX_CANTCREAT
 
 
 class CannotListen(TrackerError):
-    """The address and port cannot be had."""
+    """The server cannot listen at the address and port."""
+
+    exit_status = os.EX_UNAVAILABLE
 
 
 class FileTooLarge(TrackerError):
-    """An upload is over the operator's limit."""
+    """An upload exceeds the operator's limit."""
+
+    status = 413
 
 
 class DiskFull(TrackerError):
-    """There is no room for an upload."""
+    """The disk has no room for an upload."""
+
+    status = 507

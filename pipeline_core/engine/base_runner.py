@@ -26,7 +26,8 @@ logger = logging.getLogger(__name__)
 #: Seconds that the handlers of ``on_cleanup`` may take.
 CLEANUP_TIME = 10.0
 
-#: Seconds that the handlers of the last item may take when ``on_cleanup`` has no handlers.
+#: Seconds that the handlers of the last item may take when ``on_cleanup`` has no handlers; also the
+#: time for the handlers of each item after a hard stop.
 LAST_HANDLERS_TIME = 1.0
 
 
@@ -95,6 +96,8 @@ class Runner:
         self._disk: WorkerThread | None = None
         self._timers: set[asyncio.TimerHandle] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        #: Set by a hard stop, which does not wait for the project's handlers.
+        self._hurried = asyncio.Event()
 
     # -- control ---------------------------------------------------------------
     def set_current_pipeline(self, pipeline: Pipeline | None) -> None:
@@ -145,6 +148,7 @@ class Runner:
         if not self._stopping or self.status == "stopped":
             return
         self._stopping = False
+        self._hurried.clear()
         for pipeline in self._pipelines():
             pipeline.cancel_stop()
         self._set_status("running")
@@ -153,6 +157,7 @@ class Runner:
     def stop_now(self, kill_after: float = 10.0) -> None:
         """End every item now. Children get ``kill_after`` seconds between TERM and KILL."""
         self.stop_gracefully()
+        self._hurried.set()
         for item in list(self.active_items):
             item.scope.hurry(kill_after)
             if not item.scope.ending:
@@ -331,7 +336,7 @@ class Runner:
         sealer = item.pipeline.sealer if item.seal is not None else None
         # Nothing of a sealed item is removed before the item is reported.
         if sealer is None or not sealer.ended(item):
-            await item.scope.handlers_returned()
+            await self._handlers_returned(item)
             try:
                 # The slot becomes free only when the folder is gone, so folders cannot pile up.
                 if sealer is not None:
@@ -351,6 +356,18 @@ class Runner:
             self.counts[item.item_state] += 1
         self._tell_of(item, "on_pipeline_finish_item", self, item.pipeline, item)
         self._fill_soon()
+
+    async def _handlers_returned(self, item: Item) -> None:
+        """Wait for the project's handlers, which may read the folder. After a hard stop, wait
+        only for a short time."""
+        if not item.scope.awaits_handlers:
+            return
+        returned = asyncio.ensure_future(item.scope.handlers_returned())
+        hurried = asyncio.ensure_future(self._hurried.wait())
+        await asyncio.wait({returned, hurried}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({returned}, timeout=LAST_HANDLERS_TIME)
+        hurried.cancel()
+        returned.cancel()
 
     def _tell_of(self, item: Item, name: str, *args: Any) -> None:
         """Fire an event of an item; a handler that raises fails the item unless it has ended."""

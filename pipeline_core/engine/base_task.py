@@ -80,11 +80,12 @@ class Task:
                     f"Warning: {self.name} was already {item.task_status.get(self)} for "
                     f"{item.description()} when it was reported {status}. It counts once.")
             return
+        # This comes first: calls by the handlers below must no longer count.
+        visit.leave(status)
         item.set_waiting(None)
         item.set_task_status(self, status)
         if not self.is_container:
             item.log_output(f"{word} {self.name} for {item.description()}")
-        visit.leave(status)
         item.deliver(event, self, item)
         item.deliver(self.on_finish_item, self, item)
         if not visit.is_awaited and self.owner is not None:

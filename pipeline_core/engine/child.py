@@ -68,7 +68,8 @@ class Children:
     def remove(self, group: int) -> None:
         if group in self._groups:
             self._groups.discard(group)
-            self._tell(b"- %d\n" % group)
+            if self._reaper is not None:
+                self._tell(b"- %d\n" % group)
 
     def kill_all(self) -> None:
         """Kill every group at once. For the end of the process."""
@@ -89,6 +90,7 @@ class Children:
             self._reaper.stdin.write(line)
         except BrokenPipeError:
             # The reaper was killed: start a new one, and tell it about all groups.
+            self._reaper.stdin.close()
             self._reaper.wait()
             self._reaper = None
             for group in self._groups:
@@ -201,6 +203,11 @@ class Child:
             self._loop.remove_reader(self._out)
         self._paused_by.add(why)
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether reading its output is paused."""
+        return bool(self._paused_by)
+
     def resume(self, why: object) -> None:
         if why in self._paused_by:
             self._paused_by.discard(why)
@@ -285,10 +292,11 @@ class Child:
     # -- ending it -------------------------------------------------------------
     def stop(self, kill_after: float) -> None:
         """End the group: TERM now, KILL after ``kill_after`` seconds."""
+        # Reading continues even if the group is gone, so that the rest of the output arrives.
+        for one in list(self._paused_by):
+            self.resume(one)
         if self._gone or not self.pid:
             return
-        for why in list(self._paused_by):
-            self.resume(why)
         if kill_after > 0:
             signal_group(self.pid, signal.SIGTERM)
             # A stopped process must be continued to receive the signal.

@@ -59,8 +59,9 @@ class ConcurrencyLimiter:
 
     def limit_changed(self) -> None:
         """Apply a new value of the setting. May be called from any thread."""
-        if self._queue:
-            self._queue[0].loop.call_soon_threadsafe(self._wake_first)
+        # A slice copies: the loop may remove the last waiter meanwhile.
+        for first in self._queue[:1]:
+            first.loop.call_soon_threadsafe(self._wake_first)
 
     def _wake_first(self) -> None:
         """Let the first waiter check for a free slot: an item has left, or the limit or the

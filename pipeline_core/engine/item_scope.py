@@ -28,13 +28,15 @@ KILL_AFTER = 10.0
 class Visit:
     """An item's stay in one task. The task may be told to retry; the item leaves once."""
 
-    __slots__ = ("_retry", "_waiters", "is_awaited", "status")
+    __slots__ = ("_retry", "_waiters", "is_awaited", "is_tried", "status")
 
     def __init__(self) -> None:
         #: "completed" or "failed" once the item has left.
         self.status: str | None = None
         #: Whether the caller that enqueued the item waits for it to leave.
         self.is_awaited = False
+        #: Whether the task's coroutine waits for the result of each try.
+        self.is_tried = False
         self._retry: Any = None
         self._waiters: list[asyncio.Future[None]] = []
 
@@ -50,6 +52,7 @@ class Visit:
 
     def begin_try(self) -> None:
         """Start a new try: a retry asked for earlier does not apply to it."""
+        self.is_tried = True
         self._retry = None
 
     @property
@@ -139,6 +142,19 @@ class ItemScope:
         """Return the item's last stay in a task; None if it was never there."""
         return self._visits.get(task)
 
+    def ask_again(self, task: Task, retry: Any) -> None:
+        """Make the task try again (see :meth:`Visit.ask_again`), unless the item has left it."""
+        (self._visits.get(task) or self.enter(task)).ask_again(retry)
+
+    def try_begun_by_project(self, task: Task) -> bool:
+        """Return whether project code has started this try itself, without
+        :meth:`Task.enqueue`. Then the caller must wait for the result of the try."""
+        visit = self._visits.get(task) or self.enter(task)
+        if visit.is_tried or visit.status is not None:
+            return False
+        visit.begin_try()
+        return True
+
     def is_in(self, task: Task) -> bool:
         """Return whether the item is in the task."""
         visit = self._visits.get(task)
@@ -215,9 +231,11 @@ class ItemScope:
     ) -> None:
         """Run a project's handler in its worker. An error fails the item."""
         size = len(args[-1]) if args and isinstance(args[-1], (str, bytes)) else 0
+        if size and self.ending and self._project_backlog > PROJECT_BACKLOG:
+            return  # the last output of its children, and the handlers are too far behind
         self._project_calls += 1
         self._project_backlog += size
-        if self._project_backlog > PROJECT_BACKLOG:
+        if self._project_backlog > PROJECT_BACKLOG and not self.ending:
             for child in self._children:
                 child.pause(self)
         worker.call_for(
@@ -234,6 +252,11 @@ class ItemScope:
                 child.resume(self)
         if error is not None:
             self.item.crash(error)
+
+    @property
+    def awaits_handlers(self) -> bool:
+        """Whether called handlers of the project have not returned yet."""
+        return self._project_calls > 0
 
     async def handlers_returned(self) -> None:
         """Wait until the project's handlers called so far have returned."""
@@ -263,6 +286,8 @@ class ItemScope:
         elif self._children:
             self._main = self._loop().create_task(self.close())
         else:
+            for task in self._spawned:
+                task.cancel()
             self._finish()
 
     async def close(self) -> None:
@@ -281,7 +306,7 @@ class ItemScope:
     async def has_closed(self) -> None:
         """Wait until a started item has its final state."""
         if self.closed is not None:
-            await self.closed
+            await asyncio.shield(self.closed)
 
     def hurry(self, kill_after: float) -> None:
         """Shorten the time between TERM and KILL to ``kill_after`` seconds."""
@@ -304,7 +329,7 @@ class ItemScope:
         item.deliver({"completed": item.on_complete, "failed": item.on_fail,
                       "canceled": item.on_cancel}[outcome], item)
         item.deliver(item.on_finish, item)
-        if self.closed is not None:
+        if self.closed is not None and not self.closed.done():
             self.closed.set_result(None)
 
     def _tell_failed(self) -> None:

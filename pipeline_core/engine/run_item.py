@@ -22,13 +22,14 @@ async def run_item(item: Item, position: int = 0) -> None:
         scope.outcome = scope.outcome or ("completed" if completed else "failed")
     except asyncio.CancelledError:
         scope.outcome = scope.outcome or "canceled"
+    except Exception as error:
+        item.log_failure(error)
+        scope.outcome = scope.outcome or "failed"
+    if scope.outcome != "completed":
         # A handler that ended the item may have cancelled this task between two awaits; then
         # the cancellation is still pending, and is delivered here.
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(0)
-    except Exception as error:
-        item.log_failure(error)
-        scope.outcome = scope.outcome or "failed"
     await scope.close()
 
 

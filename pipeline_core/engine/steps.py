@@ -5,9 +5,9 @@ Between such steps the toolkit only reports progress, and the loop can do that m
 
 from __future__ import annotations
 
-import functools
 import inspect
 import os
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from pipeline_core.engine.base_task import Task
@@ -27,6 +27,9 @@ _METHODS = (
 _EVENTS = ("on_start_item", "on_complete_item", "on_finish_item")
 _ITEM_EVENTS = ("on_output", "on_task_status", "on_property", "on_waiting")
 
+#: Whether each class is plain. Weak keys, because a class keeps all of its project's code alive.
+_plain_classes: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
+
 
 def plain_steps(item: Item, position: int) -> list[SimpleTask]:
     """Return the tasks from ``position`` on that can run in one job: the project defines only
@@ -37,15 +40,16 @@ def plain_steps(item: Item, position: int) -> list[SimpleTask]:
     if not _are_quiet(item, _ITEM_EVENTS):
         return steps
     for task in item.pipeline.tasks[position:]:
-        kind: Any = type(task)
-        if not (_is_plain_class(kind) and _is_plain_instance(task)):
+        if not _is_plain(task):
             break
         steps.append(task)
     return steps
 
 
-def _is_plain_instance(task: Task) -> bool:
-    return _are_quiet(task, _EVENTS) and vars(task).keys().isdisjoint(_METHODS)
+def _is_plain(task: Task) -> bool:
+    kind: Any = type(task)
+    return (_is_plain_class(kind) and _are_quiet(task, _EVENTS)
+            and vars(task).keys().isdisjoint(_METHODS))
 
 
 def _are_quiet(owner: Item | Task, names: tuple[str, ...]) -> bool:
@@ -56,8 +60,14 @@ def _are_quiet(owner: Item | Task, names: tuple[str, ...]) -> bool:
     return True
 
 
-@functools.lru_cache(maxsize=256)
-def _is_plain_class(kind: type) -> bool:
+def _is_plain_class(kind: Any) -> bool:
+    plain = _plain_classes.get(kind)
+    if plain is None:
+        plain = _plain_classes[kind] = _looks_plain(kind)
+    return plain
+
+
+def _looks_plain(kind: Any) -> bool:
     return (issubclass(kind, SimpleTask) and kind._work_on is SimpleTask._work_on
             and all(getattr(kind, name) is getattr(Task, name)
                     for name in _METHODS if name != "process")
@@ -109,6 +119,9 @@ def _process_all(
     """In the worker: run the steps. Return the last step entered, and the error it raised."""
     for number, step in enumerate(steps):
         if number:
+            if not (_is_plain(step) and _are_quiet(item, _ITEM_EVENTS)):
+                # The previous step has changed this one: return, so that the loop runs it.
+                return steps[number - 1], None
             worker.post(carry_out, item, _next_step,
                         (item, position + number, steps[number - 1], step), {})
             worker.set_busy(item, step.name)

@@ -15,7 +15,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline_core.engine.quiet import warnings_ignored
 
@@ -27,6 +27,7 @@ POSTS_A_TURN = 256
 #: The most characters or bytes that may wait for the loop. Callers that post more wait.
 MOST_POSTED = 4 << 20
 
+T = TypeVar("T")
 Then = Callable[[Any, "BaseException | None"], None]
 
 
@@ -92,9 +93,9 @@ class WorkerThread:
         self._thread: threading.Thread | None = None
 
     # -- on the loop ---------------------------------------------------------
-    def run(self, function: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+    def run(self, function: Callable[..., T], *args: Any) -> asyncio.Future[T]:
         """Run ``function(*args)`` on the thread; the future gets its result or error."""
-        ready: asyncio.Future[Any] = self.loop.create_future()
+        ready: asyncio.Future[T] = self.loop.create_future()
         self.call(function, *args, then=functools.partial(settle, ready))
         return ready
 
@@ -175,10 +176,12 @@ class WorkerThread:
 
     def _run(self, job: tuple[Any, ...]) -> None:
         function, args, then = job
-        result, failure = None, None
+        result: Any = None
+        failure: BaseException | None = None
         try:
             result = function(*args)
-        except Exception as error:
+        except BaseException as error:
+            # SystemExit as well: it is passed to the waiting caller, and the thread continues.
             failure = error
         if then is not None:
             self.post(then, result, failure)

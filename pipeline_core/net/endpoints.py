@@ -152,6 +152,13 @@ class Endpoint:
                 self._width = min(2 * self._width, WIDEST)
         self.host._pump()
 
+    def _asked_in_vain(self) -> None:
+        """End the turn of a request whose answer nobody waits for any more. During a failure, the
+        next request still keeps its delay."""
+        for schedule in (self.host.schedule, self.schedule):
+            if schedule.why is not None:
+                schedule.close_until(schedule.why, 0.0, None)
+
     def _failed(
         self, why: Waiting, delay: float, silence: float | None, next_delay: float,
         answered: bool, asker: object, late: bool, *, again: bool = False,

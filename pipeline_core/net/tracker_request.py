@@ -63,7 +63,10 @@ class TrackerRequest(Task):
     @on_loop
     def send_request(self, item: Item) -> None:
         """Ask the tracker."""
-        item.scope.spawn(self._send_request(item))
+        if item.scope.try_begun_by_project(self):
+            item.scope.spawn(self._ask(item, self._asking(item), is_sending=True))
+        else:
+            item.scope.spawn(self._send_request(item))
 
     def handle_response(self, item: Item, response: httpclient.HTTPResponse) -> None:
         """Handle the tracker's response; without an answer, ``response.code`` is 599."""
@@ -116,13 +119,24 @@ class TrackerRequest(Task):
     # -- on the loop -------------------------------------------------------------
     async def _work_on(self, item: Item) -> None:
         asking = item.scope.kept_by[self] = _Asking(self._new_backoff())
+        await self._ask(item, asking)
+
+    async def _ask(
+        self, item: Item, asking: _Asking, *, is_sending: bool = False
+    ) -> None:
+        """Ask until the item has left. ``is_sending``: ``send_request`` has already been called
+        for the first request."""
         visit = item.scope.enter(self)
         own_reason: Waiting | None = None
         try:
             while True:
                 visit.begin_try()
                 await self._line_up(item, asking, own_reason)
-                await hook(item, self, self.send_request, self._send_request, item)
+                if is_sending:
+                    await self._send_request(item)
+                else:
+                    await hook(item, self, self.send_request, self._send_request, item)
+                is_sending = False
                 retry = await visit.tried()
                 if retry is None:
                     break
@@ -242,7 +256,7 @@ class TrackerRequest(Task):
 
     @on_loop
     def _retry(self, item: Item, retry: _Retry | _WaitForTarget) -> None:
-        item.scope.enter(self).ask_again(retry)
+        item.scope.ask_again(self, retry)
 
     def _wait_for_target(self, item: Item, endpoint: Endpoint) -> None:
         """Ask again as soon as this upload target may be tried."""

@@ -151,6 +151,8 @@ class Turn:
     def abandoned(self) -> None:
         """End the turn without a result. Does nothing when a result was reported."""
         if self._close():
+            if self._spent:
+                self.endpoint._asked_in_vain()
             self.endpoint.host._pump()
 
     def _close(self) -> bool:

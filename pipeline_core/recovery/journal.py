@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from pipeline_core.engine.files import sync_folder
 from pipeline_core.engine.worker_thread import WorkerThread, settle
 from pipeline_core.recovery.sealed_item import (
     NotARecord,
@@ -28,7 +29,7 @@ from pipeline_core.recovery.sealed_item import (
     from_json,
     to_json,
 )
-from pipeline_core.recovery.shared_file import SharedFile, sync_folder
+from pipeline_core.recovery.shared_file import SharedFile
 
 logger = logging.getLogger(__name__)
 

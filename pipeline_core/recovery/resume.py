@@ -90,6 +90,15 @@ def plain_pipeline(
     sealed: Sealed, worker: ProjectWorker, limiters: MutableMapping[str, ConcurrencyLimiter]
 ) -> Pipeline:
     """Return a pipeline with the upload and the report of one item, without project code."""
+    pipeline = Pipeline(*_plain_tasks(sealed, limiters))
+    pipeline.cwd = pipeline.data_dir = os.path.dirname(sealed.folder)
+    pipeline.worker = worker
+    return pipeline
+
+
+def _plain_tasks(
+    sealed: Sealed, limiters: MutableMapping[str, ConcurrencyLimiter]
+) -> list[Task]:
     upload = _upload(sealed)
     tasks: list[Task] = [upload]
     if sealed.upload.get("limit"):
@@ -101,10 +110,7 @@ def plain_pipeline(
         tasks.append(SendDoneToTracker(sealed.done["tracker_url"], sealed.done["stats"]))
     for task in (*tasks, upload):
         task.cwd = sealed.folder
-    pipeline = Pipeline(*tasks)
-    pipeline.cwd = pipeline.data_dir = os.path.dirname(sealed.folder)
-    pipeline.worker = worker
-    return pipeline
+    return tasks
 
 
 def _upload(sealed: Sealed) -> Task:
@@ -130,20 +136,23 @@ def places(sealed: Sealed) -> tuple[int, int]:
 def obstacle(sealed: Sealed, data_dir: str) -> str:
     """Return why the item cannot be resumed, in a sentence; '' when it can. Blocks: it reads the
     files."""
+    paths: list[str] = []
+    if sealed.plain:
+        try:
+            _plain_tasks(sealed, {})
+            if sealed.state is State.SEALED:
+                paths = _uploaded(sealed)
+        except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+            return f"Its record in the journal is invalid: {error!r}."
     if sealed.state is not State.SEALED and sealed.plain:
         # Only the report has to be sent.
         return "" if _is_inside(sealed.folder, data_dir) else \
             f"Its folder {sealed.folder} is not in {data_dir}."
     if not os.path.isdir(sealed.folder):
         return f"Its folder {sealed.folder} does not exist."
-    if sealed.plain:
-        try:
-            paths = _uploaded(sealed)
-        except (KeyError, ValueError, TypeError, IndexError) as error:
-            return f"Its record in the journal is invalid: {error!r}."
-        for path in paths:
-            if not _is_inside(path, data_dir):
-                return f"Its file {path} is not in {data_dir}."
+    for path in paths:
+        if not _is_inside(path, data_dir):
+            return f"Its file {path} is not in {data_dir}."
     return upload_problem(sealed, data_dir)
 
 

@@ -9,8 +9,8 @@ import os
 import stat
 from collections.abc import Iterable
 
+from pipeline_core.engine.files import sync_folder
 from pipeline_core.recovery.sealed_item import MANIFEST, Sealed, SealedFile
-from pipeline_core.recovery.shared_file import sync_folder
 
 _CHUNK = 1 << 20
 

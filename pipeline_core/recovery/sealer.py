@@ -7,6 +7,7 @@ recorded in the journal. From then on a crash loses nothing.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import functools
 import os
@@ -159,17 +160,21 @@ class Sealer:
                 taken: Sealed = await asyncio.shield(taking)
                 return taken
             except asyncio.CancelledError:
-                # The thread may still lock the folder after this.
-                taking.add_done_callback(functools.partial(self._unlock, item.item_id))
+                # The thread continues. The record of an earlier seal must stay.
+                if item.seal is None:
+                    taking.add_done_callback(functools.partial(self._take_back, item))
                 raise
             except Exception as error:
                 await self._wait(
                     item, f"The item's files cannot be synced to disk: {error}.", backoff)
 
-    def _unlock(self, item_id: str, taking: asyncio.Future[Sealed]) -> None:
+    def _take_back(self, item: Item, taking: asyncio.Future[Sealed]) -> None:
+        """Remove what the thread writes for an item that was abandoned meanwhile: the next start
+        must not take it for a sealed item."""
         if not taking.cancelled():
-            taking.exception()  # retrieved, so that asyncio does not log it; nobody waits for it
-        self.keeper.unlock(item_id)
+            taking.exception()  # retrieved, so that asyncio does not log it
+        self.keeper.files.call(
+            _remove_traces, item, then=lambda result, error: self.keeper.unlock(item.item_id))
 
     async def _written(
         self, item: Item, write: Callable[[], asyncio.Future[None]]
@@ -215,3 +220,13 @@ def _take_files(keeper: Keeper, sealed: Sealed, folder: str, paths: Iterable[str
     write_manifest(sealed)
     sync_folders(folder, files)
     return sealed
+
+
+def _remove_traces(item: Item) -> None:
+    """Remove what :func:`_take_files` has written for an item that was abandoned. Blocks."""
+    folder = str(item["data_dir"])
+    remove_manifest(folder)
+    if not item.keep_data:
+        # The manifest may have been written while the folder was being removed.
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)

@@ -1,9 +1,8 @@
-"""A file that several processes share, and syncing folders to disk. All of this blocks."""
+"""A file that several processes share. All of this blocks."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 from collections.abc import Callable
@@ -51,16 +50,3 @@ class SharedFile:
                         os.remove(self.path + suffix)
         os.close(self._descriptor)
         self._descriptor = None
-
-
-def sync_folder(path: str) -> None:
-    """Sync the entries of a folder to disk. Raises OSError."""
-    descriptor = os.open(path or ".", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        # Some file systems cannot sync a folder: nothing more can be done.
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(descriptor)

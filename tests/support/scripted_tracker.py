@@ -255,8 +255,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _write_body(self, answer: Answer, closing: threading.Event) -> None:
         if not answer.byte_delay:
             for _ in range(answer.repeat):
-                self.wfile.write(answer.body)
+                # Counted first: the client may cut it short.
                 self.server.tracker.sent += len(answer.body)
+                self.wfile.write(answer.body)
             return
         for position in range(len(answer.body)):
             if closing.wait(answer.byte_delay):

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.contract.kit import wait_for
+from tests.support.kit import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)/")
@@ -134,7 +134,7 @@ def test_a_second_one_in_the_same_checkout(
     assert second.process.wait(60) == 73
     second.end()
     [sentence] = second.lines
-    assert sentence.startswith(f"The state folder {folder}/warrior-data is used by another warrior")
+    assert sentence.startswith(f"Another warrior uses the state folder {folder}/warrior-data")
     assert answers(port)
 
 

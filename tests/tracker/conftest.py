@@ -17,12 +17,20 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+from tracker.store.projects import Projects
+from tracker.store.store import Store
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-W", "error", str(ROOT / "run-tracker")]
 
 
+def counts(store: Store, project: str) -> tuple[int, ...]:
+    """How many items of the project are to do, out and done."""
+    return tuple(Projects(store).get(project).counts.values())
+
+
 class Client:
-    """Speaks to one server over one kept connection."""
+    """Talks to one server over one persistent connection."""
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
@@ -45,7 +53,7 @@ class Client:
             raise
 
     def post(self, path: str, data: Any) -> tuple[int, Any]:
-        """POST *data* as JSON; return the status, and the answer read as JSON if it is."""
+        """POST *data* as JSON; return the status and the answer, decoded if it is JSON."""
         body = data if isinstance(data, bytes) else json.dumps(data).encode()
         status, text = self.raw("POST", path, body, {"Content-Type": "application/json"})
         try:
@@ -63,7 +71,7 @@ class Client:
         return answer.status, dict(answer.getheaders())
 
     def request(self, project: str, downloader: str = "SOMEONE", multi: int = 0) -> list[str]:
-        """Claim items; [] when none waits."""
+        """Claim items; return [] if none waits."""
         part = f"/multi={multi}" if multi else ""
         status, answer = self.post(f"/{project}{part}/request", {"downloader": downloader})
         if status == 404:
@@ -117,7 +125,7 @@ class Server:
         return found[1]
 
     def run(self, *arguments: str) -> str:
-        """Carry out a command on the server's data folder; return what it printed."""
+        """Run a command on the server's data folder; return what it printed."""
         command = [*COMMAND, "--data-dir", str(self.data_dir), *arguments]
         ended = subprocess.run(command, capture_output=True, timeout=240, check=True)
         return ended.stdout.decode()
@@ -141,7 +149,7 @@ class Server:
         return status
 
     def close(self) -> None:
-        """End the process if it still runs, and let go of pipes and connections."""
+        """End the process if it still runs, and close pipes and connections."""
         self.stop()
         for client in self._clients:
             client.connection.close()
@@ -152,7 +160,7 @@ class Server:
 
 @pytest.fixture
 def start_tracker(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Return a function that starts a server; at the end none may have had a traceback."""
+    """Return a function that starts a server; at the end, no server may have logged a traceback."""
     servers: list[Server] = []
 
     def start(*arguments: str, data_dir: Path | None = None) -> Server:
@@ -168,7 +176,7 @@ def start_tracker(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 @pytest.fixture(scope="module")
 def module_tracker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
     """Return a function that starts a server for a whole module, whose project ``p`` has the
-    items *given*; for tests that do not disturb one another."""
+    items *given*; for tests that do not disturb each other."""
     servers: list[Server] = []
 
     def start(*arguments: str, given: str = "") -> Server:
@@ -186,7 +194,7 @@ def module_tracker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callabl
 
 @pytest.fixture
 def run_tracker(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Return a function that runs ``run-tracker`` on the same data folder to its end."""
+    """Return a function that runs one ``run-tracker`` command on the same data folder."""
 
     def run(*arguments: str, given: str | bytes = "") -> subprocess.CompletedProcess[str]:
         given = given.encode() if isinstance(given, str) else given
@@ -200,7 +208,7 @@ def run_tracker(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str
 
 @pytest.fixture
 def eventually() -> Callable[..., None]:
-    """Return a function that waits until a condition holds, and fails when it never does."""
+    """Return a function that waits until a condition holds, and fails if it never does."""
 
     def wait(condition: Callable[[], bool], seconds: float = 20.0) -> None:
         deadline = time.monotonic() + seconds

@@ -1,5 +1,5 @@
-"""Clients that claim, give back and report until their server is killed, and an account of what
-they heard that is compared with the database."""
+"""Clients that claim, release and report until their server is killed, and a record of the answers,
+which is compared with the database."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MULTI = 5
 
 
 class Account:
-    """What all clients of a test heard, over every life of the server."""
+    """All answers that the clients of a test got, from every run of the server."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -34,22 +34,22 @@ class Account:
         """Answers heard, of every kind."""
 
     def got(self, names: list[str], me: str) -> None:
-        """Note a claim; nobody else may hold any of it."""
+        """Record a claim; nobody else may hold any of the items."""
         with self.lock:
             self.requests += 1
             for name in names:
                 assert name not in self.holders, f"{name} was given twice"
                 self.holders[name] = me
 
-    def gives_back(self, names: list[str]) -> None:
-        """Note that *names* may go to others from now on."""
+    def releases(self, names: list[str]) -> None:
+        """Record that *names* may go to others from now on."""
         with self.lock:
             for name in names:
                 del self.holders[name]
 
 
 class Load:
-    """So many clients at one server, each in a thread, until it is gone or has nothing."""
+    """Clients of one server, each in a thread, until the server is gone or has no items."""
 
     def __init__(self, server: Any, account: Account, clients: int, seed: int) -> None:
         self.account = account
@@ -62,7 +62,7 @@ class Load:
             thread.start()
 
     def join(self) -> None:
-        """Wait until every client has ended; raises what one of them met."""
+        """Wait until every client has ended; raise the first error of a client."""
         for thread in self.threads:
             thread.join(120)
             assert not thread.is_alive()
@@ -77,7 +77,7 @@ class Load:
             self.broken.append(error)
 
     def _turn(self, client: Any, me: str, dice: random.Random) -> bool:
-        """Claim some items, give some back, report the rest; False when there is no more."""
+        """Claim some items, release some of them and report the rest; return False at the end."""
         account, number = self.account, dice.randint(1, MULTI)
         try:
             names = client.request("p", me, multi=number if dice.random() < 0.8 else 0)
@@ -96,7 +96,7 @@ class Load:
 
     def _release(self, client: Any, me: str, names: list[str]) -> bool:
         account = self.account
-        account.gives_back(names)
+        account.releases(names)
         try:
             answer = client.post("/p/release", {"downloader": me, "items": names})
         except (http.client.HTTPException, OSError):
@@ -123,7 +123,7 @@ class Load:
 
 
 def check(database: Path, account: Account, items: int) -> None:
-    """Compare what was heard with what the database holds, and its totals with its items."""
+    """Compare the answers with the database, and the totals in it with its items."""
     with contextlib.closing(sqlite3.connect(database)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         rows = connection.execute("SELECT name, state, downloader FROM items").fetchall()
@@ -145,7 +145,7 @@ def check(database: Path, account: Account, items: int) -> None:
 
 
 def _check_totals(connection: sqlite3.Connection, items: int) -> None:
-    """The counts kept with each change must be those of the items and reports."""
+    """The totals must be those of the items and reports."""
     counted = dict(connection.execute("SELECT state, count(*) FROM items GROUP BY state"))
     kept = connection.execute("SELECT todo, out, done, bytes FROM projects").fetchone()
     assert kept[:3] == tuple(counted.get(state, 0) for state in ("todo", "out", "done"))

@@ -1,4 +1,4 @@
-"""The command line, run as a user does."""
+"""The command line, as users run it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def test_add_counts_new_and_known(run_tracker: Run, tmp_path: Path) -> None:
-    """Files and standard input are queued, one name a line; new and known ones are counted."""
+    """Files and standard input are queued, one name in each line; new and known ones are
+    counted."""
     (tmp_path / "one").write_bytes(b"a\nb\n\nc")
     (tmp_path / "two").write_bytes(b"\xef\xbb\xbfb\r\nd e \r\n\xe2\x80\xa8\n")
     files = [str(tmp_path / "one"), "-", str(tmp_path / "two")]
@@ -33,7 +34,7 @@ def test_lines_are_names_verbatim(run_tracker: Run, start_tracker: Callable[...,
 
 
 def test_add_many(run_tracker: Run) -> None:
-    """More items than one transaction takes are all queued, and an empty file makes a project."""
+    """Several transactions queue all items; an empty file makes a project."""
     given = "".join(f"item-{number}\n" for number in range(2500))
     assert run_tracker("add", "p", "-", given=given).stdout == (
         "p is a new project.\np: 2500 new, 0 already there\n"
@@ -46,7 +47,7 @@ def test_add_many(run_tracker: Run) -> None:
 
 @pytest.mark.parametrize("bad", [b"\xff\xfe", b"a\0b", b"\xed\xa0\x80", b"x" * 70_000])
 def test_add_a_line_that_is_no_name(run_tracker: Run, bad: bytes) -> None:
-    """A line that cannot be an item stops it with 65, naming the line; nothing half is added."""
+    """A line that cannot be an item gives 65 and is named; the other lines are queued."""
     ended = run_tracker("add", "p", "-", given=b"good\n" + bad + b"\nafter\n")
     assert ended.returncode == 65
     assert "standard input, line 2" in ended.stderr
@@ -54,17 +55,17 @@ def test_add_a_line_that_is_no_name(run_tracker: Run, bad: bytes) -> None:
 
 
 def test_add_a_file_that_is_not_there(run_tracker: Run, tmp_path: Path) -> None:
-    """A missing file and a folder give 66 and name it; the files before it were added."""
+    """A missing file and a folder give 66 and are named; the files before are queued."""
     (tmp_path / "one").write_text("a\n")
     for missing in str(tmp_path / "missing"), str(tmp_path):
         ended = run_tracker("add", "p", str(tmp_path / "one"), missing)
         assert ended.returncode == 66
-        assert f"cannot read {missing}" in ended.stderr
+        assert f"Cannot read {missing}" in ended.stderr
     assert run_tracker("status", "p").stdout == "p: 1 to do, 0 out, 0 done\n"
 
 
 def test_add_while_serving(run_tracker: Run, start_tracker: Callable[..., Any]) -> None:
-    """Items added from another process are handed out by the running server."""
+    """The running server hands out items that another process adds."""
     run_tracker("add", "p", "-", given="a\n")
     client = start_tracker().client()
     assert (client.request("p"), client.request("p")) == (["a"], [])
@@ -91,14 +92,15 @@ def test_bad_usage(run_tracker: Run, arguments: list[str]) -> None:
 
 
 def test_help(run_tracker: Run) -> None:
-    """--help tells the commands and exit statuses."""
+    """--help lists the commands and exit statuses."""
     ended = run_tracker("--help")
     assert ended.returncode == 0
     assert all(word in ended.stdout for word in ("add", "status", "--practice", "exit status"))
 
 
 def test_status_of_what_is_not_there(run_tracker: Run, tmp_path: Path) -> None:
-    """No tracker in the folder: 73, and none is made; no such project: 64 and how to make it."""
+    """If there is no tracker, the status is 73 and none is made; for an unknown project it is
+    64."""
     assert run_tracker("status", "p").returncode == 73
     assert not (tmp_path / "data").exists()
     run_tracker("add", "q", "-", given="a\n")
@@ -107,7 +109,7 @@ def test_status_of_what_is_not_there(run_tracker: Run, tmp_path: Path) -> None:
 
 
 def test_options_after_the_command(run_tracker: Run, tmp_path: Path) -> None:
-    """--data-dir may stand before and after the command; the later one counts."""
+    """--data-dir may be given before and after the command; the later one counts."""
     other = str(tmp_path / "other")
     run_tracker("add", "p", "-", "--data-dir", other, given="a\n")
     assert run_tracker("status", "--data-dir", other, "p").stdout.startswith("p: 1 to do")
@@ -116,17 +118,17 @@ def test_options_after_the_command(run_tracker: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "203.0.113.1", "no such host", "a..b"])
 def test_cannot_listen(run_tracker: Run, tmp_path: Path, address: str) -> None:
-    """A port in use, another's address and no address at all: 69, the address, and what to do."""
+    """A used port, another host's address and an illegal address give 69, and what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         ended = run_tracker("--address", address, "--port", port)
     assert (ended.returncode, ended.stdout) == (69, "")
-    assert f"cannot listen on {address}, port {port}" in ended.stderr
+    assert f"Cannot listen on {address}, port {port}" in ended.stderr
     assert "--port" in ended.stderr
 
 
 def test_folder_that_cannot_be_used(run_tracker: Run, tmp_path: Path) -> None:
-    """A data folder that is a file, or holds no database of ours: 73 with a sentence."""
+    """A data folder that is a file, or has another file as its database, gives 73."""
     (tmp_path / "data").touch()
     for arguments in (["--port", "0"], ["add", "p", "-"]):
         ended = run_tracker(*arguments, given="a\n")

@@ -1,4 +1,4 @@
-"""kill -9 in the middle of the load, again and again."""
+"""A server that is killed under load, several times."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Eventually = Callable[..., None]
 def hammer(
     start_tracker: Start, eventually: Eventually, items: int, clients: int, kills: int, each: int
 ) -> Account:
-    """Kill the server *kills* times, after *each* more answers, and compare after every one;
-    return the account."""
+    """Kill the server *kills* times, each after *each* more answers, and compare every time; return
+    the account."""
     account = Account()
     for round_number in range(kills):
         server = start_tracker()
@@ -30,12 +30,12 @@ def hammer(
     return account
 
 
-def test_nothing_is_lost_or_given_twice(
+def test_nothing_is_lost_or_handed_out_twice(
     start_tracker: Start, run_tracker: Callable[..., Any], eventually: Eventually
 ) -> None:
-    """After each kill -9 the next server knows every claim, release and OK that was answered; no
-    item is given twice; only answers that were cut off leave items out, and an operator gets
-    those back."""
+    """After each kill -9 the next server knows every claim, release and OK that was answered, and
+    no item is handed out twice. Only answers that were cut off leave items out, and an operator can
+    release those."""
     items = 6000
     run_tracker("add", "p", "-", given="".join(f"item-{n}\n" for n in range(items)))
     account = hammer(start_tracker, eventually, items, clients=8, kills=4, each=150)
@@ -56,8 +56,8 @@ def test_nothing_is_lost_or_given_twice(
 def test_a_million_items_and_ten_kills(
     start_tracker: Start, run_tracker: Callable[..., Any], eventually: Eventually
 ) -> None:
-    """A tracker with a million items serves fifty clients while it is killed and started again
-    ten times: nothing is lost, and nothing given twice."""
+    """A tracker with a million items serves fifty clients and is killed and restarted ten times:
+    nothing is lost, and nothing is handed out twice."""
     items = 1_000_000
     given = "".join(f"https://site.example/page/{n}?x={n * 7919 % items}\n" for n in range(items))
     added = run_tracker("add", "p", "-", given=given)

@@ -22,7 +22,7 @@ LEGAL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 @settings(deadline=None)
 @given(st.lists(LEGAL, min_size=1, max_size=5))
 def test_any_unicode_is_an_item_name(names: list[str]) -> None:
-    """Any text without NUL and surrogates is legal, and many joined by NUL come apart again."""
+    """Any text without NUL and surrogates is legal, and joined names can be split again."""
     assert split_names("\0".join(names)) == names
 
 
@@ -51,14 +51,14 @@ def test_longest_item_name() -> None:
 
 @pytest.mark.parametrize("joined", ["", "a\0", "\0a", "a\0\0b", 3, None, "a\0\ud800"])
 def test_joined_names_have_no_empty_one(joined: object) -> None:
-    """A joined name with an empty or illegal part is refused as a whole."""
+    """Joined names with an empty or illegal part are refused."""
     with pytest.raises(BadValue):
         split_names(joined)
 
 
 @pytest.mark.parametrize("name", ["practice", "a", "A.b-c_9", "x" * 64])
 def test_project_names(name: str) -> None:
-    """Letters, digits, dots, hyphens and underscores make a project's name."""
+    """A project's name has letters, digits, dots, hyphens and underscores."""
     assert check_project(name) == name
 
 
@@ -66,14 +66,14 @@ def test_project_names(name: str) -> None:
     "name", ["", ".", "..", ".a", "-a", "a/b", "a b", "é", "x" * 65, "a\n", "practice-site"]
 )
 def test_illegal_project_names(name: str) -> None:
-    """What could be a path, an option or the practice site's address is no project."""
+    """Paths, options and the address of the practice site are not legal names."""
     with pytest.raises(BadValue):
         check_project(name)
 
 
 @pytest.mark.parametrize("name", ["ab", "x" * 31, "a b c", "abc\n", "", None, 123, "é" * 5])
 def test_illegal_downloaders(name: object) -> None:
-    """A downloader is a nickname as the command lines take it."""
+    """A downloader is a nickname that the pipeline programs accept."""
     with pytest.raises(BadValue):
         check_downloader(name)
 
@@ -81,6 +81,6 @@ def test_illegal_downloaders(name: object) -> None:
 @settings(deadline=None)
 @given(st.text(st.characters()))
 def test_shown_is_one_short_line(name: str) -> None:
-    """Whatever a name holds, in a sentence it is one line, short, and can be encoded."""
+    """In a message any name is one short line that can be encoded."""
     text = shown(name)
     assert text.isprintable() and len(text.encode("utf-8")) < 1300

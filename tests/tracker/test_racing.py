@@ -15,8 +15,8 @@ ITEMS = 1500
 def test_every_item_is_claimed_and_counted_once(
     start_tracker: Callable[..., Any], run_tracker: Callable[..., Any]
 ) -> None:
-    """Fifty clients that race for items, give some back and report twice: each item goes to one
-    of them at a time and counts once."""
+    """Fifty clients race for items, release some and report twice: each item is held by one client
+    at a time, and counts once."""
     run_tracker("add", "p", "-", given="".join(f"item-{n}\n" for n in range(ITEMS)))
     server = start_tracker()
 

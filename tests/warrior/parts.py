@@ -9,19 +9,20 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from pipeline_core.engine.child import Children
 from pipeline_core.net.governor import Governor
 from pipeline_core.runner import Runner
 from warrior.checkout.checkout import Checkouts
 from warrior.config.config import OperatorProject
-from warrior.daemon.commands import Warrior
+from warrior.daemon.facade import WarriorFacade
 from warrior.daemon.lifecycle import Lifecycle, State
 from warrior.daemon.overview import Overview
 from warrior.daemon.view_models import ProjectCard
-from warrior.process.background import Background
+from warrior.process.background import BackgroundTasks
 from warrior.projects.catalogue import Catalogue
 from warrior.projects.hq import HQ
 from warrior.projects.loading import Loader
-from warrior.projects.project_run import Tools
+from warrior.projects.project_run import ProjectServices
 from warrior.projects.supervisor import Supervisor
 from warrior.settings.settings import Settings
 
@@ -99,7 +100,7 @@ class Parts(SimpleNamespace):
         self.supervisor.stop_now(0.2)
         await self.until(lambda: not self.supervisor.runs)
         await self.background.close(2.0)
-        self.checkouts.close()
+        self.children.close()
         self.settings.close()
 
 
@@ -124,15 +125,16 @@ async def make_parts(
     await catalogue.load()
     governor = Governor()
     hq = HQ(hq_url, settings, catalogue, governor=governor)
-    lifecycle, background = Lifecycle(), Background()
-    checkouts = Checkouts(str(state), str(data), governor=governor, **more)
+    lifecycle, background = Lifecycle(), BackgroundTasks()
+    children = Children(asyncio.get_running_loop())
+    checkouts = Checkouts(str(state), str(data), children=children, governor=governor, **more)
     numbers = iter(range(1000))
-    tools = Tools(
+    services = ProjectServices(
         settings=settings, checkouts=checkouts, load=Loader(settings).load, background=background,
         keep_data=False, governor=governor, item_prefix=lambda: f"test-{next(numbers)}")
-    supervisor = Supervisor(settings, catalogue, lifecycle, tools)
+    supervisor = Supervisor(settings, catalogue, lifecycle, services)
     overview = Overview(settings, catalogue, hq, lifecycle, supervisor)
-    warrior = Warrior(settings, catalogue, hq, lifecycle, supervisor, overview, facts={},
+    warrior = WarriorFacade(settings, catalogue, hq, lifecycle, supervisor, overview, facts={},
                       read_log=lambda: b"")
     if nickname:
         await settings.save({"downloader": nickname, "concurrent_items": str(concurrent)})
@@ -142,5 +144,5 @@ async def make_parts(
     supervisor.reconcile()
     return Parts(
         settings=settings, catalogue=catalogue, hq=hq, lifecycle=lifecycle, supervisor=supervisor,
-        overview=overview, warrior=warrior, background=background, checkouts=checkouts,
-        data_dir=str(data), folder=folder, tools=tools)
+        overview=overview, warrior=warrior, background=background, children=children,
+        data_dir=str(data), folder=folder, services=services)

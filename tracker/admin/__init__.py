@@ -1,1 +1,6 @@
-"""Commands by HTTP, for who has a key."""
+"""The operator's commands over HTTP, for scripts that have a key.
+
+``gate`` checks the key and reads bodies and queries; ``handlers`` has the commands. Each
+command does what the command of ``run-tracker`` with the same name does. This package imports
+``store`` and ``web``, and only ``app`` imports it.
+"""

@@ -1,7 +1,7 @@
-"""Lets in who has a key, and reads what they sent.
+"""Checks the key of a request, and reads what it sent.
 
-The key comes in a header that no page can make a browser send to another site, and there is no
-cookie: so nobody's browser can be made to command a tracker.
+The key is in a header that no page can make a browser send to another site, and there is no
+cookie. So nobody's browser can be made to command a tracker.
 """
 
 from __future__ import annotations
@@ -9,83 +9,81 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from types import MappingProxyType
 from typing import Any, TypeVar
 
-from tracker.errors import BadValue, UnknownProject
-from tracker.handlers import Handler, Refusal
-from tracker.jsonbody import read_object
-from tracker.keys import Keys
-from tracker.store import Store
+from tracker.errors import BadValue, Refusal, TrackerError, UnknownProject
+from tracker.store.keys import Keys
+from tracker.store.store import Store
+from tracker.web.handlers import Handler
 
 T = TypeVar("T")
 
-_CALLED = MappingProxyType({str: "a string", int: "a whole number", bool: "true or false"})
+_KINDS: Mapping[type, str] = {str: "a string", int: "a whole number", bool: "true or false"}
 _BEARER = re.compile(r"[Bb]earer +([A-Za-z0-9_=.~+/-]{1,200})")
 
 
 class AdminHandler(Handler):
-    """Answers only who has a key; all others hear 401, whatever they asked for."""
+    """Serves only requests with a valid key; all others get 401, whatever they ask."""
 
-    async def prepare(self) -> None:  # type: ignore[override]  # tornado takes both kinds
-        """Check the key; 401 without a good one."""
-        super().prepare()
+    async def prepare(self) -> None:
+        """Check the key."""
+        await super().prepare()
         self.refuse_pages()
         match = _BEARER.fullmatch(self.request.headers.get("Authorization", ""))
         if match is None:
             raise Refusal(
                 401,
-                "Send a key, as 'Authorization: Bearer KEY'; 'run-tracker keys make' gives one.",
+                "Send a key as 'Authorization: Bearer KEY'; 'run-tracker keys make' makes one.",
             )
         key = match[1]
-        # Asked of the database each time, so that a revoked key is worthless at once.
-        if await self.work(lambda store: Keys(store.connection).owner(key)) is None:
+        # The database is asked each time, so that a revoked key is invalid at once.
+        if await self.change(lambda store: Keys(store).owner(key)) is None:
             raise Refusal(
                 401,
-                "This key is not known, or has been revoked; 'run-tracker keys' lists those that "
-                "are good, 'run-tracker keys make' gives one.",
+                "This key is not known, or has been revoked. 'run-tracker keys' lists the valid "
+                "keys, 'run-tracker keys make' makes one.",
             )
 
-    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
-        """Answer 404 where the address is that of a project which is not there.
+    def explain(self, error: TrackerError) -> tuple[int, str]:
+        """Answer 404 if there is no project at the address, and say with 401 what is needed.
 
-        Workers hear 400 there, as they read "no items" into 404.
+        Workers get 400 for an unknown project, because they read 404 as "no items now".
         """
-        error = (kwargs.get("exc_info") or (None, None, None))[1]
-        if isinstance(error, UnknownProject) and self.path_args:
-            error = Refusal(404, str(error))
-            kwargs["exc_info"] = (Refusal, error, error.__traceback__)
-            status_code = 404
-        super().send_error(status_code, **kwargs)
-
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Answer an error as one sentence, and 401 with what is wanted."""
-        if status_code == 401:
+        status, sentence = super().explain(error)
+        if status == 401:
             self.set_header("WWW-Authenticate", "Bearer")
-        super().write_error(status_code, **kwargs)
+        if isinstance(error, UnknownProject) and self.path_args:
+            status = 404
+        return status, sentence
 
-    async def work(self, operation: Callable[[Store], T]) -> T:
+    async def change(self, operation: Callable[[Store], T]) -> T:
         """Return what *operation* returns, once its changes are durable."""
         return await self.parts.writer.run(operation)
 
-    async def look(self, question: Callable[[Store], T]) -> T:
-        """Return what *question*, which changes nothing, returns; it holds up no claim."""
-        return await self.parts.reader.run(lambda reading: question(Store(reading.connection)))
+    async def look_up(self, question: Callable[[Store], T]) -> T:
+        """Return what *question* returns, which changes nothing and so delays no claim."""
+        return await self.parts.reader.run(question)
 
-    def body(self, **kinds: type) -> dict[str, Any]:
-        """Return the JSON object that was sent, whose values are of these *kinds* or null.
+    def body(self, kinds: Mapping[str, type], needed: str | None = None) -> dict[str, Any]:
+        """Return the JSON object that was sent; each value is of its kind in *kinds*, or null.
 
-        No body is an empty object. Raises BadValue for anything else, unknown names too.
+        No body is an empty object. Raises BadValue for names that are not in *kinds*, and if
+        *needed* is missing.
         """
-        if not self.request.body:
-            return {}
-        kind = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if kind != "application/json":
-            raise Refusal(415, "Send JSON, with the header 'Content-Type: application/json'.")
-        return checked(read_object(self.request.body), kinds)
+        data = self.json_object(self.request.body) if self.request.body else {}
+        for name, value in data.items():
+            if name not in kinds:
+                raise BadValue(f"The body takes {', '.join(kinds)}, not {name!a}.")
+            wrong = isinstance(value, bool) and kinds[name] is not bool
+            if kinds[name] is object or value is None:  # the table checks an object
+                continue
+            if wrong or not isinstance(value, kinds[name]):
+                raise BadValue(f"{name} must be {_KINDS[kinds[name]]}, or null.")
+        return _with(data, needed)
 
-    def asked(self, *names: str) -> dict[str, str]:
-        """Return the query's values by name; raises BadValue for others than *names*."""
+    def query(self, *names: str, needed: str | None = None) -> dict[str, str]:
+        """Return the values of the query; raises BadValue for others than *names*, and if
+        *needed* is missing."""
         found = {}
         for name, values in self.request.query_arguments.items():
             if name not in names:
@@ -94,27 +92,15 @@ class AdminHandler(Handler):
                 found[name] = values[-1].decode("utf-8")
             except UnicodeDecodeError:
                 raise BadValue(f"{name} is not UTF-8.") from None
-        return found
+        return _with(found, needed)
 
     def value(self, value: Any, status: int = 200) -> None:
         """Answer a dataclass, or a list of them, as JSON."""
-        self.set_status(status)
-        self.json([asdict(one) for one in value] if isinstance(value, list) else asdict(value))
-
-    @staticmethod
-    def place(store: Store, project: str | None) -> int | None:
-        """Return the number of *project*, None for every project; raises UnknownProject."""
-        return None if project is None else store.project_id(project)
+        found = [asdict(one) for one in value] if isinstance(value, list) else asdict(value)
+        self.json(found, status)
 
 
-def checked(data: dict[str, Any], kinds: Mapping[str, type]) -> dict[str, Any]:
-    """Return *data* when its names are those of *kinds*, and its values null or so made."""
-    for name, value in data.items():
-        if name not in kinds:
-            raise BadValue(f"The body takes {', '.join(kinds)}, not {name!a}.")
-        if kinds[name] is object:  # left to who knows its values
-            continue
-        truth = isinstance(value, bool) and kinds[name] is not bool
-        if value is not None and (truth or not isinstance(value, kinds[name])):
-            raise BadValue(f"{name} must be {_CALLED[kinds[name]]}, or null.")
+def _with(data: dict[str, Any], needed: str | None) -> dict[str, Any]:
+    if needed is not None and not data.get(needed):
+        raise BadValue(f"{needed} is missing.")
     return data

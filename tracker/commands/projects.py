@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import argparse
 
+from tracker.commands.options import Commands, changing, command, number, opened, switch
+from tracker.commands.output import cell, print_list, print_result
 from tracker.errors import BadValue
-from tracker.lock import FolderLock
-from tracker.options import EX_OK, Commands, as_json, command, number, opened
-from tracker.output import cell, print_json, print_table, size
-from tracker.projects import MOST_ITEMS, MOST_PER_MINUTE, Project, Projects
-from tracker.removing import remove_project
+from tracker.store.lock import FolderLock
+from tracker.store.projects import (
+    MOST_ITEMS,
+    MOST_PER_MINUTE,
+    SETTINGS,
+    Project,
+    Projects,
+    remove_project,
+)
+from tracker.text import size
 
 HEADER = (
     "PROJECT", "TITLE", "TO DO", "OUT", "DONE", "BYTES", "MIN VERSION", "PER MINUTE", "MAX ITEMS",
@@ -20,108 +27,90 @@ HEADER = (
 def register(commands: Commands) -> None:
     """Add the commands to the parser."""
     command(commands, "projects", _list, "list the projects, their settings and counts")
-    parser = command(commands, "create", _create, "make a project")
-    parser.add_argument("project", metavar="PROJECT")
-    _settings_options(parser)
+    _settings_options(command(commands, "create", _create, "make a project", project=""))
+    more = "Other settings stay as they are. A running server follows at its next request."
+    _settings_options(
+        command(commands, "set", _set, "change a project's settings", more, project="")
+    )
     parser = command(
-        commands, "set", _set, "change a project's settings",
-        "What is not named stays as it is. A running server follows at its next request.",
+        commands, "remove", _remove, "remove a project with its items and results",
+        "Its reports, totals, targets and blocks are removed too, and cannot be restored: export "
+        "the reports or make a backup before. Uploaded files stay. Downloaders that still work on "
+        "one of its items are refused.",
+        project="",
     )  # fmt: skip
-    parser.add_argument("project", metavar="PROJECT")
-    _settings_options(parser)
-    parser = command(
-        commands, "remove", _remove, "remove a project with its items, and what was done of it",
-        "Its reports, totals, targets and blocks go too, for good: export or backup first. Files "
-        "that were uploaded stay. Who still works on one of its items is refused.",
-    )  # fmt: skip
-    parser.add_argument("project", metavar="PROJECT")
-    parser.add_argument("--yes", action="store_true", help="it is meant; without, nothing is done")
+    parser.add_argument(
+        "--yes", action="store_true", help="confirm; without this nothing is removed"
+    )
 
 
 def _settings_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--title", metavar="TEXT", help="what people read")
+    parser.add_argument("--title", metavar="TEXT", help="the name that people see")
     parser.add_argument(
         "--min-version", metavar="VERSION",
-        help="older code gets 455, which makes it update; '' takes any",
+        help="answer 455 to older code, which makes it update; '' accepts any version",
     )  # fmt: skip
     parser.add_argument(
         "--requests-per-minute", metavar="N", type=number(0, MOST_PER_MINUTE),
-        help="so many requests are given items, the rest gets 429; 0: no limit",
+        help="give items to N requests a minute at most, and answer 429 to the rest; 0: no limit",
     )  # fmt: skip
     parser.add_argument(
         "--max-items", metavar="N", type=number(0, MOST_ITEMS),
-        help="most items for one request, whatever it asks for; 0: no limit",
+        help="give at most N items to one request, however many it asks for; 0: no limit",
     )  # fmt: skip
-    group = parser.add_mutually_exclusive_group()
-    group.add_argument(
-        "--pause", dest="paused", action="store_const", const=True, help="hand out no items"
-    )
-    group.add_argument(
-        "--resume", dest="paused", action="store_const", const=False, help="hand them out again"
-    )
+    switch(
+        parser, "paused", ("--pause", "hand out no items"),
+        ("--resume", "hand out items again"),
+    )  # fmt: skip
 
 
 def _settings(options: argparse.Namespace) -> dict[str, object]:
-    """Return the settings that were named."""
-    names = ("title", "min_version", "requests_per_minute", "max_items", "paused")
-    found = {name: getattr(options, name) for name in names}
+    """Return the settings that were given."""
+    found = {name: getattr(options, name) for name in SETTINGS}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _create(options: argparse.Namespace) -> int:
-    with opened(options, create=True) as store, store.transaction():
-        its = Projects(store.connection).create(options.project, _settings(options))
-    return _show(options, its)
+def _create(options: argparse.Namespace) -> None:
+    with changing(options, create=True) as store:
+        project = Projects(store).create(options.project, _settings(options))
+    _show(options, project)
 
 
-def _set(options: argparse.Namespace) -> int:
-    with opened(options) as store, store.transaction():
-        its = Projects(store.connection).change(options.project, _settings(options))
-    return _show(options, its)
+def _set(options: argparse.Namespace) -> None:
+    with changing(options) as store:
+        project = Projects(store).change(options.project, _settings(options))
+    _show(options, project)
 
 
-def _remove(options: argparse.Namespace) -> int:
-    """Remove the project; raises BadValue, with what would go, when it is not clearly meant."""
+def _remove(options: argparse.Namespace) -> None:
+    """Remove the project; without --yes, raise BadValue that says what would be lost."""
     with opened(options) as store:
-        its = Projects(store.connection).get(options.project)
-        counts = f"{its.todo} to do, {its.out} out, {its.done} done"
+        project = Projects(store).get(options.project)
         if not options.yes:
             raise BadValue(
-                f"{its.name} has {counts}; all of that, and the reports of it, would be gone for "
-                "good. If this is meant, add --yes."
+                f"{project.name} has {project.summary}. Removing it deletes these items and their "
+                "reports for good. To do so, add --yes."
             )
-        remove_project(store, its.name, FolderLock.taken(options.data_dir))
-    if as_json(options):
-        print_json({"removed": its.name, "todo": its.todo, "out": its.out, "done": its.done})
-    else:
-        print(f"{its.name} is removed: {counts}")
-    return EX_OK
+        remove_project(store, project.name, FolderLock.taken(options.data_dir))
+    value = {"removed": project.name, **project.counts}
+    print_result(options, value, f"{project.name} is removed: {project.summary}")
 
 
-def _show(options: argparse.Namespace, its: Project) -> int:
-    """Print one project, a setting a line."""
-    if as_json(options):
-        print_json(its)
-        return EX_OK
-    print(its.name)
-    for label, value in zip(HEADER[1:], _row(its)[1:]):
-        print(f"  {label.lower()}: {cell(value)}")
-    return EX_OK
+def _show(options: argparse.Namespace, project: Project) -> None:
+    """Print one project, with each setting on a line of its own."""
+    settings = zip(HEADER[1:], _row(project)[1:])
+    lines = [f"  {label.lower()}: {cell(value)}" for label, value in settings]
+    print_result(options, project, "\n".join([project.name, *lines]))
 
 
-def _list(options: argparse.Namespace) -> int:
+def _list(options: argparse.Namespace) -> None:
     with opened(options) as store:
-        projects = Projects(store.connection).list()
-    if as_json(options):
-        print_json(projects)
-    else:
-        nothing = "No projects yet: run-tracker create PROJECT"
-        print_table(HEADER, map(_row, projects), nothing)
-    return EX_OK
+        projects = Projects(store).list()
+    print_list(options, projects, HEADER, _row, "No projects yet: run-tracker create PROJECT")
 
 
-def _row(its: Project) -> tuple[object, ...]:
+def _row(project: Project) -> tuple[object, ...]:
     return (
-        its.name, its.title, its.todo, its.out, its.done, size(its.bytes), its.min_version,
-        its.requests_per_minute, its.max_items, its.paused,
+        project.name, project.title, project.todo, project.out, project.done, size(project.bytes),
+        project.min_version, project.requests_per_minute, project.max_items, project.paused,
     )  # fmt: skip

@@ -1,15 +1,15 @@
-"""``serve``: the server and its options, which stand without the command too."""
+"""``serve``: runs the server. Its options may be given without the command too."""
 
 from __future__ import annotations
 
 import argparse
 from typing import TYPE_CHECKING
 
+from tracker.commands.options import Commands, command, number, size
 from tracker.errors import BadValue
-from tracker.faults import help_text, parse
-from tracker.options import EX_OK, Commands, command, number, size
+from tracker.faults.plan import help_text, parse
 from tracker.practice.items import DEFAULT_ITEMS
-from tracker.targets import UploadTargets
+from tracker.web.rotation import Rotation
 
 if TYPE_CHECKING:
     from tracker.app import Settings
@@ -23,16 +23,15 @@ def register(commands: Commands) -> None:
     serve_options(parser)
 
 
-def run(options: argparse.Namespace) -> int:
-    """Serve until a signal; return the exit status."""
+def run(options: argparse.Namespace) -> None:
+    """Serve until a signal."""
     if options.faults == "help":
         print(help_text(), end="")
-        return EX_OK
-    # Here, so that no other command has to load a web server first.
-    from tracker.serve import serve
+        return
+    # Imported here, so that no other command has to load a web server.
+    from tracker.app import serve
 
     serve(_settings(options))
-    return EX_OK
 
 
 def serve_options(parser: argparse.ArgumentParser, first: bool = False) -> None:
@@ -44,36 +43,36 @@ def serve_options(parser: argparse.ArgumentParser, first: bool = False) -> None:
 
     option("--address", "127.0.0.1", "where to listen (default: 127.0.0.1)", metavar="HOST")
     option(
-        "--port", 8900, "0 takes any free one (default: 8900)", metavar="PORT",
+        "--port", 8900, "where to listen; 0 takes any free port (default: 8900)", metavar="PORT",
         type=number(0, 65535),
     )  # fmt: skip
     option(
-        "--behind-proxy", False, "clients' addresses are those in X-Real-IP or X-Forwarded-For: "
-        "only where a proxy sets them", action="store_true",
+        "--behind-proxy", False, "take clients' addresses from X-Real-IP or X-Forwarded-For; only "
+        "use this behind a proxy that sets them", action="store_true",
     )  # fmt: skip
     option(
-        "--upload-target", [], "send uploads there instead of to this server; may be given "
-        "several times, and as PROJECT=URL; see also the command 'targets'", metavar="URL",
+        "--upload-target", [], "send uploads to this URL instead of this server; you may repeat "
+        "it, and write PROJECT=URL; see also the command 'targets'", metavar="URL",
         action="append",
     )  # fmt: skip
     option(
-        "--max-upload-size", 1 << 40, "largest file taken by this server: bytes, or a number "
+        "--max-upload-size", 1 << 40, "largest file that this server accepts: bytes, or a number "
         "with K, M, G or T (default: 1T)", metavar="SIZE", type=size,
     )  # fmt: skip
-    option("--practice", False, "serve the practice project and its site", action="store_true")
+    option("--practice", False, "serve the practice project and its website", action="store_true")
     option(
-        "--practice-items", None, "practice items that wait at the start "
+        "--practice-items", None, "how many practice items wait at the start "
         f"(default: {DEFAULT_ITEMS})", metavar="N", type=number(0, MOST_PRACTICE_ITEMS),
     )  # fmt: skip
     option(
-        "--faults", None, "fail on purpose, to see what a pipeline does then: 'rough', or what "
-        "'--faults help' tells", metavar="SPEC",
+        "--faults", None, "fail on purpose, to see how a pipeline handles it; give 'rough', or "
+        "what '--faults help' explains", metavar="SPEC",
     )  # fmt: skip
 
 
 def _settings(options: argparse.Namespace) -> Settings:
     if options.practice_items is not None and not options.practice:
-        raise BadValue("--practice-items is for --practice: give both.")
+        raise BadValue("--practice-items needs --practice.")
     from tracker.app import Settings
 
     waiting = DEFAULT_ITEMS if options.practice_items is None else options.practice_items
@@ -81,7 +80,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         data_dir=options.data_dir,
         address=options.address,
         port=options.port,
-        upload_targets=UploadTargets(options.upload_target),
+        rotation=Rotation(options.upload_target),
         max_upload_bytes=options.max_upload_size,
         practice_items=waiting if options.practice else None,
         behind_proxy=options.behind_proxy,

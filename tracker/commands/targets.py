@@ -1,108 +1,87 @@
-"""``targets``: where uploads go."""
+"""``targets``: list, add, change and remove upload targets."""
 
 from __future__ import annotations
 
 import argparse
 
-from tracker.errors import BadValue
-from tracker.options import (
-    EX_OK,
+from tracker.commands.options import (
     Commands,
-    as_json,
+    changing,
     command,
     number,
     opened,
-    project_number,
     project_option,
+    switch,
     verbs,
 )
-from tracker.output import print_json, print_table
-from tracker.targettable import MOST_WEIGHT, KeptTarget, TargetTable
+from tracker.commands.output import print_list, print_result
+from tracker.errors import BadValue
+from tracker.store.targets import MOST_WEIGHT, Target, Targets
+
+HEADER = ("TARGET", "PROJECT", "WEIGHT", "ACTIVE")
 
 
 def register(commands: Commands) -> None:
     """Add the command and its verbs to the parser."""
     parser = command(
-        commands, "targets", _list, "where uploads go, in turn",
-        "Without a verb: list them. A project with targets of its own uses those alone, others "
-        "those for every project; with none, uploads come to this server.",
+        commands, "targets", _list, "manage the targets to which uploads go, in turn",
+        "Without a verb, list the targets. A project with targets of its own uses only those; "
+        "other projects use the targets for every project. Without any target, uploads go to this "
+        "server.",
     )  # fmt: skip
     found = verbs(parser)
-    command(found, "list", _list, "list them")
-    verb = command(found, "add", _add, "add a target")
-    _target_options(verb)
-    verb = command(found, "change", _change, "change a target's weight, or whether it is used")
-    _target_options(verb)
-    verb = command(found, "remove", _remove, "forget a target")
-    verb.add_argument("url", metavar="URL")
-    project_option(verb)
+    command(found, "list", _list, "list the targets")
+    for name, run, help in (
+        ("add", _add, "add a target"),
+        ("change", _change, "change the weight of a target, or whether it is active"),
+        ("remove", _remove, "remove a target"),
+    ):
+        verb = command(found, name, run, help)
+        verb.add_argument("url", metavar="URL", help="rsync://HOST/…/ or http(s)://HOST/…/")
+        project_option(verb)
+        if run is _remove:
+            continue
+        verb.add_argument(
+            "--weight", metavar="N", type=number(1, MOST_WEIGHT),
+            help="send it N uploads for each one to a target of weight 1 (default when added: 1)",
+        )  # fmt: skip
+        switch(
+            verb, "active", ("--active", "use the target (default when added)"),
+            ("--inactive", "send no uploads to the target"),
+        )  # fmt: skip
 
 
-def _target_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("url", metavar="URL", help="rsync://HOST/…/ or http(s)://HOST/…/")
-    project_option(parser)
-    parser.add_argument(
-        "--weight", metavar="N", type=number(1, MOST_WEIGHT),
-        help="it gets N uploads where one of weight 1 gets one (at first: 1)",
-    )  # fmt: skip
-    group = parser.add_mutually_exclusive_group()
-    group.add_argument(
-        "--inactive", dest="active", action="store_const", const=False, help="send nothing there"
-    )
-    group.add_argument(
-        "--active", dest="active", action="store_const", const=True, help="use it (at first so)"
-    )
-
-
-def _list(options: argparse.Namespace) -> int:
+def _list(options: argparse.Namespace) -> None:
     with opened(options) as store:
-        targets = TargetTable(store.connection).list()
-    if as_json(options):
-        print_json(targets)
-    else:
-        header = ("TARGET", "PROJECT", "WEIGHT", "ACTIVE")
-        print_table(header, map(_row, targets), "No targets: uploads come to this server.")
-    return EX_OK
+        print_list(
+            options, Targets(store).list(), HEADER, _row, "No targets: uploads go to this server."
+        )
 
 
-def _row(target: KeptTarget) -> tuple[object, ...]:
+def _row(target: Target) -> tuple[object, ...]:
     return target.url, target.project or "(every)", target.weight, target.active
 
 
-def _add(options: argparse.Namespace) -> int:
-    with opened(options, create=True) as store, store.transaction():
-        place = project_number(store, options.project)
-        active = options.active is not False
-        target = TargetTable(store.connection).add(place, options.url, options.weight or 1, active)
-    return _show(options, target)
+def _add(options: argparse.Namespace) -> None:
+    with changing(options, create=True) as store:
+        target = Targets(store).add(options.project, options.url, options.weight, options.active)
+    _show(options, target)
 
 
-def _change(options: argparse.Namespace) -> int:
+def _change(options: argparse.Namespace) -> None:
     if options.weight is None and options.active is None:
         raise BadValue("Say what to change: --weight, --active or --inactive.")
-    with opened(options) as store, store.transaction():
-        place = project_number(store, options.project)
-        target = TargetTable(store.connection).change(
-            place, options.url, options.weight, options.active
-        )
-    return _show(options, target)
+    with changing(options) as store:
+        target = Targets(store).change(options.project, options.url, options.weight, options.active)
+    _show(options, target)
 
 
-def _show(options: argparse.Namespace, target: KeptTarget) -> int:
-    if as_json(options):
-        print_json(target)
-    else:
-        state = f"weight {target.weight}" if target.active else "inactive"
-        print(f"{target.url} of {target.project or 'every project'}: {state}")
-    return EX_OK
+def _show(options: argparse.Namespace, target: Target) -> None:
+    state = f"weight {target.weight}" if target.active else "inactive"
+    print_result(options, target, f"{target.url} of {target.project or 'every project'}: {state}")
 
 
-def _remove(options: argparse.Namespace) -> int:
-    with opened(options) as store, store.transaction():
-        place = project_number(store, options.project)
-        TargetTable(store.connection).remove(place, options.url)
-    if as_json(options):
-        print_json({"removed": options.url})
-    else:
-        print(f"{options.url} is forgotten")
-    return EX_OK
+def _remove(options: argparse.Namespace) -> None:
+    with changing(options) as store:
+        Targets(store).remove(options.project, options.url)
+    print_result(options, {"removed": options.url}, f"{options.url} is removed")

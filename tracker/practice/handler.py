@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 from urllib.parse import quote, unquote
 
-from tracker.handlers import Handler, Refusal
+from tracker.errors import Refusal
 from tracker.practice.site import resources, site_path
+from tracker.web.handlers import Handler
 
 MAX_DIGITS = 9
 
 
 class SiteHandler(Handler):
-    """``/practice-site/N/…``: whatever the site of item N has there."""
+    """``/practice-site/N/…``: the website of item N."""
 
     async def get(self, digits: str, _path: str) -> None:
-        """Answer the resource at the address asked for, query included."""
+        """Answer the resource at the address, which includes the query."""
         if len(digits) > MAX_DIGITS or digits != str(int(digits)):
             raise Refusal(404, "There is no such practice site.")
         root = site_path(int(digits))

@@ -1,4 +1,4 @@
-"""Draws the practice site's pictures: real, small PNG and GIF files, the same every time."""
+"""Draws the pictures of the practice site: small but real PNG and GIF files, always the same."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Colour = tuple[int, int, int]
 
 
 def png(width: int, height: int, light: Colour, dark: Colour, cell: int = 8) -> bytes:
-    """Return a PNG chequered in two colours (8 bits a channel), *cell* pixels a square."""
+    """Return a PNG chequered in two colours, in squares of *cell* pixels (8 bits per channel)."""
     pair = bytes(dark) * cell + bytes(light) * cell, bytes(light) * cell + bytes(dark) * cell
     lines = [(squares * (width // (2 * cell) + 1))[: 3 * width] for squares in pair]
     # The 0 before each row is its filter type: none.
@@ -20,7 +20,7 @@ def png(width: int, height: int, light: Colour, dark: Colour, cell: int = 8) -> 
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
-    """Return one PNG chunk: length, kind, data, checksum of the last two."""
+    """Return one PNG chunk: length, kind, data, and the checksum of kind and data."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
@@ -28,7 +28,7 @@ def gif(width: int, height: int, light: Colour, dark: Colour) -> bytes:
     """Return a GIF of diagonal stripes in two colours.
 
     The pixels are LZW codes of three bits. A clear code before every second pixel keeps the
-    decoder's table, and so the size of a code, from ever growing.
+    decoder's table from growing, and with it the size of a code.
     """
     clear, end = 4, 5
     codes = []

@@ -1,8 +1,8 @@
-"""The practice site: one small website for each item, the same at every visit.
+"""The practice site: a small website for each item, which is the same at every visit.
 
-It has what a crawl of a real site meets: pages that link to one another, style sheets that
-load more, pictures, redirects, a query string, an address that is not ASCII, a page that is
-slow and one that is missing. ``resources`` is the whole of it; ``site_urls`` lists it.
+It has what the crawl of a real site meets: pages that link to each other, style sheets that
+load others, pictures, redirects, a query string, an address that is not ASCII, a slow page and
+a missing page. ``resources`` returns the whole site.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from tracker.names import SITE_FOLDER
 from tracker.practice.images import gif, png
 
 SLOW_SECONDS = 1.0
-"""How long the slow page takes."""
+"""How long the slow page takes to answer."""
 
 PAGES = 4
-"""Numbered pages, each linked with the one before and after."""
+"""Numbered pages; each links to the previous and the next one."""
 
 _THINGS = (
     "a guestbook",
@@ -42,78 +42,64 @@ class Resource:
     kind: str = "text/html; charset=utf-8"
     status: int = 200
     location: str | None = None
-    """Where a redirect leads, relative to the site's root, percent-encoded."""
+    """Target of a redirect, relative to the root of the site, percent-encoded."""
     delay: float = 0.0
     """Seconds before the answer."""
 
 
-@dataclass(frozen=True)
-class SiteURL:
-    """One address of the site, in full, and the HTTP status it answers with."""
-
-    url: str
-    status: int
-
-
 def site_path(number: int) -> str:
-    """Return the path of the site of item *number*, with a slash at both ends."""
+    """Return the path of the site of item *number*, which begins and ends with a slash."""
     return f"/{SITE_FOLDER}/{number}/"
 
 
-def site_urls(base: str, number: int) -> list[SiteURL]:
-    """Return every address that a crawl of site *number* finds.
-
-    *base* is the server's root, such as ``http://127.0.0.1:8900``.
-    """
-    root = base.rstrip("/") + site_path(number)
-    return [SiteURL(root + path, found.status) for path, found in resources(number).items()]
-
-
 def resources(number: int) -> dict[str, Resource]:
-    """Return the site of item *number*: path below its root (percent-encoded, with its query,
-    ``''`` for the front page) → what is there."""
-    teller = random.Random(f"practice site {number}")
-    light, dark = _colour(teller, 160, 255), _colour(teller, 0, 120)
+    """Return the site of item *number*: its resources by path.
+
+    A path is relative to the root of the site and percent-encoded, and includes the query. The
+    front page is ``''``.
+    """
+    rng = random.Random(f"practice site {number}")
+    light, dark = _colour(rng, 160, 255), _colour(rng, 0, 120)
     return {
-        "": _front(number, teller),
+        "": _front(number, rng),
         "style.css": _css('@import "more.css";\nbody { background: url(images/paper.png); }\n'),
         "more.css": _css('h1::before { content: url("images/dot.gif"); }\n'),
         "images/logo.png": Resource(png(96, 32, light, dark), "image/png"),
         "images/paper.png": Resource(png(16, 16, light, (255, 255, 255), 4), "image/png"),
         "images/dot.gif": Resource(gif(24, 24, light, dark), "image/gif"),
         "images/photo.png": Resource(png(160, 120, dark, light, 20), "image/png"),
-        **{f"pages/{page}.html": _numbered(page, teller) for page in range(1, PAGES + 1)},
+        **{f"pages/{page}.html": _numbered(page, rng) for page in range(1, PAGES + 1)},
         "list?page=1": _page("List, part 1", '<p><a href="list?page=2">Part 2</a></p>'),
         "list?page=2": _page("List, part 2", '<p><a href="list?page=1">Part 1</a></p>'),
         "old": _redirect(301, "pages/1.html"),
         "latest": _redirect(302, "further"),
         "further": _redirect(301, "end.html"),
-        "end.html": _page("The end of the way", _story(teller)),
+        "end.html": _page("The end of the way", _story(rng)),
         quote("café/東京.html"): _page("東京のカフェ", "<p>Grüße, 世界, дом.</p>", up="../"),
-        "notes.txt": Resource(_story(teller).encode(), "text/plain; charset=utf-8"),
-        "slow.html": Resource(_page("A slow page", _story(teller)).body, delay=SLOW_SECONDS),
+        "notes.txt": Resource(_story(rng).encode(), "text/plain; charset=utf-8"),
+        "slow.html": Resource(_page("A slow page", _story(rng)).body, delay=SLOW_SECONDS),
         "missing.html": Resource(_page("Nothing is here", "").body, status=404),
     }
 
 
-def _front(number: int, teller: random.Random) -> Resource:
-    """Return the front page, from which everything else is reached."""
+def _front(number: int, rng: random.Random) -> Resource:
+    """Return the front page, which leads to everything else."""
     links = [*(f"pages/{page}.html" for page in range(1, PAGES + 1)), "list?page=1", "old"]
     links += ["latest", "café/東京.html", "notes.txt", "slow.html", "missing.html"]
     items = "".join(f'<li><a href="{html.escape(link)}">{link}</a></li>\n' for link in links)
-    return _page(f"Practice site {number}", f"{_story(teller)}<ul>\n{items}</ul>")
+    return _page(f"Practice site {number}", f"{_story(rng)}<ul>\n{items}</ul>")
 
 
-def _numbered(page: int, teller: random.Random) -> Resource:
-    """Return a page in the row of pages."""
+def _numbered(page: int, rng: random.Random) -> Resource:
+    """Return one of the numbered pages."""
     near = [other for other in (page - 1, page + 1) if 1 <= other <= PAGES]
     links = " ".join(f'<a href="{other}.html">Page {other}</a>' for other in near)
-    body = f'{_story(teller)}<p><img src="../images/photo.png" alt=""></p><p>{links}</p>'
+    body = f'{_story(rng)}<p><img src="../images/photo.png" alt=""></p><p>{links}</p>'
     return _page(f"Page {page}", body, up="../")
 
 
 def _page(title: str, body: str, up: str = "") -> Resource:
-    """Return an HTML page; *up* leads from its folder to the site's root."""
+    """Return an HTML page; *up* leads from its folder to the root of the site."""
     return Resource(
         f"""<!DOCTYPE html>
 <html lang="en">
@@ -136,14 +122,14 @@ def _css(text: str) -> Resource:
     return Resource(text.encode(), "text/css; charset=utf-8")
 
 
-def _story(teller: random.Random) -> str:
+def _story(rng: random.Random) -> str:
     """Return a few sentences, as HTML paragraphs."""
     return "".join(
-        f"<p>In {teller.randint(1994, 2012)} {teller.choice(_THINGS)} {teller.choice(_FATES)}, "
-        f"{teller.choice(_ENDS)}.</p>\n"
+        f"<p>In {rng.randint(1994, 2012)} {rng.choice(_THINGS)} {rng.choice(_FATES)}, "
+        f"{rng.choice(_ENDS)}.</p>\n"
         for _ in range(3)
     )
 
 
-def _colour(teller: random.Random, low: int, high: int) -> tuple[int, int, int]:
-    return teller.randint(low, high), teller.randint(low, high), teller.randint(low, high)
+def _colour(rng: random.Random, low: int, high: int) -> tuple[int, int, int]:
+    return rng.randint(low, high), rng.randint(low, high), rng.randint(low, high)

@@ -1,12 +1,12 @@
-// Keeps a page of the tracker up to date: asks for it again with the ETag of what it has, and
-// puts the sections that changed in place. The server wrote and escaped all of it.
+// Keeps a page of the tracker up to date: requests it again with the ETag of the current one, and
+// replaces the sections that changed. The server has rendered and escaped all of them.
 
 const EVERY = 3000;
 const LONGEST = 60000;
 
 const main = document.querySelector("main");
 const connection = document.getElementById("connection");
-/** What the server last sent, by section; the page itself shows times in the reader's own way. */
+/** The sections as the server last sent them; on the page, the times are in the reader's form. */
 let known = sections(main);
 let etag = null;
 let delay = EVERY;
@@ -37,14 +37,14 @@ function ago(date) {
   return DAY.format(date);
 }
 
-/** When a bar or a chart begins: a day for long steps, the hour for short ones. */
+/** The start of a bar or chart: a day if its steps are long, else the time of day. */
 function begin(date, step) {
   if (step >= 86400) return DAY.format(date);
   const today = new Date(Date.now() + ahead).toDateString() === date.toDateString();
   return today ? CLOCK.format(date) : `${DAY.format(date)} ${CLOCK.format(date)}`;
 }
 
-function tellTimes() {
+function updateTimes() {
   for (const time of main.querySelectorAll("time")) {
     const date = new Date(time.dateTime);
     const step = Number(time.closest("[data-step]")?.dataset.step ?? 0);
@@ -54,7 +54,7 @@ function tellTimes() {
   }
 }
 
-/** Put what changed in place; a section that came or went is the whole page's matter. */
+/** Replace the sections that changed, or everything if sections were added or removed. */
 function show(text) {
   const fresh = new DOMParser().parseFromString(text, "text/html");
   const coming = sections(fresh);
@@ -75,7 +75,7 @@ function show(text) {
   }
 }
 
-function tell(sentence) {
+function showState(sentence) {
   if (connection.textContent !== sentence) connection.textContent = sentence;
 }
 
@@ -94,20 +94,20 @@ async function ask() {
       show(text);
     } else if (answer.status !== 304) throw new Error(String(answer.status));
     delay = EVERY;
-    tell("");
+    showState("");
   } catch {
     if (document.hidden) return;
     delay = Math.min(LONGEST, delay * 1.5);
-    tell("The tracker does not answer. What you see is what was last known.");
+    showState("The tracker does not answer. This page shows what was last known.");
   } finally {
     clearTimeout(limit);
     asking = null;
-    tellTimes();
+    updateTimes();
     plan();
   }
 }
 
-/** Ask again after a while; never while nobody looks. */
+/** Request the page again after a while, but not while it is hidden. */
 function plan(wait = delay) {
   clearTimeout(timer);
   if (!document.hidden && !asking) timer = setTimeout(ask, wait);
@@ -120,7 +120,7 @@ document.addEventListener("visibilitychange", () => {
   } else plan(0);
 });
 
-// What the pointer or a finger is on is told above the chart.
+// Describe the bar under the pointer or finger above the chart.
 main.addEventListener("pointerover", (event) => {
   const at = event.target.closest?.("[data-at]");
   if (!at) return;
@@ -137,7 +137,7 @@ main.addEventListener("pointerout", (event) => {
   if (readout.dataset.most !== undefined) readout.textContent = readout.dataset.most;
 });
 
-tellTimes();
-setInterval(() => { if (!document.hidden) tellTimes(); }, 10000);
-// A page that says what is wrong stays as it is.
+updateTimes();
+setInterval(() => { if (!document.hidden) updateTimes(); }, 10000);
+// A page that shows an error is not updated.
 if (!main.querySelector("[data-still]")) plan();

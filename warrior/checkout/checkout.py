@@ -26,10 +26,10 @@ from warrior.checkout.git_messages import shown
 from warrior.checkout.installer import INSTALLER, install
 from warrior.checkout.sources import Source, source_of
 from warrior.checkout.tree import remove_tree
+from warrior.checkout.versions import AGAIN, VersionStore
 from warrior.checkout.versions import CheckoutError as CheckoutError
-from warrior.checkout.versions import Shelf
 from warrior.checkout.versions import Version as Version
-from warrior.process.uninterrupted import in_thread
+from warrior.process.threads import in_thread
 from warrior.projects.entry import NAME_RULE, Entry, is_project_name
 
 logger = logging.getLogger(__name__)
@@ -57,10 +57,10 @@ class Checkouts:
         git_timeout: float = 600.0,
         install_timeout: float = 1800.0,
         environment: Mapping[str, str] | None = None,
-        children: Children | None = None,
+        children: Children,
         governor: Governor | None = None,
     ) -> None:
-        self._shelf = Shelf(os.path.join(state_dir, "checkouts"))
+        self._versions = VersionStore(os.path.join(state_dir, "checkouts"))
         self._data_dir = os.path.abspath(data_dir)
         self._python = python
         self._git_timeout = git_timeout
@@ -68,7 +68,6 @@ class Checkouts:
         self._environment = os.environ if environment is None else environment
         self._children = children
         self._governor = governor or Governor()
-        self._own_children: Children | None = None
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def latest(
@@ -89,7 +88,7 @@ class Checkouts:
             try:
                 return await self._latest(entry, on_output, installer_may_fail, on_held)
             except OSError as error:
-                raise _disk_trouble(error, self._shelf.folder) from error
+                raise _disk_trouble(error, self._versions.folder) from error
 
     def hurry(self, entry: Entry) -> None:
         """Somebody wants the newest version now: ask the remote sooner than planned."""
@@ -102,7 +101,7 @@ class Checkouts:
         few small files.
         """
         try:
-            return self._shelf.newest(project, loaded=loaded)
+            return self._versions.newest(project, loaded=loaded)
         except OSError as error:
             logger.warning("The versions of %s cannot be read: %s", project, error)
             return None
@@ -110,26 +109,26 @@ class Checkouts:
     async def ready_versions(self, wanted: Collection[tuple[str, str]]) -> list[Version]:
         """Those that are there of ``(project, commit)``."""
         def find() -> list[Version]:
-            found = (self._shelf.of_commit(*one) for one in wanted if is_project_name(one[0]))
+            found = (self._versions.of_commit(*one) for one in wanted if is_project_name(one[0]))
             return [version for version in found if version is not None]
 
         try:
             return await in_thread(find)
         except OSError as error:
-            logger.warning("The versions in %s cannot be read: %s", self._shelf.folder, error)
+            logger.warning("The versions in %s cannot be read: %s", self._versions.folder, error)
             return []
 
     async def mark_loaded(self, version: Version) -> None:
         """This version could be loaded: :meth:`sweep` keeps the newest such one."""
         try:
-            await in_thread(self._shelf.mark_loaded, version)
+            await in_thread(self._versions.mark_loaded, version)
         except OSError as error:
             logger.warning("The record of %s cannot be written: %s", version.path, error)
 
     async def remove(self, version: Version) -> None:
         """Remove a version that nothing needs any more (its data folder stays)."""
         try:
-            await in_thread(self._shelf.remove, version)
+            await in_thread(self._versions.remove, version)
         except OSError as error:
             # It is not ready any more, so the next sweep tries again.
             logger.warning("%s cannot be removed: %s", version.path, error)
@@ -141,20 +140,14 @@ class Checkouts:
         stay, and all in ``keep``. A project that is being fetched now is left alone.
         """
         try:
-            for project in await in_thread(self._shelf.projects):
+            for project in await in_thread(self._versions.projects):
                 if not self._lock(project).locked():
                     async with self._lock(project):
-                        for version in await in_thread(self._shelf.leftovers, project, keep):
+                        for version in await in_thread(self._versions.leftovers, project, keep):
                             await self.remove(version)
                         await self._remove_incoming(project)
         except OSError as error:
-            logger.warning("%s cannot be swept: %s", self._shelf.folder, error)
-
-    def close(self) -> None:
-        """End the programs that still run."""
-        if self._own_children is not None:
-            self._own_children.close()
-            self._own_children = None
+            logger.warning("%s cannot be swept: %s", self._versions.folder, error)
 
     # -- one project -----------------------------------------------------------
     async def _latest(
@@ -196,9 +189,9 @@ class Checkouts:
         self, project: str, source: Source, on_output: OnOutput
     ) -> tuple[Version, bool]:
         """The newest version, in its place; whether it is ready already."""
-        incoming = await in_thread(self._shelf.clear, project)
-        commit = await source.look(self._shelf.place(project))
-        version = await in_thread(self._shelf.find, project, commit, source.repository)
+        incoming = await in_thread(self._versions.clear, project)
+        commit = await source.look(self._versions.place(project))
+        version = await in_thread(self._versions.find, project, commit, source.repository)
         if version is not None:
             return version, True
         try:
@@ -210,23 +203,23 @@ class Checkouts:
         self, project: str, source: Source, incoming: str, on_output: OnOutput
     ) -> tuple[Version, bool]:
         """Bring the code beside, check it, put it in its place; whether it is ready already."""
-        old = await in_thread(self._shelf.newest, project)
+        old = await in_thread(self._versions.newest, project)
         commit = await source.fetch(incoming, old.path if old else "", on_output)
         # It may have moved since it was looked at.
-        found = await in_thread(self._shelf.find, project, commit, source.repository)
+        found = await in_thread(self._versions.find, project, commit, source.repository)
         if found is not None:
             return found, True
         if not await in_thread(os.path.lexists, os.path.join(incoming, INSTALLER)):
             await self._check(incoming, source.repository)
-        return await in_thread(self._shelf.put, project, commit, source.repository), False
+        return await in_thread(self._versions.put, project, commit, source.repository), False
 
     async def _make_ready(self, version: Version, on_output: OnOutput, may_fail: bool) -> None:
         for remark in await in_thread(link_data, version.path, self._data_dir, version.project):
             on_output(remark + "\n")
         try:
             await install(
-                self._minded(), version.path, python=self._python,
-                wrappers=os.path.join(self._shelf.folder, ".python"),
+                self._children, version.path, python=self._python,
+                wrappers=os.path.join(self._versions.folder, ".python"),
                 environment=self._environment, timeout=self._install_timeout,
                 on_output=on_output)
         except CheckoutError as error:
@@ -234,7 +227,7 @@ class Checkouts:
                 raise
             on_output(f"{error} The project runs anyway, as you asked.\n")
         await self._check(version.path, version.project)
-        await in_thread(self._shelf.finish, version)
+        await in_thread(self._versions.finish, version)
 
     async def _check(self, folder: str, whose: str) -> None:
         if not await in_thread(os.path.isfile, os.path.join(folder, "pipeline.py")):
@@ -243,7 +236,7 @@ class Checkouts:
                 code="refused", advice="Its author has to put that file into its top folder.")
 
     async def _remove_incoming(self, project: str) -> None:
-        path = self._shelf.incoming(project)
+        path = self._versions.incoming(project)
         try:
             await in_thread(remove_tree, path)
         except OSError as error:
@@ -253,26 +246,18 @@ class Checkouts:
     def _lock(self, project: str) -> asyncio.Lock:
         return self._locks.setdefault(project, asyncio.Lock())
 
-    def _minded(self) -> Children:
-        if self._children is not None:
-            return self._children
-        if self._own_children is None:
-            self._own_children = Children(asyncio.get_running_loop())
-        return self._own_children
-
     def _git(self) -> Git:
-        return Git(self._minded(), timeout=self._git_timeout, environment=self._environment)
+        return Git(self._children, timeout=self._git_timeout, environment=self._environment)
 
 
 def _disk_trouble(error: OSError, folder: str) -> CheckoutError:
-    again = "It is tried again by itself."
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return CheckoutError("The disk is full: there is no room for the project's code.",
                              code="disk", advice=f"Make room on the disk that holds {folder}. "
-                             + again)
+                             + AGAIN)
     if error.errno in RESOURCE_ERRORS:
         return CheckoutError(
-            f"This machine has no room for that now: {error.strerror}.", code="disk", advice=again)
+            f"This machine is short of resources: {error.strerror}.", code="disk", advice=AGAIN)
     return CheckoutError(
         f"{error.filename or folder}: {error.strerror or error}.", code="disk",
-        advice="The user that runs the warrior has to be able to write there. " + again)
+        advice="The user that runs the warrior has to be able to write there. " + AGAIN)

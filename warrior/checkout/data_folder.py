@@ -6,8 +6,8 @@ import filecmp
 import os
 import shutil
 
+from pipeline_core.engine.files import make_folder
 from warrior.checkout.tree import remove_tree
-from warrior.daemon.state_folder import make_folder
 
 #: How many files are named that differ, at most.
 _NAMED = 10

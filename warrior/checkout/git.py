@@ -1,4 +1,4 @@
-"""git, as the warrior uses it: without a question, without hooks, and never for ever."""
+"""git, as the warrior uses it: it asks nothing, runs no hooks, and has a time limit."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pipeline_core.engine.child import RESOURCE_ERRORS, Children
 from pipeline_core.net.http import DEADLINE
-from warrior.checkout.git_address import Address, TooLate, locate
+from warrior.checkout.git_address import Address, NoAnswerInTime, locate
 from warrior.checkout.git_messages import explain, no_code, shown
 from warrior.checkout.tree import remove_tree
-from warrior.checkout.versions import CheckoutError
-from warrior.process.program import Ended, clean_environment, run_program
-from warrior.process.uninterrupted import in_thread
+from warrior.checkout.versions import AGAIN, CheckoutError
+from warrior.process.program import ProgramResult, clean_environment, run_program
+from warrior.process.threads import in_thread
 
 #: Kinds of addresses that Warrior HQ may name; an operator's may also be a local path.
 REMOTE_PROTOCOLS = ("https", "http", "git", "ssh")
@@ -145,7 +145,7 @@ class Git:
         except _Damaged as trouble:
             if not reference:
                 raise trouble.error from None
-            on_output(f"{trouble.error} Fetching all of it anew.\n")
+            on_output(f"{trouble.error} Fetching all of it again.\n")
             await in_thread(remove_tree, target)
             return await self.clone(url, head, target, on_output=on_output, local=local)
         found = re.search(rf"^({_COMMIT})$", ended.output, re.MULTILINE)
@@ -153,7 +153,9 @@ class Git:
             raise explain(ended.output, url, target)[0]
         return found[1]
 
-    async def run(self, folder: str, *arguments: str, timeout: float = LOOK_TIMEOUT) -> Ended:
+    async def run(
+        self, folder: str, *arguments: str, timeout: float = LOOK_TIMEOUT
+    ) -> ProgramResult:
         """Run git in a repository of the user's own, whose remotes may be anywhere.
 
         How it ended is the caller's to look at. Raises CheckoutError when it cannot be started.
@@ -176,9 +178,9 @@ class Git:
         timeout = min(timeout, DEADLINE)
         try:
             return await locate(there, folder, self._environment, timeout)
-        except TooLate:
+        except NoAnswerInTime:
             raise CheckoutError(f"{shown(url)} {late.format(_time(timeout))}.", code="git",
-                                advice="It is tried again by itself.", reached=False) from None
+                                advice=AGAIN, reached=False) from None
 
     async def _ask(
         self, url: str, address: Address, folder: str, local: bool, pattern: str, *options: str
@@ -194,14 +196,14 @@ class Git:
         return ended.output
 
     def _check(
-        self, ended: Ended, url: str, folder: str, late: str, address: Address | None = None
+        self, ended: ProgramResult, url: str, folder: str, late: str, address: Address | None = None
     ) -> None:
         output = ended.output
         if address is not None:
             output = output.replace(address.url, shown(address.url))
         if ended.timed_out:
             raise CheckoutError(f"{shown(url)} {late}.", code="git",
-                                advice="It is tried again by itself.", output=output,
+                                advice=AGAIN, output=output,
                                 reached=False)
         if ended.returncode != 0:
             error, perhaps_ours = explain(output, url, folder)
@@ -215,7 +217,7 @@ class Git:
         local: bool,
         on_output: Callable[[str], object] | None = None,
         follow: Sequence[str] = _FOLLOW_NOTHING,
-    ) -> Ended:
+    ) -> ProgramResult:
         protocols = (*REMOTE_PROTOCOLS, "file") if local else REMOTE_PROTOCOLS
         env = clean_environment(self._environment)
         # The words that git uses are looked at; and no repository around ours counts.
@@ -230,7 +232,7 @@ class Git:
             if error.errno in RESOURCE_ERRORS:
                 raise CheckoutError(
                     f"git cannot be started now: {error.strerror}.", code="git",
-                    advice="It is tried again by itself.") from error
+                    advice=AGAIN) from error
             raise CheckoutError(
                 f"git cannot be started: {error.strerror}.", code="git",
                 advice="Install git, for example with: sudo apt-get install git") from error

@@ -35,7 +35,7 @@ class Address:
     options: tuple[str, ...] = ()
 
 
-class TooLate(Exception):
+class NoAnswerInTime(Exception):
     """There was no answer in time."""
 
 
@@ -44,7 +44,7 @@ async def locate(
 ) -> Address:
     """Where the repository at an HTTP address is now; every other address stays as it is.
 
-    ``folder`` is for the sentences. Waits ``timeout`` seconds at most; raises TooLate, and
+    ``folder`` is for the sentences. Waits ``timeout`` seconds at most; raises NoAnswerInTime, and
     CheckoutError where git would find nothing either.
     """
     scheme = urlsplit(url).scheme.lower()
@@ -59,7 +59,7 @@ async def locate(
     if isinstance(error, RedirectRefused):
         raise _refused(url, str(error))
     if isinstance(error, HTTPTimeoutError):
-        raise TooLate
+        raise NoAnswerInTime
     if _is_about_certificates(error):
         # Which ones git believes may have been set for git alone.
         return Address(url)

@@ -1,4 +1,4 @@
-"""``warrior-install.sh``: what a project wants to have done before it runs."""
+"""``warrior-install.sh``: a project's own installer, run before its code is loaded."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import signal
 from collections.abc import Callable, Mapping
 
 from pipeline_core.engine.child import RESOURCE_ERRORS, Children
-from warrior.checkout.versions import CheckoutError
-from warrior.process.program import Ended, clean_environment, run_program
-from warrior.process.uninterrupted import in_thread
+from pipeline_core.engine.files import write_whole
+from warrior.checkout.versions import AGAIN, CheckoutError
+from warrior.process.program import ProgramResult, clean_environment, run_program
+from warrior.process.threads import in_thread
 
 INSTALLER = "warrior-install.sh"
 
@@ -54,7 +55,7 @@ async def install(
     tail = ended.output[-_TAIL:]
     if ended.timed_out:
         raise CheckoutError(
-            f"The project's {INSTALLER} was ended: it had not finished after "
+            f"The project's {INSTALLER} was ended because it had not finished after "
             f"{timeout / 60:.3g} minutes.", code="install", advice=_RUN_ANYWAY, output=tail)
     if ended.returncode != 0:
         raise CheckoutError(
@@ -68,7 +69,7 @@ async def _run(
     env: Mapping[str, str],
     timeout: float,
     on_output: Callable[[str], object],
-) -> Ended:
+) -> ProgramResult:
     args = [path]
     for tries_left in reversed(range(_BUSY_TRIES)):
         try:
@@ -89,7 +90,7 @@ def _cannot_run(path: str, error: OSError) -> CheckoutError:
     if error.errno in RESOURCE_ERRORS:
         return CheckoutError(
             f"The project's {INSTALLER} cannot be started now: {error.strerror}.",
-            code="install", advice="It is tried again by itself.")
+            code="install", advice=AGAIN)
     if error.errno == errno.ENOENT:
         return CheckoutError(
             f"The project's {INSTALLER} cannot be run: the program that its first line names is "
@@ -117,11 +118,11 @@ def _how(returncode: int) -> str:
 
 def _advice(output: str) -> str:
     if re.search(r"\bsudo\b", output):
-        return ("It wanted to use sudo, which the warrior may not. Do by hand, as root, what it "
-                "wanted to do, then try again.")
+        return ("It tried to use sudo, which the warrior may not do. Do by hand, as root, what it "
+                "tried to do, then try again.")
     if re.search(r"No space left on device|Disk quota exceeded", output):
         return "The disk is full: make room, then try again."
-    return "What it printed says why. Put that right, then try again."
+    return "Its output says why. Fix that, then try again."
 
 
 def _make_executable(path: str) -> bool:
@@ -149,10 +150,8 @@ def python_first(python: str, wrappers: str) -> list[str]:
     for name in names:
         path = os.path.join(wrappers, name)
         if not _holds(path, script):
-            with open(path + ".new", "w", encoding="utf-8") as file:
-                file.write(script)
-            os.chmod(path + ".new", 0o700)
-            os.replace(path + ".new", path)
+            write_whole(path, script.encode())
+            os.chmod(path, 0o700)
     return [wrappers, own]
 
 

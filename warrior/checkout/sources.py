@@ -5,39 +5,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from typing import Protocol
 
 from warrior.checkout.git import Git, Head, is_remote, is_repository, is_scp_like
 from warrior.checkout.git_messages import shown
-from warrior.checkout.tree import TooMuch, copy_tree, digest_tree
-from warrior.checkout.versions import CheckoutError
-from warrior.process.uninterrupted import in_thread
+from warrior.checkout.tree import FolderTooLarge, copy_tree, digest_tree
+from warrior.checkout.versions import AGAIN, CheckoutError
+from warrior.process.threads import in_thread
 from warrior.projects.entry import Entry
 
 
-class Source(Protocol):
-    """Where code comes from: looked at first, then fetched. Both raise CheckoutError."""
-
-    @property
-    def repository(self) -> str:
-        """The address or path."""
-
-    @property
-    def remote(self) -> str:
-        """The address where it lies elsewhere, '' where it lies on this machine."""
-
-    async def look(self, folder: str) -> str:
-        """The newest commit there; ``folder`` is one to work in."""
-
-    async def fetch(self, target: str, reference: str, on_output: Callable[[str], object]) -> str:
-        """Bring the code to ``target``, which is not there yet; the commit that it is.
-
-        ``reference`` is an older version, or ''.
-        """
-
-
 class GitSource:
-    """A repository; ``local`` says that it lies on a disk of this machine."""
+    """A repository; ``local``: on a disk of this machine. Methods raise CheckoutError."""
 
     def __init__(self, git: Git, url: str, local: bool = False) -> None:
         self._git = git
@@ -47,13 +25,19 @@ class GitSource:
 
     @property
     def remote(self) -> str:
+        """Its address where it is on another machine, else ''."""
         return "" if self.local else self.repository
 
     async def look(self, folder: str) -> str:
+        """The newest commit there; ``folder`` is one to work in."""
         self._head = await self._git.look(self.repository, folder, local=self.local)
         return self._head.commit
 
     async def fetch(self, target: str, reference: str, on_output: Callable[[str], object]) -> str:
+        """Bring the code to ``target``, which does not exist yet; its commit.
+
+        ``reference`` is the path of an older version, or ''.
+        """
         on_output(f"Fetching the code from {shown(self.repository)}.\n")
         if not await in_thread(os.path.isdir, os.path.join(reference, ".git")):
             reference = ""
@@ -63,7 +47,7 @@ class GitSource:
 
 
 class FolderSource:
-    """A folder that is copied as it is."""
+    """A folder that is copied as it is; as GitSource, with a digest in the place of a commit."""
 
     remote = ""
 
@@ -80,13 +64,13 @@ class FolderSource:
         await in_thread(copy_tree, self.repository, target)
         if await self._digested(target) != self._digest:
             raise CheckoutError(f"{self.repository} changed while it was copied.", code="git",
-                                advice="It is tried again by itself.")
+                                advice=AGAIN)
         return self._digest
 
     async def _digested(self, path: str) -> str:
         try:
             return await in_thread(digest_tree, path)
-        except TooMuch as error:
+        except FolderTooLarge as error:
             raise CheckoutError(
                 f"{self.repository} is too large to be copied as a project.", code="refused",
                 advice="Give the folder that holds pipeline.py and only what belongs to it."
@@ -96,6 +80,9 @@ class FolderSource:
                 f"{error.filename or path} cannot be read: {error.strerror}.", code="refused",
                 advice="The user that runs the warrior has to be able to read all of "
                        f"{self.repository}.") from error
+
+
+Source = GitSource | FolderSource
 
 
 def source_of(entry: Entry, git: Git) -> Source:

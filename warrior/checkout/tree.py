@@ -18,7 +18,7 @@ _LEFT_OUT_TOP = frozenset({"data", "STOP", ".git"})
 _LEFT_OUT = frozenset({"__pycache__"})
 
 
-class TooMuch(Exception):
+class FolderTooLarge(Exception):
     """A folder is too large to be a project."""
 
 
@@ -60,7 +60,7 @@ def _remove_all(path: str) -> None:
 def digest_tree(path: str) -> str:
     """40 hex digits that change when a file, its being executable, or a link does.
 
-    Raises OSError, TooMuch.
+    Raises OSError, FolderTooLarge.
     """
     digest = hashlib.sha256()
     top = os.path.realpath(path)
@@ -87,7 +87,7 @@ def copy_tree(source: str, target: str) -> None:
 
     Left out are the top folder's ``data`` and ``STOP`` and git's own files, and what
     Python compiles. Links are kept, those that lead out of the folder as absolute ones.
-    Raises OSError, TooMuch.
+    Raises OSError, FolderTooLarge.
     """
     os.mkdir(target, 0o700)
     top = os.path.realpath(source)
@@ -123,7 +123,7 @@ def _members(top: str) -> Iterator[tuple[str, str, str]]:
                 yield within, "program" if status.st_mode & 0o100 else "file", where
             files += 1
             if files > MOST_FILES or size > MOST_BYTES:
-                raise TooMuch
+                raise FolderTooLarge
 
 
 def _target(link: str, top: str) -> str:

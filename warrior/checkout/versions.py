@@ -18,8 +18,11 @@ import re
 from collections.abc import Collection
 from typing import Any
 
+from pipeline_core.engine.files import make_folder, write_whole
 from warrior.checkout.tree import remove_tree
-from warrior.daemon.state_folder import make_folder
+
+#: What follows of itself after most troubles, as advice.
+AGAIN = "It will be tried again automatically."
 
 _PIPELINE = "pipeline.py"
 _RECORD = re.compile(r".+-[0-9a-f]{12}(-[0-9]+)?\.json")
@@ -77,7 +80,7 @@ class _Record:
     loaded: bool = False
 
 
-class Shelf:
+class VersionStore:
     """The versions of all projects in one folder."""
 
     def __init__(self, folder: str) -> None:
@@ -226,25 +229,7 @@ class Shelf:
             return _Record(name)
 
     def _write(self, project: str, record: _Record) -> None:
-        path = self._record_path(project, record.name)
         values = dataclasses.asdict(record)
         del values["name"]
-        with open(path + ".new", "w", encoding="utf-8", opener=_private) as file:
-            json.dump(values, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(path + ".new", path)
-        _sync_folder(self.place(project))
-
-
-def _private(path: str, flags: int) -> int:
-    # For this user alone: an address can hold a password.
-    return os.open(path, flags | os.O_CLOEXEC, 0o600)
-
-
-def _sync_folder(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        # For this user alone: an address can hold a password.
+        write_whole(self._record_path(project, record.name), json.dumps(values).encode())

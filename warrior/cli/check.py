@@ -1,4 +1,4 @@
-"""run-pipeline --check: loads a pipeline file as a run would, tells of it, runs no item."""
+"""run-pipeline --check: loads a pipeline file as a run would and reports on it; no item runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from warrior.process.main_loop import leave, run_to_end
 from warrior.process.stdout import VisibleFormatter
 
 if TYPE_CHECKING:
-    from warrior.cli.run_pipeline import PipelineOptions
+    from warrior.standalone.options import PipelineOptions
 
 
 def check(options: PipelineOptions) -> int:

@@ -1,4 +1,4 @@
-"""What ``run-pipeline --check`` tells of a pipeline file, as one value for text and for JSON."""
+"""The report of ``run-pipeline --check``, as one value that becomes text or JSON."""
 
 from __future__ import annotations
 

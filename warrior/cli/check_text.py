@@ -70,10 +70,10 @@ def _fine(needs: Needs) -> str:
     sentences = ["It can run here, as far as can be seen."]
     if needs.done_without:
         sentences.append(
-            f"Not found, and the file goes on without it: {', '.join(needs.done_without)}.")
+            f"Not found, but the file runs without it: {', '.join(needs.done_without)}.")
     if needs.unseen:
         names = ", ".join(dict.fromkeys(needs.unseen))
-        sentences.append(f"Not seen, as only an item decides it: the program of {names}.")
+        sentences.append(f"Unknown, because only an item decides it: the program of {names}.")
     return "\n".join(_wrapped(" ".join(sentences)))
 
 
@@ -117,13 +117,13 @@ def _settings(settings: Iterable[SettingFacts]) -> Iterator[str]:
             allowed = f"at most {setting.most}"
         elif setting.form is not None:
             allowed = f"text of the form {setting.form}"
-        default = ("no default: whoever runs it has to give a value" if setting.value is None
+        default = ("no default: a value has to be set" if setting.value is None
                    else f"default {setting.value}")
         rows.append((setting.name, allowed, default, setting.title))
     return _columns(rows)
 
 
-_WITHOUT = "the file goes on without it"
+_WITHOUT = "the file runs without it"
 
 
 def _program(need: ProgramNeed) -> tuple[str, ...]:

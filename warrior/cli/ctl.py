@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import getpass
 import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import quote
 
 import warrior
 from warrior.cli import ctl_text
-from warrior.cli.ctl_client import Client, NoWarrior, Refused, of_project
+from warrior.cli.ctl_client import Client, CommandRefused, NoWarrior, of_project
 from warrior.process import exits
+from warrior.process.command_line import Parser
 
 #: The warrior has said no.
 REFUSED = 1
@@ -32,12 +34,6 @@ exit status: 0 done; 1 the warrior refused, and its words stand on standard erro
 wrong usage; 69 no warrior runs there; 78 the configuration is wrong."""
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(exits.USAGE, f"{self.prog}: {message}\n")
-
-
 def _options(parser: argparse.ArgumentParser, **default: Any) -> None:
     """What may stand before the command and behind it."""
     parser.add_argument("--state-dir", metavar="DIR", help="the state folder of the warrior",
@@ -48,26 +44,27 @@ def _options(parser: argparse.ArgumentParser, **default: Any) -> None:
                         **(default or {"default": False}))
 
 
-def _parser() -> _Parser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="warrior-ctl", description="Command the warrior that runs on this machine.",
-        epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+        epilog=_EPILOG)
     _options(parser)
     parser.add_argument("--version", action="version",
                         version=f"warrior-ctl (archive-warrior {warrior.__version__})")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    def command(name: str, words: str, function: Callable[[Client, Any], Any]) -> _Parser:
-        made: _Parser = commands.add_parser(name, help=words, allow_abbrev=False,
+    def command(name: str, words: str, function: Callable[[Client, Any], Any]) -> Parser:
+        made: Parser = commands.add_parser(name, help=words,
                                             description=f"{words[0].upper()}{words[1:]}.")
         _options(made, default=argparse.SUPPRESS)
         made.set_defaults(function=function)
         return made
 
-    def now(made: _Parser, words: str) -> None:
+    def now(made: Parser, words: str) -> None:
         made.add_argument("--now", action="store_true", help=words)
 
-    command("status", "what it does or why not, whose turn it is, and the next try", _status)
+    command("status", "what the warrior does, or why it does nothing and when it tries next",
+            _status)
     command("projects", "what is on offer, and what is chosen", _projects)
     command("select", "choose these projects, in this order", _select).add_argument(
         "names", metavar="NAME", nargs="+", help="a project; auto is Archive Team's choice")
@@ -76,21 +73,26 @@ def _parser() -> _Parser:
         "values", metavar="NAME=VALUE", nargs="+", type=_assignment,
         help="NAME alone reads the value from standard input: others cannot see it there; "
              "http_password= removes the password")
-    stop = command("stop", "no new items, and stay; PROJECT: choose it no longer", _stop)
+    stop = command("stop", "start no new items; with PROJECT: deselect that project", _stop)
     stop.add_argument("project", metavar="PROJECT", nargs="?")
-    now(stop, "end the items at work as well")
-    command("keep-running", "take a stop back", _keep_running)
-    now(command("shutdown", "finish the items at work, then end", _shut_down), "end them now")
-    now(command("restart", "finish the items at work, then start anew", _restart), "end them now")
-    for name, words, function in (
-            ("retry", "try a project that cannot run again now", _retry),
-            ("update", "look for new code of a project now", _update),
-            ("install-anyway", "go on although the project's installer failed", _install_anyway)):
-        command(name, words, function).add_argument("project", metavar="PROJECT")
-    command("keys", "the API keys of scripts", _keys)
+    now(stop, "also end the items at work")
+    command("keep-running", "take back a stop", _keep_running)
+    for name, what, words, told in (
+            ("shutdown", "shut-down", "shut down", "The warrior shuts down"),
+            ("restart", "restart", "restart", "The warrior restarts")):
+        now(command(name, f"finish the items at work, then {words}",
+                    functools.partial(_end, what, told)), "end them now")
+    for name, words, told in (
+            ("retry", "try again now to run a project that cannot run", "is tried again."),
+            ("update", "look for new code of a project now", "is checked for new code."),
+            ("install-anyway", "run a project although its installer failed",
+             "is loaded although its installer failed.")):
+        command(name, words, functools.partial(_of_project, name, told)).add_argument(
+            "project", metavar="PROJECT")
+    command("keys", "list the API keys of scripts", _keys)
     command("make-key", "make an API key; it is printed once", _make_key).add_argument(
         "name", metavar="NAME", help="what the key is for")
-    command("revoke-key", "let an API key count no longer", _revoke_key).add_argument(
+    command("revoke-key", "revoke an API key", _revoke_key).add_argument(
         "name", metavar="NAME")
     command("log", "the warrior's log, or what a project's code printed", _log).add_argument(
         "project", metavar="PROJECT", nargs="?")
@@ -138,7 +140,7 @@ def _set(client: Client, given: Any) -> tuple[Any, str]:
     done = [ctl_text.one_line(name) for name in values if not (removed and name == _PASSWORD)]
     told = [f"Set: {', '.join(done)}."] if done else []
     if removed:
-        told.append("The password has been removed. Everybody who uses this machine can now "
+        told.append("The password has been removed. Anyone who uses this machine can now "
                     "control the warrior.")
     return answer, " ".join(told)
 
@@ -148,41 +150,34 @@ def _read_value(name: str) -> str:
         return getpass.getpass(f"{name}: ")
     line = sys.stdin.readline()
     if not line:
-        raise Refused(f"{name}: standard input holds no value for it.")
+        raise CommandRefused(f"{name}: standard input holds no value for it.")
     return line.rstrip("\n")
 
 
 def _stop(client: Client, given: Any) -> tuple[Any, str]:
     if given.project is None:
         answer = client.post("/api/stop-now" if given.now else "/api/stop", {})
-        return answer, _told(answer, "No new items start.", "Take it back: warrior-ctl "
+        return answer, _told(answer, "No new items start.", "Take it back with: warrior-ctl "
                              "keep-running")
     projects = client.state()["projects"]
     chosen = [one for one in projects if one.get("order") is not None]
     names = [one["id"] for one in sorted(chosen, key=lambda one: int(one["order"]))]
     if given.project not in names:
         automatic = any(one["id"] == given.project and one.get("auto") for one in projects)
-        raise Refused(f"{given.project} is not among the chosen projects." + (
+        raise CommandRefused(f"{given.project} is not among the chosen projects." + (
             " It runs because it is Archive Team's choice: warrior-ctl stop auto"
             if automatic else f" They are: {', '.join(names) or 'none'}."))
     return _choose(client, [name for name in names if name != given.project])
 
 
 def _keep_running(client: Client, given: Any) -> tuple[Any, str]:
-    answer = client.post("/api/keep-running", {})
-    return answer, "It goes on."
+    return client.post("/api/keep-running", {}), "The warrior keeps running."
 
 
-def _shut_down(client: Client, given: Any) -> tuple[Any, str]:
-    answer = client.post("/api/shut-down", {"now": given.now})
-    return answer, _told(answer, "It ends now." if given.now else
-                         "It ends when the items at work are done.")
-
-
-def _restart(client: Client, given: Any) -> tuple[Any, str]:
-    answer = client.post("/api/restart", {"now": given.now})
-    return answer, _told(answer, "It starts anew now." if given.now else
-                         "It starts anew when the items at work are done.")
+def _end(what: str, words: str, client: Client, given: Any) -> tuple[Any, str]:
+    answer = client.post(f"/api/{what}", {"now": given.now})
+    return answer, _told(answer, f"{words} now." if given.now else
+                         f"{words} when the items at work are done.")
 
 
 def _told(answer: Any, *sentences: str) -> str:
@@ -190,22 +185,9 @@ def _told(answer: Any, *sentences: str) -> str:
     return " ".join([first, ctl_text.runner_text(answer.get("runner") or {}), *rest])
 
 
-def _retry(client: Client, given: Any) -> tuple[Any, str]:
-    return _of_project(client, given.project, "retry", "is tried again.")
-
-
-def _update(client: Client, given: Any) -> tuple[Any, str]:
-    return _of_project(client, given.project, "update", "is looked at for new code.")
-
-
-def _install_anyway(client: Client, given: Any) -> tuple[Any, str]:
-    return _of_project(client, given.project, "install-anyway",
-                       "is loaded although its installer failed.")
-
-
-def _of_project(client: Client, name: str, what: str, words: str) -> tuple[Any, str]:
-    answer = client.post(of_project(name, what), {})
-    return answer, f"{ctl_text.one_line(name)} {words} See: warrior-ctl projects"
+def _of_project(what: str, words: str, client: Client, given: Any) -> tuple[Any, str]:
+    answer = client.post(of_project(given.project, what), {})
+    return answer, f"{ctl_text.one_line(given.project)} {words} See: warrior-ctl projects"
 
 
 def _keys(client: Client, given: Any) -> tuple[Any, str]:
@@ -220,7 +202,7 @@ def _make_key(client: Client, given: Any) -> tuple[Any, str]:
 
 def _revoke_key(client: Client, given: Any) -> tuple[Any, str]:
     answer = client.post(f"/api/keys/{quote(given.name, safe='')}/revoke", {})
-    return answer, f"{ctl_text.one_line(given.name)} counts no longer."
+    return answer, f"{ctl_text.one_line(given.name)} is revoked."
 
 
 def _log(client: Client, given: Any) -> tuple[Any, str]:
@@ -240,14 +222,14 @@ def _state_dir(given: Any) -> str:
     return read_options(arguments, dict(os.environ)).state_dir
 
 
-def _check(parser: _Parser, given: Any) -> None:
+def _check(parser: Parser, given: Any) -> None:
     if given.command == "stop" and given.now and given.project is not None:
         parser.error("stop --now ends the items of all projects; leave PROJECT out")
     if given.command == "set":
         names = [name for name, _ in given.values]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
-            parser.error(f"{twice} stands twice; give it one value")
+            parser.error(f"{twice} is given twice; give it one value")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -261,14 +243,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         answer, text = given.function(Client(_state_dir(given)), given)
         return _print(json.dumps(answer, indent=2) if given.json else ctl_text.clean(text))
-    except NoWarrior as error:
-        return _complain(error, NO_WARRIOR)
-    except Refused as error:
-        return _complain(error, REFUSED)
-    except ConfigurationError as error:
-        return _complain(error, exits.BAD_CONFIGURATION)
-    except ResourceError as error:
-        return _complain(error, exits.NOT_LOADED)
+    except (NoWarrior, CommandRefused, ConfigurationError, ResourceError) as error:
+        return _complain(error, {
+            NoWarrior: NO_WARRIOR, CommandRefused: REFUSED,
+            ConfigurationError: exits.BAD_CONFIGURATION, ResourceError: exits.NOT_LOADED,
+        }[type(error)])
     except KeyboardInterrupt:
         return 130
 

@@ -23,7 +23,7 @@ class NoWarrior(Exception):
     """Nothing answers there; ``str()`` says so, and what to do."""
 
 
-class Refused(Exception):
+class CommandRefused(Exception):
     """The warrior, or the system, said no; ``str()`` is its words, a line for each error."""
 
 
@@ -41,7 +41,7 @@ class _Connection(http.client.HTTPConnection):
 
 
 class Client:
-    """The warrior of one state folder. Everything raises NoWarrior or Refused."""
+    """The warrior of one state folder. Everything raises NoWarrior or CommandRefused."""
 
     def __init__(self, state_dir: str) -> None:
         self.state_dir = state_dir
@@ -61,8 +61,8 @@ class Client:
     def _object(self, answer: Any, *members: str) -> dict[str, Any]:
         if isinstance(answer, dict) and all(name in answer for name in members):
             return answer
-        raise Refused(f"What answers in {self.state_dir} is no warrior of this version: restart "
-                      "it if this program has been updated.")
+        raise CommandRefused(f"What answers in {self.state_dir} is no warrior of this version: "
+                             "restart it if this program has been updated.")
 
     def _ask(self, method: str, address: str, body: Mapping[str, Any] | None) -> Any:
         connection = _Connection(os.path.join(self.state_dir, SOCKET))
@@ -78,7 +78,7 @@ class Client:
                 f"No warrior runs in {self.state_dir}. Start it with run-warrior, or name the "
                 "folder of one that runs: --state-dir DIR.") from None
         except PermissionError:
-            raise Refused(_owners_alone(self.state_dir)) from None
+            raise CommandRefused(_owners_alone(self.state_dir)) from None
         except TimeoutError:
             raise NoWarrior(f"The warrior in {self.state_dir} has not answered within "
                             f"{TIMEOUT:.0f} seconds. Its log is {self.state_dir}/warrior.log.",
@@ -105,19 +105,19 @@ def _owners_alone(state_dir: str) -> str:
 
 
 def _content(status: int, kind: str, text: str) -> Any:
-    """An answer's object or text. Raises Refused with the words of any but a good one."""
+    """An answer's object or text. Raises CommandRefused with the words of any but a good one."""
     content: Any = text
     if kind.partition(";")[0].strip().lower() == "application/json":
         try:
             content = json.loads(text)
         except (ValueError, RecursionError):
-            raise Refused(f"The warrior has answered something that is not JSON: "
-                          f"{text[:200]!r}") from None
+            raise CommandRefused(f"The warrior has answered something that is not JSON: "
+                                 f"{text[:200]!r}") from None
     if 200 <= status < 300:
         return content
     errors = content.get("errors") if isinstance(content, dict) else None
     if isinstance(errors, dict) and errors:
-        raise Refused("\n".join(f"{name}: {sentence}" for name, sentence in errors.items()))
+        raise CommandRefused("\n".join(f"{name}: {sentence}" for name, sentence in errors.items()))
     if isinstance(content, dict):
         content = content.get("error", "")
-    raise Refused(str(content).strip() or f"It has answered with status {status}.")
+    raise CommandRefused(str(content).strip() or f"It has answered with status {status}.")

@@ -126,7 +126,7 @@ def _facts(state: Json) -> str:
     runner, program = state["runner"], state.get("program") or {}
     counts = runner.get("counts") or {}
     most = program.get("max_concurrent")
-    ending = {"shut-down": ", then it shuts down", "restart": ", then it starts anew"}.get(
+    ending = {"shut-down": ", then it shuts down", "restart": ", then it restarts"}.get(
         runner.get("ending") or "", "")
     done = [f"{counts[name]} {word}" for name, word in (
         ("completed", "completed"), ("failed", "failed"), ("canceled", "cancelled"))

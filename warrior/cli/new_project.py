@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 
 from warrior.process import exits
+from warrior.process.command_line import refuse
 from warrior.process.resources import ResourceError, starter_dir
 
 #: File of the template -> its name in the project.
@@ -67,5 +68,4 @@ def _command() -> str:
 
 
 def _refuse(sentence: str) -> int:
-    print(f"run-pipeline: {sentence}", file=sys.stderr)
-    return exits.NOT_LOADED
+    return refuse("run-pipeline", sentence, exits.NOT_LOADED)

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import importlib.util
 import keyword
 import os
-import re
 import sys
 from collections.abc import Callable, MutableMapping
-from typing import Any, NoReturn
+from typing import Any
 
-import pipeline_core
-import warrior
 from warrior.config import options
 from warrior.process import exits
+from warrior.process.command_line import Parser, missing_module, refuse
 from warrior.process.first_process import leave_first_process
 from warrior.projects.entry import NAME_RULE, is_project_name
 from warrior.settings.access import is_loopback
+from warrior.standalone.options import LOAD_TIME, PipelineOptions
 
-#: Seconds that --check gives a file to load, and seconds between two looks of --auto-update.
-LOAD_TIME, UPDATE_INTERVAL = 300, 1800
+#: Seconds between two looks of --auto-update.
+UPDATE_INTERVAL = 1800
 
 #: A key that somebody thought up may be guessed.
 SHORTEST_KEY = 20
-
-_NICKNAME = re.compile(r"[-_a-zA-Z0-9]{3,30}")
 
 _EPILOG = """\
 The first interrupt (Ctrl-C) lets the current items finish, a second one within five
@@ -35,50 +30,8 @@ seconds stops at once. Touching the stop file is like the first interrupt.
 exit status: 0 stopped as asked, or all items done; 1 the pipeline could not be
 loaded (--check: or something that it needs is missing; --new: the folder could not be
 written); 64 wrong usage; 69 the page's address cannot be bound; 78 refused, because
-anybody could command it (see --address), or a newer version has written the journal of
+anyone could command it (see --address), or a newer version has written the journal of
 finished items."""
-
-
-@dataclasses.dataclass(frozen=True)
-class PipelineOptions:
-    """What run-pipeline was asked to do."""
-
-    pipeline: str
-    downloader: str
-    concurrent: int
-    max_items: int | None
-    stop_file: str
-    web_server: bool
-    keep_data: bool
-    #: Whether finished items that earlier runs left behind are uploaded first.
-    resume: bool
-    address: str
-    port: int
-    http_username: str
-    http_password: str
-    password_on_command_line: bool
-    #: Whether everybody who reaches the address may command it.
-    insecure: bool
-    context_values: dict[str, str]
-    #: Where a reverse proxy shows the page, '' without one; who is believed to be that proxy.
-    public_url: str = ""
-    proxy_addresses: tuple[str, ...] = ()
-    #: What a script may send as a Bearer key; '' for none.
-    api_key: str = dataclasses.field(default="", repr=False)
-    #: The name of a project folder to write; '' for none.
-    new: str = ""
-    #: Whether the file is only examined, and told of as JSON; seconds that loading may take.
-    check: bool = False
-    as_json: bool = False
-    load_time: float = LOAD_TIME
-    #: Seconds between two looks for newer code; None: it is not updated.
-    update_interval: float | None = None
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(exits.USAGE, f"{self.prog}: {message}\n")
 
 
 def _number(least: int, most: int | None = None) -> Callable[[str], int]:
@@ -116,17 +69,17 @@ def _context_value(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _parser() -> _Parser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="run-pipeline", usage="%(prog)s [OPTION]... PIPELINE DOWNLOADER\n"
               "       %(prog)s --check [--json] PIPELINE [DOWNLOADER]\n       %(prog)s --new NAME",
         description="Run the items of a project: PIPELINE is the path of its pipeline file, "
                     "DOWNLOADER your nickname.",
-        epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+        epilog=_EPILOG)
     add = parser.add_argument
     add("--concurrent", metavar="N", type=_number(1), default=1,
-        help="how many items run at once (default: 1); those that only have to be uploaded run "
-             "beside them. Trackers may ban clients with more than 6")
+        help="how many items run at once (default: 1), not counting those that only need to be "
+             "uploaded. Trackers may ban clients with more than 6")
     add("--max-items", metavar="N", type=_number(1), help="stop after so many items")
     add("--stop-file", metavar="FILE", default="STOP",
         help="stop when this file is touched (default: STOP)")
@@ -141,21 +94,18 @@ def _parser() -> _Parser:
     add("--http-username", metavar="U", help="the page's user name; also: HTTP_USERNAME in the "
         "environment")
     add("--http-password", metavar="P",
-        help="the page's password; others on this machine can see it here, so better "
-             "put it into the environment variable HTTP_PASSWORD")
+        help="the page's password; others on this machine can see it here, so put it into the "
+             "environment variable HTTP_PASSWORD instead")
     add("--public-url", metavar="URL", type=_checked(options.public_url), default="",
         help="where a reverse proxy shows the page; it then needs a password")
     add("--proxy-addresses", metavar="ADDRESSES", type=_checked(options.networks), default=(),
         help="the proxies that are believed about who asks (default: one on this machine)")
     add("--insecure-no-password", action="store_true",
-        help="let everybody who reaches the address command this program")
+        help="allow anyone who can reach the address to command this program")
     add("--context-value", metavar="N=TEXT", type=_context_value, action="append", default=[],
         help="a global variable for the pipeline file (may be given more than once)")
     add_author_options(add)
-    add("--version", action="version",
-        version=f"{pipeline_core.__version__} (archive-warrior {warrior.__version__}, "
-                f"Python {sys.version.split()[0]})",
-        help="print the level of the pipeline API, then this program's version")
+    parser.add_version()
     return parser
 
 
@@ -168,14 +118,14 @@ def add_author_options(add: Callable[..., object]) -> None:
         help=f"with --check: how long loading may take (default: {LOAD_TIME})")
     add("--new", metavar="NAME", help="write a project to start from into a new folder NAME")
     add("--auto-update", action="store_true",
-        help="when the git repository of PIPELINE has something new, pull it and start anew as "
-             "soon as the items at work are done")
+        help="when the git repository of PIPELINE has something new, pull it and restart as soon "
+             "as the items at work are done")
     add("--update-interval", metavar="SECONDS", type=_number(1), default=UPDATE_INTERVAL,
         help=f"with --auto-update: how often to look (default: {UPDATE_INTERVAL})")
 
 
 def _words(
-    parser: _Parser, rest: list[str], after_dashes: list[str], *, check: bool, new: bool
+    parser: Parser, rest: list[str], after_dashes: list[str], *, check: bool, new: bool
 ) -> tuple[str, str]:
     """PIPELINE and DOWNLOADER; exits when there is anything else."""
     for word in rest:
@@ -185,7 +135,7 @@ def _words(
     words = rest + after_dashes
     if new:
         if words or check:
-            parser.error("--new NAME stands alone")
+            parser.error("--new NAME takes no other arguments")
         return "", ""
     if check and not words:
         parser.error("PIPELINE is missing")
@@ -195,9 +145,10 @@ def _words(
         missing = ("PIPELINE and DOWNLOADER are missing", "DOWNLOADER, your nickname, is missing")
         parser.error(missing[len(words)] if len(words) < 2 else
                      f"one PIPELINE and one DOWNLOADER are wanted, and these are more: {words}")
-    if not _NICKNAME.fullmatch(words[1]):
-        parser.error(f"{words[1]!r} is no nickname: 3 to 30 letters (a to z), digits, '-' and "
-                     "'_' are allowed")
+    try:
+        options.nickname(words[1])
+    except options.NotAllowed as allowed:
+        parser.error(f"{words[1]!r} is no nickname, which has {allowed}")
     return words[0], words[1]
 
 
@@ -220,8 +171,8 @@ def parse_pipeline_options(
         "HTTP_USERNAME", "HTTP_PASSWORD", "HTTP_API_KEY"))
     if api_key and len(api_key) < SHORTEST_KEY:
         parser.exit(exits.BAD_CONFIGURATION, (
-            f"run-pipeline: HTTP_API_KEY in the environment is too easily guessed: take at least "
-            f"{SHORTEST_KEY} random characters, or leave it out.\n"))
+            f"run-pipeline: HTTP_API_KEY in the environment is too easy to guess: use at least "
+            f"{SHORTEST_KEY} random characters, or remove it.\n"))
     on_command_line = bool(given.http_password)
     password = password if given.http_password is None else given.http_password
     web_server = not (given.disable_web_server or given.check or given.new is not None)
@@ -230,10 +181,10 @@ def parse_pipeline_options(
     if insecure and not given.insecure_no_password:
         option = "--public-url" if given.public_url else "--address"
         parser.exit(exits.BAD_CONFIGURATION, (
-            f"run-pipeline: at {given.public_url or given.address} anybody could command this "
-            "program. Set a password (the environment variable HTTP_PASSWORD, or "
-            f"--http-password), leave {option} out, or say --insecure-no-password if you mean "
-            "it.\n"))
+            "run-pipeline: anyone could command this program at "
+            f"{given.public_url or given.address}. Set a password (the environment variable "
+            f"HTTP_PASSWORD, or --http-password), remove {option}, or use --insecure-no-password "
+            "if that is what you want.\n"))
     return PipelineOptions(
         pipeline=pipeline, downloader=downloader, concurrent=given.concurrent,
         max_items=given.max_items, stop_file=given.stop_file, web_server=web_server,
@@ -246,7 +197,7 @@ def parse_pipeline_options(
         public_url=given.public_url, proxy_addresses=given.proxy_addresses, api_key=api_key)
 
 
-def _new_name(parser: _Parser, name: str | None) -> str:
+def _new_name(parser: Parser, name: str | None) -> str:
     if name is not None and not is_project_name(name):
         parser.error(f"{name!r} cannot be the name of a project: {NAME_RULE}")
     return name or ""
@@ -257,12 +208,6 @@ def _split_at_dashes(arguments: list[str]) -> tuple[list[str], list[str]]:
         return arguments, []
     at = arguments.index("--")
     return arguments[:at], arguments[at + 1:]
-
-
-def _missing_module(web_server: bool) -> str:
-    """A module that is needed and not installed; '' when all are there."""
-    names = ["tornado", "psutil"] + (["sockjs", "jinja2", "nh3"] if web_server else [])
-    return next((name for name in names if importlib.util.find_spec(name) is None), "")
 
 
 def _is_no_pipeline(path: str) -> str:
@@ -284,13 +229,11 @@ def main_run_pipeline() -> int:
 
         return write_project(options.new)
     trouble = _is_no_pipeline(options.pipeline)
-    missing = _missing_module(options.web_server)
-    if missing and not trouble:
-        trouble = (f"The Python module {missing} is not installed. Install what is needed with: "
-                   f"{sys.executable} -m pip install -r requirements.txt")
+    if not trouble:
+        trouble = missing_module(
+            ["tornado", "psutil"] + (["sockjs", "jinja2", "nh3"] if options.web_server else []))
     if trouble:
-        print(f"run-pipeline: {trouble}", file=sys.stderr)
-        return exits.NOT_LOADED
+        return refuse("run-pipeline", trouble, exits.NOT_LOADED)
     if options.check:
         from warrior.cli.check import check
 

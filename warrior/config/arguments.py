@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
-import pipeline_core
-import warrior
 from warrior.config import config_file
 from warrior.config.options import OPTIONS, NotAllowed, Option
-from warrior.process import exits
+from warrior.process.command_line import Parser
 
 _EPILOG = """\
 Every option can also stand in a file (see warrior.conf.example) or in the environment:
@@ -21,15 +18,9 @@ Every option can also stand in a file (see warrior.conf.example) or in the envir
 The first SIGTERM or SIGINT (Ctrl-C) stops claiming and gives the items at work the
 grace time; a second one ends them at once.
 
-exit status: 0 shut down; 1 the installation is not whole; 64 wrong usage; 69 the page's
+exit status: 0 shut down; 1 the installation is incomplete; 64 wrong usage; 69 the page's
 address cannot be bound; 73 another warrior uses the state folder; 75 to be started
-again; 78 the configuration is wrong, or anybody could command it (see --address)."""
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(exits.USAGE, f"{self.prog}: {message}\n")
+again; 78 the configuration is wrong, or anyone could command it (see --address)."""
 
 
 def parse_arguments(
@@ -50,11 +41,11 @@ def parse_arguments(
     return vars(given)
 
 
-def _parser(lines: dict[str, config_file.Line]) -> _Parser:
-    parser = _Parser(
+def _parser(lines: dict[str, config_file.Line]) -> Parser:
+    parser = Parser(
         prog="run-warrior", usage="%(prog)s [OPTION]...",
         description="Take projects from git, run their items, and serve a page to choose them.",
-        epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
+        epilog=_EPILOG,
         # What is not given is left to the environment and the file.
         argument_default=argparse.SUPPRESS)
     parser.add_argument(
@@ -68,11 +59,7 @@ def _parser(lines: dict[str, config_file.Line]) -> _Parser:
         else:
             parser.add_argument(option.switch, action=argparse.BooleanOptionalAction,
                                 help=explanation)
-    parser.add_argument(
-        "--version", action="version",
-        version=f"{pipeline_core.__version__} (archive-warrior {warrior.__version__}, "
-                f"Python {sys.version.split()[0]})",
-        help="print the level of the pipeline API, then this program's version")
+    parser.add_version()
     return parser
 
 

@@ -81,6 +81,19 @@ class WarriorOptions:
     #: Settings that the environment plants where none was ever set; keys of settings.json.
     seeds: Mapping[str, str] = dataclasses.field(repr=False)
 
+    @property
+    def fixed_settings(self) -> tuple[str, ...]:
+        """The settings that the operator has decided, so that the page cannot change them."""
+        if self.http_password:
+            return ("http_username", "http_password")
+        return ("http_username",) if self.http_username else ()
+
+    def facts(self) -> dict[str, Any]:
+        """What the about page shows of them."""
+        return {"build": self.warrior_build, "real_shutdown": self.real_shutdown,
+                "max_concurrent": self.max_concurrent_items, "state_dir": self.state_dir,
+                "data_dir": self.data_dir}
+
 
 def read_options(
     arguments: Sequence[str], environment: MutableMapping[str, str], *,
@@ -95,7 +108,7 @@ def read_options(
     for name in ("HTTP_USERNAME", "HTTP_PASSWORD", "HTTP_API_KEY", "WARRIOR_HTTP_USERNAME",
                  "WARRIOR_HTTP_PASSWORD"):
         environment.pop(name, None)
-    collected = _Collected(variables)
+    collected = _OptionLayers(variables)
     example = config_file.read_file(resources.conf_example())
     given = parse_arguments(arguments, example)
     collected.add_file(example, resources.conf_example())
@@ -111,7 +124,7 @@ def read_options(
     return collected.options(path, bool(given.get("http_password")))
 
 
-class _Collected:
+class _OptionLayers:
     """The values so far; what is added later is stronger."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:

@@ -14,7 +14,7 @@ _OPTION = re.compile(r"([^=:\s#;\[\]]+)\s*=\s*(.*)")
 
 
 class ConfigurationError(Exception):
-    """What the operator has set cannot be used; ``str()`` says where, and what is allowed."""
+    """An operator's setting cannot be used; ``str()`` says where it is, and what is allowed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +65,7 @@ def parse(text: str, path: str) -> list[Section]:
         if line.startswith("["):
             key = _section(line, where)
             if key in sections:
-                raise ConfigurationError(f"{where}: the section {line} stands twice; the first "
+                raise ConfigurationError(f"{where}: the section {line} appears twice; the first "
                                          f"one is in line {sections[key][0]}. Put them together.")
             sections[key] = (number, current := [])
         elif current is None:
@@ -96,7 +96,7 @@ def _option(
                                  "the line with '#' if it is a comment.")
     for other in before:
         if other.name == match[1]:
-            raise ConfigurationError(f"{where}: {other.name} stands twice; the first one is in "
+            raise ConfigurationError(f"{where}: {other.name} appears twice; the first one is in "
                                      f"line {other.number}. Remove one of them.")
     return Line(number, match[1], match[2].strip(), comment)
 

@@ -13,6 +13,9 @@ import urllib.parse
 from collections.abc import Callable
 from typing import Any
 
+#: What a volunteer's nickname is, as a regular expression.
+NICKNAME = "[-_a-zA-Z0-9]{3,30}"
+
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)")
 _SECONDS = {"": 1, "s": 1, "min": 60, "h": 3600}
@@ -103,6 +106,12 @@ def address(text: str) -> str:
     if re.search(r"[\s/\[\]]", inner):
         raise NotAllowed("an address or a name of this machine, such as 0.0.0.0, or empty")
     return inner
+
+
+def nickname(text: str) -> str:
+    if not re.fullmatch(NICKNAME, text):
+        raise NotAllowed("3 to 30 letters (a to z), digits, '-' and '_'")
+    return text
 
 
 def user_name(text: str) -> str:

@@ -8,6 +8,7 @@ import logging.handlers
 import os
 import queue
 
+from pipeline_core.engine.files import private
 from warrior.process.stdout import StdoutWriter, VisibleFormatter, WriterHandler
 
 #: Bytes of a file, and how many older ones are kept.
@@ -71,4 +72,4 @@ class _PrivateFile(logging.handlers.RotatingFileHandler):
 
     def _open(self) -> io.TextIOWrapper:
         return open(self.baseFilename, "a", encoding=self.encoding, errors=self.errors,
-                    opener=lambda path, flags: os.open(path, flags, 0o600))
+                    opener=private)

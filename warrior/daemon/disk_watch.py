@@ -1,4 +1,4 @@
-"""Stops claims before the disk is full; what is at work goes on, and nothing is deleted."""
+"""Stops new items before the disk is full. Items at work go on, and nothing is deleted."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two looks.
 INTERVAL = 15.0
-#: It must be so much better before claims go on: else they would start and stop by turns.
+#: Factor by which more must be free before new items start again, so that they do not start
+#: and stop in turns.
 HYSTERESIS = 1.25
 
 
 class DiskWatch:
-    """Calls ``hold(why)`` when no item should be begun, ``hold(None)`` when it may again.
+    """Calls ``hold(why)`` when no new item may start, ``hold(None)`` when one may again.
 
     ``free()`` are the bytes that are free where the items' folders are (OSError when
     that cannot be told), ``least`` the bytes that must be.
@@ -35,7 +36,7 @@ class DiskWatch:
         self._low = False
 
     async def run(self) -> None:
-        """Look now and then, until cancelled."""
+        """Look every ``interval`` seconds, until cancelled."""
         while True:
             await self.look()
             await asyncio.sleep(self._interval)
@@ -45,12 +46,12 @@ class DiskWatch:
         try:
             free = await self._free()
         except OSError as error:
-            self._set(True, f"The data folder cannot be read ({error}), so no item is begun.")
+            self._set(True, f"The data folder cannot be read ({error}), so no new items start.")
             return
         limit = self._least * (HYSTERESIS if self._low else 1.0)
         self._set(free < limit, (
-            f"The disk is nearly full: {_size(free)} are free, and at least {_size(self._least)} "
-            "are wanted before an item is begun. Uploads go on; make room on it."))
+            f"The disk is nearly full: {_size(free)} are free, and a new item needs at least "
+            f"{_size(self._least)}. No new items start, uploads continue. Make room on the disk."))
 
     def _set(self, low: bool, reason: str) -> None:
         if low != self._low:

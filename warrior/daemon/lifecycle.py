@@ -86,6 +86,11 @@ class Lifecycle:
             self.ending = ending
         self.on_change(self)
 
+    def begin(self) -> None:
+        """All is ready: to RUNNING, unless somebody has asked meanwhile to end it."""
+        if self.state is State.STARTING:
+            self.move(State.RUNNING)
+
     def end_differently(self, reason: str, ending: Ending) -> None:
         """While it is ending: the last who asked decides what follows."""
         if self.state is State.ENDING and self.ending is not ending:

@@ -63,7 +63,7 @@ class _Reading:
     own_memory: int
 
 
-class System:
+class MachineMonitor:
     """Samples of the machine, ``interval`` seconds apart; the newest ``kept`` stay in ``samples``.
 
     ``on_sample(sample)`` is fired with each. All on the loop; the readings, which may be
@@ -78,7 +78,7 @@ class System:
         self._watchers = 0
         self._task: asyncio.Task[None] | None = None
         self._reader = _Reader(data_dir)
-        self._mailbox: WorkerThread | None = None
+        self._thread: WorkerThread | None = None
         self._free: asyncio.Future[int] | None = None
 
     def watch(self) -> None:
@@ -115,28 +115,17 @@ class System:
         """Sample no more; the thread ends when it can. Idempotent."""
         self._watchers = 0
         self.unwatch()
-        if self._mailbox is not None:
-            self._mailbox.close()
-            self._mailbox = None
+        if self._thread is not None:
+            self._thread.close()
+            self._thread = None
 
     def _asked(self, done: asyncio.Future[int]) -> None:
         self._free = None
 
     def _in_thread(self, function: Callable[[], Value]) -> asyncio.Future[Value]:
-        if self._mailbox is None:
-            self._mailbox = WorkerThread("machine")
-        future: asyncio.Future[Value] = self._mailbox.loop.create_future()
-
-        def then(result: Value, error: BaseException | None) -> None:
-            if future.done():
-                return
-            if error is None:
-                future.set_result(result)
-            else:
-                future.set_exception(error)
-
-        self._mailbox.call(function, then=then)
-        return future
+        if self._thread is None:
+            self._thread = WorkerThread("machine")
+        return self._thread.run(function)
 
     async def _sample(self) -> None:
         before = await self._in_thread(self._reader.read)

@@ -11,6 +11,12 @@ import logging
 import os
 import socket
 from collections.abc import Mapping, MutableMapping
+from typing import TYPE_CHECKING
+
+from warrior.daemon.lifecycle import Lifecycle, State
+
+if TYPE_CHECKING:
+    from warrior.daemon.facade import WarriorFacade
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +74,19 @@ class Notifier:
         """Whether there is a manager to tell."""
         return self._socket is not None
 
+    def follow(self, facade: WarriorFacade, lifecycle: Lifecycle) -> None:
+        """Tell the manager the sentence at the top as it changes, and that the end has begun."""
+        def changed(section: str) -> None:
+            if section == "status" and self.enabled:
+                self.status(facade.status().text)
+
+        def moved(lifecycle: Lifecycle) -> None:
+            if lifecycle.state is State.ENDING:
+                self.stopping()
+
+        facade.on_change += changed
+        lifecycle.on_change += moved
+
     def ready(self) -> None:
         """It works now: what was to be started after it can be. Begins to feed the watchdog."""
         self._send(READY="1")
@@ -87,11 +106,6 @@ class Notifier:
         """It is about to end. From here on the manager counts its TimeoutStopSec."""
         self._tell_status()
         self._send(STOPPING="1")
-
-    def restarting(self) -> None:
-        """It is about to end, to be started again."""
-        self._status = "Restarting."
-        self.stopping()
 
     def extend_timeout(self, seconds: float) -> None:
         """Starting or stopping takes longer: wait for so many seconds from now at least.
@@ -121,7 +135,7 @@ class Notifier:
             self._send(WATCHDOG="1")
             self._feed_after(self._period / FEEDS)
         else:
-            logger.warning("The loop was held up for %.1f s.", late)
+            logger.warning("The loop was blocked for %.1f s.", late)
             # Looked at again soon: one long step is over then, an overloaded loop is not.
             self._feed_after(min(1.0, self._period / FEEDS / 4))
 

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from warrior.daemon import sentence
 from warrior.daemon.lifecycle import Ending, Lifecycle, State
-from warrior.daemon.view_models import AUTO, Notice, Problem, ProjectCard, Status
-from warrior.projects.entry import Entry
+from warrior.daemon.poweroff import refusal
+from warrior.daemon.view_models import Notice, Problem, ProjectCard, Status
+from warrior.projects.entry import AUTO, Entry
+from warrior.settings.access import INSECURE, Access
 
 if TYPE_CHECKING:
+    from warrior.config.config import WarriorOptions
     from warrior.projects.catalogue import Catalogue
     from warrior.projects.hq import HQ
     from warrior.projects.project_run import ProjectRun
     from warrior.projects.supervisor import Supervisor
     from warrior.settings.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 #: Whose turn it is, by the code of a problem.
 _WHOSE = {"git": "the project's repository", "install": "the project", "load": "the project",
@@ -37,8 +43,21 @@ class Overview:
         self._hq = hq
         self._lifecycle = lifecycle
         self._supervisor = supervisor
-        #: Things to tell that have nothing to do with these parts.
-        self.more_notices: list[Notice] = []
+        self._lasting: list[Notice] = []
+
+    def note_dangers(
+        self, access: Access, options: WarriorOptions, environment: Mapping[str, str]
+    ) -> None:
+        """Warn, in the log and on the page, of what lasts as long as the process does."""
+        if access.insecure:
+            self._warn("insecure", "insecure", INSECURE, "trouble")
+        refused = refusal(environment) if options.real_shutdown else ""
+        if refused:
+            self._warn("real-shutdown", "settings", refused, "waiting")
+
+    def _warn(self, notice_id: str, kind: str, text: str, tone: str) -> None:
+        logger.warning("%s", text)
+        self._lasting.append(Notice(notice_id, kind, text, tone=tone, new=False))
 
     # -- the sentence ----------------------------------------------------------------
     def status(self) -> Status:
@@ -52,14 +71,14 @@ class Overview:
         if state is State.STARTING:
             return Status("Starting.", tone="waiting")
         if state is State.PAUSED:
-            return Status("Stopped: no items are taken until you say Keep running.", "you",
+            return Status("Stopped: no new items start until you press Keep running.", "you",
                           tone="stopped")
         if state is State.ENDED:
             return Status("Ended.", tone="stopped")
         if state in (State.DRAINING, State.ENDING):
             status = sentence.stopping(supervisor.active(), supervisor.waiting())
-            then = {Ending.RESTART: " Then it starts again.",
-                    Ending.SHUT_DOWN: " Then it ends.", Ending.NONE: ""}
+            then = {Ending.RESTART: " Then the warrior restarts.",
+                    Ending.SHUT_DOWN: " Then the warrior shuts down.", Ending.NONE: ""}
             return dataclasses.replace(
                 status, text=status.text + then[self._lifecycle.ending])
         return self._why_not() or self._at_work()
@@ -67,7 +86,7 @@ class Overview:
     def _why_not(self) -> Status | None:
         """Why no project can run; None when one can."""
         if not self._settings.downloader.value:
-            return Status("Nothing runs yet: choose a nickname, under which your work is counted.",
+            return Status("Nothing runs yet: choose a nickname. Your work is counted under it.",
                           "you", tone="waiting")
         if not self._settings.selected:
             return Status("No project is chosen: choose one on the Projects page.", "you",
@@ -78,7 +97,7 @@ class Overview:
         if not self._supervisor.runs and not any(
                 name in self._catalogue.entries for name in order):
             names = ", ".join(order)
-            return Status(f"{names} is not on offer any more: choose another project.", "you",
+            return Status(f"{names} is no longer on offer: choose another project.", "you",
                           tone="waiting")
         held = self._supervisor.held
         if held is not None and not self._supervisor.active():
@@ -88,7 +107,8 @@ class Overview:
     def _no_choice(self) -> Status:
         if self._hq.trouble is not None:
             return sentence.because(self._hq.trouble, "trouble")
-        return Status("Archive Team has chosen no project for now.", "Warrior HQ", tone="waiting")
+        return Status("Archive Team has not chosen a project at the moment.", "Warrior HQ",
+                      tone="waiting")
 
     def _at_work(self) -> Status:
         supervisor = self._supervisor
@@ -141,6 +161,11 @@ class Overview:
         sentence_ = self._card_sentence(card, run)
         return dataclasses.replace(card, sentence=sentence_)
 
+    def _why_not_running(self) -> str:
+        if not self._lifecycle.takes_items:
+            return "Waiting: the warrior is stopped."
+        return "" if self._settings.downloader.value else "Waiting: choose a nickname first."
+
     def _running_card(self, card: ProjectCard, run: ProjectRun) -> ProjectCard:
         newest = run.current or run.code.current
         return dataclasses.replace(
@@ -151,34 +176,34 @@ class Overview:
 
     def _card_sentence(self, card: ProjectCard, run: ProjectRun | None) -> str:
         if card.source == "gone" and run is None:
-            return "It is not on offer any more."
+            return "No longer on offer."
         if run is None:
             wanted = card.order is not None or card.auto
-            return "It waits until the warrior takes items." if wanted else ""
+            return self._why_not_running() if wanted else ""
         active = len(run.runner.active_items)
         if card.state == "draining":
-            its = "Its last item finishes" if active == 1 else f"Its {active} items finish"
-            return f"{its}, then it ends." if active else "It ends."
+            its = "its last item" if active == 1 else f"its last {active} items"
+            return f"Finishing {its}." if active else "Ending."
         if card.state in ("fetching", "loading"):
             return _of_run_state(run)
         if card.state == "broken":
-            return "It cannot run."
+            return "Cannot run."
         old = sum(item.pipeline is not run.runner.current_pipeline
                   for item in run.runner.active_items)
         if old:
-            return f"A new version has taken over; {sentence.items(old)} of the old one finish."
+            return f"A new version runs. Finishing {sentence.items(old)} on the old version."
         if not active and not run.slots:
-            return "Ready: it gets slots when other projects leave some free."
+            return "Ready: waiting for a free slot."
         demand = run.demand()
         if demand.dry and not demand.working:
             waiting = run.waiting()
-            return f"{sentence.first(waiting).reason} It goes on asking." if waiting else ""
+            return f"{sentence.most_urgent(waiting).reason} It keeps asking." if waiting else ""
         return ""
 
     # -- notices ---------------------------------------------------------------------
     def notices(self) -> Sequence[Notice]:
         """What there is to tell besides: HQ's announcement, an update, trouble with HQ."""
-        catalogue, found = self._catalogue, list(self.more_notices)
+        catalogue, found = self._catalogue, list(self._lasting)
         if catalogue.announcement:
             number = hashlib.sha256(catalogue.announcement.encode()).hexdigest()[:16]
             found.append(Notice(
@@ -187,8 +212,8 @@ class Overview:
         if catalogue.wanted_api:
             found.append(Notice(
                 "update", "update", f"Warrior HQ asks for version {catalogue.wanted_api} of the "
-                "pipeline interface, which is newer than this program: update it. Running "
-                "projects go on.", tone="waiting", new=False))
+                "pipeline interface, which is newer than this program. Running projects continue; "
+                "update the warrior to run new ones.", tone="waiting", new=False))
         if self._hq.trouble is not None:
             found.append(Notice("hq", "hq", self._hq.trouble.reason, tone="waiting", new=False))
         if self._settings.trouble:
@@ -200,8 +225,8 @@ class Overview:
         disk = self._supervisor.holds.get("disk")
         if disk is not None:
             found.append(Notice("disk", "disk", disk.reason, tone="trouble", new=False))
-        if self._supervisor.carried is not None:
-            found += self._supervisor.carried.notices()
+        if self._supervisor.recovery is not None:
+            found += self._supervisor.recovery.notices()
         return found
 
 
@@ -220,13 +245,7 @@ def _of_run(run: ProjectRun) -> Status | None:
     if run.state == "broken" and run.problem is not None:
         status = problem_status(run.problem)
         return dataclasses.replace(status, text=f"{run.entry.title} cannot run: {status.text}")
-    runner = run.runner
-    if runner.waiting is not None:
-        return sentence.because(runner.waiting, "trouble")
-    if runner.resting:
-        return Status("The last item failed. The next one starts after a rest.",
-                      next_try=runner.next_item_at, tone="waiting")
-    return None
+    return sentence.between_items(run.runner)
 
 
 def _of_run_state(run: ProjectRun) -> str:

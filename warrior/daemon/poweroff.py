@@ -1,4 +1,4 @@
-"""Switches the machine off, or starts it anew: what ``--real-shutdown`` allows.
+"""Switches the machine off or restarts it: what ``--real-shutdown`` allows.
 
 A container cannot do so itself: its host looks for a file in /tmp and does it.
 """
@@ -38,16 +38,16 @@ class Order(enum.Enum):
 
     @property
     def words(self) -> str:
-        return "switched off" if self is Order.POWER_OFF else "started anew"
+        return "switched off" if self is Order.POWER_OFF else "restarted"
 
 
 def refusal(environment: Mapping[str, str]) -> str:
     """Why this process may not switch the machine off, in a sentence; '' when it may."""
     if not runs_as_service(environment):
         return ""
-    return ("A warrior that systemd runs cannot switch the machine off: its service may not gain "
-            "rights. Leave real-shutdown out of its configuration, and use: sudo systemctl "
-            "poweroff")
+    return ("A warrior that systemd runs cannot switch the machine off, because its service may "
+            "not gain privileges. Remove real_shutdown from its configuration, and use: sudo "
+            "systemctl poweroff")
 
 
 async def give_order(
@@ -79,8 +79,8 @@ async def give_order(
         troubles.append(f"{tried.words}: {tried.trouble}")
     said = "; ".join(troubles) or "there is no program for it"
     if marker:
-        return (f"The machine is to be {order.words} by its host, which looks for {marker}. "
-                f"From here it could not be done: {said}.")
+        return (f"The machine will be {order.words} by its host, which looks for {marker}. "
+                f"It could not be done from here: {said}.")
     raise PowerOffError(f"The machine could not be {order.words}: {said}. Do it yourself, or allow "
                         f"this user to run {order.value} with sudo without a password.")
 

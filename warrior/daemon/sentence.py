@@ -1,5 +1,5 @@
-"""The sentence at the top: what is done, or why nothing is, whose turn it is, and when it
-goes on. Plain functions over counts and reasons; who asks brings them."""
+"""The sentence at the top of the page: what the program does, or why it does nothing, whose turn
+it is, and when it continues. Plain functions of counts and reasons."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from pipeline_core.engine.waiting import Fault, Waiting
+from pipeline_core.runner import Runner
 from warrior.daemon.view_models import Status
 
-#: Of several reasons the one is told first about which somebody can do most.
+#: Of several reasons, the first of these is shown: the one that somebody can do most about.
 FAULT_ORDER = (Fault.YOU, Fault.MACHINE, Fault.PROJECT, Fault.TARGET, Fault.HQ, Fault.TRACKER)
 
 #: Reasons of items that have no work yet.
@@ -22,17 +23,27 @@ def because(waiting: Waiting, tone: str = "waiting") -> Status:
     return Status(waiting.reason, whose, waiting.next_try, tone)
 
 
+def between_items(runner: Runner) -> Status | None:
+    """Why the runner starts no item now; None when nothing hinders it."""
+    if runner.waiting is not None:
+        return because(runner.waiting, "trouble")
+    if runner.resting:
+        return Status("The last item failed. The next one starts after a pause.",
+                      next_try=runner.next_item_at, tone="waiting")
+    return None
+
+
 def working(count: int, waiting: Sequence[Waiting]) -> Status:
     """``count`` items are at work, some of which wait."""
     busy = count - len(waiting)
     if not waiting:
         return Status(f"Working on {items(count)}.")
-    why = because(first(waiting))
+    why = because(most_urgent(waiting))
     if busy > 0:
-        text = f"Working on {items(busy)}. {_wait(len(waiting))}: {why.text}"
+        text = f"Working on {items(busy)}. {_are_waiting(len(waiting))}: {why.text}"
         return dataclasses.replace(why, text=text, tone="working")
-    if count > 1 and first(waiting).code not in _WITHOUT_WORK:
-        return dataclasses.replace(why, text=f"{why.text} All {count} items wait.")
+    if count > 1 and most_urgent(waiting).code not in _WITHOUT_WORK:
+        return dataclasses.replace(why, text=f"{why.text} All {count} items are waiting.")
     return why
 
 
@@ -41,11 +52,11 @@ def stopping(count: int, waiting: Sequence[Waiting]) -> Status:
     if not count:
         return Status("Stopping.", tone="stopping")
     still = "1 item is" if count == 1 else f"{count} items are"
-    text = f"Stopping: {still} still being finished, no new ones start."
+    text = f"Stopping: {still} still being finished. No new items start."
     if not waiting:
         return Status(text, tone="stopping")
-    why = because(first(waiting), "stopping")
-    return dataclasses.replace(why, text=f"{text} {_wait(len(waiting))}: {why.text}")
+    why = because(most_urgent(waiting), "stopping")
+    return dataclasses.replace(why, text=f"{text} {_are_waiting(len(waiting))}: {why.text}")
 
 
 def counts_sentence(counts: Mapping[str, int]) -> str:
@@ -58,8 +69,8 @@ def counts_sentence(counts: Mapping[str, int]) -> str:
     return ", ".join(parts) + "."
 
 
-def first(waiting: Sequence[Waiting]) -> Waiting:
-    """The reason to tell: the most useful one, of equals the one that ends first."""
+def most_urgent(waiting: Sequence[Waiting]) -> Waiting:
+    """The reason to show: by whose fault it is, then the one that ends first."""
     return min(waiting, key=lambda w: (
         FAULT_ORDER.index(w.fault) if w.fault in FAULT_ORDER else len(FAULT_ORDER),
         float("inf") if w.next_try is None else w.next_try))
@@ -69,5 +80,5 @@ def items(count: int) -> str:
     return "1 item" if count == 1 else f"{count} items"
 
 
-def _wait(count: int) -> str:
-    return "1 waits" if count == 1 else f"{count} wait"
+def _are_waiting(count: int) -> str:
+    return "1 is waiting" if count == 1 else f"{count} are waiting"

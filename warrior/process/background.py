@@ -1,4 +1,4 @@
-"""Work that nobody waits for, but that must not be forgotten, nor fail unseen."""
+"""Tasks that nobody awaits: they are kept alive, and their errors are logged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 
-class Background:
+class BackgroundTasks:
     """Keeps tasks alive (the loop itself has only weak references) and logs their errors."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Ends what project code has started itself and left behind."""
+"""Ends processes that project code has started itself and left behind."""
 
 from __future__ import annotations
 

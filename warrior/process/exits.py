@@ -2,7 +2,7 @@
 
 #: Stopped or shut down as asked.
 OK = 0
-#: A pipeline could not be loaded, or the installation is not whole.
+#: A pipeline could not be loaded, or the installation is incomplete.
 NOT_LOADED = 1
 #: The command line is wrong.
 USAGE = 64
@@ -10,7 +10,7 @@ USAGE = 64
 CANNOT_BIND = 69
 #: Another warrior uses the state folder.
 STATE_IN_USE = 73
-#: Ended on request, to be started again: sysexits.h calls it a temporary failure.
+#: ProgramResult on request, to be started again: sysexits.h calls it a temporary failure.
 RESTART = 75
 #: What the operator has set is wrong, or would let everybody command the program.
 BAD_CONFIGURATION = 78

@@ -1,4 +1,4 @@
-"""What has to be done as the first process, PID 1: the entry point of a container.
+"""What PID 1 has to do, where a command is the entry point of a container.
 
 The kernel gives every process whose parent has ended to PID 1, which has to ask for its exit
 status; else it stays a zombie, and a day of crawling leaves thousands. A program that starts

@@ -5,22 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from typing import Protocol
+from collections.abc import Callable
 
 #: A second interrupt within so many seconds stops at once.
 SECOND_INTERRUPT = 5.0
-
-
-class Stop(Protocol):
-    """Stops when the current items are done; says why, and what may follow."""
-
-    def __call__(self, why: str, advice: str = "", /) -> None: ...
-
-
-class StopNow(Protocol):
-    """Ends the current items, with KILL after ``kill_after`` seconds; says why."""
-
-    def __call__(self, why: str, kill_after: float = ..., /) -> None: ...
 
 
 class Interrupts:
@@ -30,9 +18,15 @@ class Interrupts:
     within five seconds, stops at once; one more kills. SIGHUP, the terminal's end,
     stops at once unless whoever started us wanted it ignored (nohup). ``any_second``
     is for a daemon: a second signal of either kind stops at once, whenever it comes.
+
+    ``stop(why, advice)`` and ``stop_now(why)``, with the seconds until KILL at most, get
+    sentences for the log.
     """
 
-    def __init__(self, stop: Stop, stop_now: StopNow, *, any_second: bool = False) -> None:
+    def __init__(
+        self, stop: Callable[..., None], stop_now: Callable[..., None], *,
+        any_second: bool = False,
+    ) -> None:
         self._stop = stop
         self._stop_now = stop_now
         self._any_second = any_second

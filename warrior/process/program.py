@@ -1,4 +1,4 @@
-"""A program that the warrior itself runs: for its output and its end, never for ever."""
+"""Programs that the warrior itself runs, with a time limit: git, and the installers of projects."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from pipeline_core.engine.child import Child, Children
-from warrior.daemon.item_log import ItemLog
-from warrior.process.uninterrupted import uninterrupted
+from warrior.process.item_log import ItemLog
+from warrior.process.threads import uninterrupted
 
 #: Seconds between the polite end of a program's group and the hard one.
 KILL_AFTER = 5.0
@@ -35,7 +35,7 @@ _SSH = "ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=30"
 
 
 @dataclasses.dataclass(frozen=True)
-class Ended:
+class ProgramResult:
     """How a program ended: ``returncode`` (negative: the signal), the last of its output."""
 
     returncode: int
@@ -63,7 +63,7 @@ async def run_program(
     cwd: str,
     timeout: float,
     on_output: Callable[[str], object] | None = None,
-) -> Ended:
+) -> ProgramResult:
     """Run a program in a session of its own, without input; wait until its group is gone.
 
     After ``timeout`` seconds, and when the waiting is cancelled, the whole group is
@@ -98,4 +98,4 @@ async def run_program(
         # The program, if it still runs, and what it has left running behind itself.
         child.stop(KILL_AFTER)
         await uninterrupted(gone.wait())
-    return Ended(ended.result(), log.text(), timed_out)
+    return ProgramResult(ended.result(), log.text(), timed_out)

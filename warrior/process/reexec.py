@@ -1,4 +1,4 @@
-"""run-pipeline starts itself anew: with the same words, environment and working directory."""
+"""run-pipeline restarts itself with the same arguments, environment and working directory."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Reexec:
             os.execve(sys.executable, [sys.executable, *self._arguments],
                       {**self.environment, _AFTER_UPDATE: "1"})
         except OSError as error:
-            logging.error("It cannot be started anew: %s. Start it again by hand.",
+            logging.error("Restarting has failed: %s. Start it again by hand.",
                           error.strerror or error)
         return exits.NOT_LOADED
 

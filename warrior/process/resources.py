@@ -1,4 +1,4 @@
-"""Where the files are that are no modules: static/, templates/, projects/, the example.
+"""Where the data files are: static/, templates/, projects/, the example of warrior.conf.
 
 In a checkout (also one installed with ``pip install --editable``) the folders lie beside
 the packages; an installed wheel carries them in ``warrior/share/``. The example of
@@ -14,7 +14,7 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class ResourceError(Exception):
-    """Something of ours is not there: the installation is not whole."""
+    """A file of ours is missing: the installation is incomplete."""
 
 
 def _folder(name: str) -> str:
@@ -22,10 +22,13 @@ def _folder(name: str) -> str:
     # Beside an installed package lies site-packages, where a "static" may be anybody's.
     in_checkout = os.path.isfile(os.path.join(os.path.dirname(_PACKAGE), "setup.cfg"))
     folder = places[0] if in_checkout else places[1]
-    if not os.path.isdir(folder):
-        raise ResourceError(
-            f"The folder {folder} is missing: this installation is not whole. Install it again.")
-    return folder
+    return _there(folder)
+
+
+def _there(path: str) -> str:
+    if not os.path.exists(path):
+        raise ResourceError(f"{path} is missing: the installation is incomplete. Install it again.")
+    return path
 
 
 def static_dir() -> str:
@@ -45,17 +48,9 @@ def projects_dir() -> str:
 
 def starter_dir() -> str:
     """The files that a new project begins with; raises ResourceError."""
-    folder = os.path.join(_PACKAGE, "cli", "starter")
-    if not os.path.isdir(folder):
-        raise ResourceError(
-            f"The folder {folder} is missing: this installation is not whole. Install it again.")
-    return folder
+    return _there(os.path.join(_PACKAGE, "cli", "starter"))
 
 
 def conf_example() -> str:
     """The file warrior.conf.example, which holds the defaults; raises ResourceError."""
-    path = os.path.join(_PACKAGE, "warrior.conf.example")
-    if not os.path.isfile(path):
-        raise ResourceError(
-            f"The file {path} is missing: this installation is not whole. Install it again.")
-    return path
+    return _there(os.path.join(_PACKAGE, "warrior.conf.example"))

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
-import os
 import random as random_numbers
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from pipeline_core.engine.files import write_whole
 from pipeline_core.event import Event
 from warrior.projects.choice import Choice, choose, shares_of
 from warrior.projects.entry import NAME_RULE, Entry, is_project_name
 from warrior.projects.hq_answer import Offer, UnexpectedAnswer, offer_json, parse_answer, read_offer
 from warrior.projects.shipped import read_shipped
+
+if TYPE_CHECKING:
+    from warrior.config.config import OperatorProject
 
 __all__ = ["Catalogue", "Entry", "UnexpectedAnswer"]
 
@@ -25,19 +27,6 @@ logger = logging.getLogger(__name__)
 _LARGEST_FILE = 32 << 20
 #: So many names that HQ dropped are remembered.
 _MOST_GONE = 1000
-
-
-class OperatorEntry(Protocol):
-    """A project that the operator adds in warrior.conf."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def repository(self) -> str: ...
-    @property
-    def title(self) -> str: ...
-    @property
-    def description(self) -> str: ...
 
 
 class Catalogue:
@@ -55,7 +44,7 @@ class Catalogue:
         self,
         path: str,
         *,
-        operator: Sequence[OperatorEntry] = (),
+        operator: Sequence[OperatorProject] = (),
         shipped_dir: str | None = None,
         hq_url: str | None = None,
         random: random_numbers.Random | None = None,
@@ -124,11 +113,11 @@ class Catalogue:
             self._arrange()
             self.on_change(self)
 
-    def _add_operator(self, one: OperatorEntry) -> None:
+    def _add_operator(self, one: OperatorProject) -> None:
         if not is_project_name(one.name):
             self._operator_refused.append(
-                f"Left out of the operator's projects: one is named {one.name!r}, "
-                f"but {NAME_RULE}. Change its [project …] line in warrior.conf.")
+                f"The operator's project {one.name!r} is left out: {NAME_RULE}. Change its "
+                "[project …] line in warrior.conf.")
             return
         self._operator.append(Entry(
             name=one.name, title=one.title or one.name, description=one.description,
@@ -161,8 +150,8 @@ class Catalogue:
         except FileNotFoundError:
             pass  # the first start
         except (OSError, UnexpectedAnswer) as error:
-            logger.warning("The list of projects in %s cannot be used (%s); Warrior HQ is "
-                           "asked for a new one.", self.path, error)
+            logger.warning("The list of projects in %s cannot be used (%s). Warrior HQ is asked "
+                           "for a new one.", self.path, error)
         return shipped, None
 
     def _read_kept(self, data: bytes) -> tuple[str, Offer, Choice] | None:
@@ -197,24 +186,5 @@ class Catalogue:
             "hq": self._hq_url, "answer": offer_json(offer),
             "choice": {"project": choice.project, "share": choice.share}}, indent=1)
         if text != before:
-            _replace(self.path, text)
+            write_whole(self.path, text.encode())
         return text
-
-
-def _replace(path: str, text: str) -> None:
-    """Write a new file and put it in the place of the old one."""
-    new = f"{path}.new"
-    try:
-        with open(new, "w", encoding="utf-8", opener=_private) as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(new)
-        raise
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -6,7 +6,8 @@ import dataclasses
 import datetime
 import re
 
-from warrior.daemon.view_models import AUTO
+#: The name that stands for "Archive Team's choice" among the chosen projects.
+AUTO = "auto"
 
 #: A name becomes the name of a folder and a part of ids, so it is plain.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -41,7 +41,7 @@ _NOT_ABOUT_THE_ID = frozenset({401, 403, 407, 408, 420, 425, 429, 451})
 _CLOCK_MOVED = 5.0
 
 
-class _Failed(Exception):
+class _NoUsefulAnswer(Exception):
     """HQ has not answered as it should; ``str()`` says why, as a part of a sentence."""
 
     def __init__(
@@ -124,15 +124,15 @@ class HQ:
         """One try; returns the seconds to wait before the next."""
         try:
             await self._catalogue.apply(await self._answer())
-        except _Failed as failed:
+        except _NoUsefulAnswer as failed:
             return self._note_failure(str(failed), failed.reached, failed.retry_after)
         except UnexpectedAnswer as error:
             return self._note_failure(str(error), True)
         except Exception:
             # A fault of ours must not end the asking; it is shown, and tried again.
-            logger.exception("The answer of Warrior HQ could not be dealt with")
-            return self._note_failure("its answer could not be dealt with; the daemon's log "
-                                      "says more", True)
+            logger.exception("The answer of Warrior HQ could not be processed")
+            return self._note_failure("its answer could not be processed; the warrior's log "
+                                      "has the details", True)
         self._note_success()
         return max(0.0, self._asked_at + self._interval - time.monotonic())
 
@@ -143,11 +143,11 @@ class HQ:
             await self._register()
         try:
             return await self._update()
-        except _Failed as failed:
+        except _NoUsefulAnswer as failed:
             if not self._is_unknown(failed.code):
                 raise
-            logger.warning("Warrior HQ does not know this warrior any more (%s); "
-                           "registering anew", failed)
+            logger.warning("Warrior HQ no longer knows this warrior (%s). It is registered again.",
+                           failed)
             if self._turn is not None:
                 # Not a success: where registering fails too, the delays go on growing.
                 self._turn.failed(Waiting(str(failed), Fault.HQ, None, "hq"), 0.0)
@@ -186,8 +186,9 @@ class HQ:
         response = await post(turn, f"{self.url}/api/{command}.json",
                               json.dumps({"warrior": warrior}), self._limits)
         if response.code != 200:
-            raise _Failed(self._why(response), reached=has_answered(response), code=response.code,
-                          retry_after=parse_retry_after(response.headers.get("Retry-After")))
+            raise _NoUsefulAnswer(
+                self._why(response), reached=has_answered(response), code=response.code,
+                retry_after=parse_retry_after(response.headers.get("Retry-After")))
         return await asyncio.to_thread(parse_answer, response.body or b"")
 
     def _why(self, response: httpclient.HTTPResponse) -> str:
@@ -196,7 +197,7 @@ class HQ:
             phrase = http.client.responses.get(response.code, "")
             return f"it answered {response.code} {phrase}".rstrip()
         if isinstance(error, HTTPTimeoutError):
-            return f"no whole answer within {self._limits.deadline:.0f} seconds"
+            return f"no complete answer within {self._limits.deadline:.0f} seconds"
         if isinstance(error, HTTPStreamClosedError):
             return "the connection broke off"
         if isinstance(error, socket.gaierror):
@@ -216,9 +217,9 @@ class HQ:
         known = self.unreachable_since
         if known is None or abs((since - known).total_seconds()) > _CLOCK_MOVED:
             self.unreachable_since = known = since
-        kept = ("The projects it offered last stay." if self._catalogue.hq_names
-                else "It has offered no projects yet.")
-        what = "gives no useful answer" if reached else "cannot be reached"
+        kept = ("The projects that it last offered are kept." if self._catalogue.hq_names
+                else "It has not offered any projects yet.")
+        what = "has given no useful answer" if reached else "cannot be reached"
         reason = f"Warrior HQ {what} since {_clock(known)}: {why}. {kept}"
         assert self._turn is not None
         self.trouble = self._turn.refused(

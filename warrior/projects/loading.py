@@ -63,5 +63,5 @@ class Loader:
                 raise LoadError(
                     f"The project's code in {busy.label} has not returned for "
                     f"{(now - busy.since) / 60:.0f} minutes.",
-                    advice="It is not loaded again until that returns. If it never does, restart "
-                           "the warrior.")
+                    advice="It is not loaded again until that returns. If it never returns, "
+                           "restart the warrior.")

@@ -1,4 +1,4 @@
-"""Keeps the code of one chosen project: fetched, loaded, looked after, tried again.
+"""Keeps the code of one chosen project up to date: fetches it, loads it, tries again.
 
 Trouble with git, or a new version that does not load, is a :class:`Problem` to show;
 what is loaded already goes on.
@@ -157,8 +157,8 @@ class ProjectCode:
                 # What we have not thought of must not end the looking, nor hide.
                 fine = False
                 logger.exception("Looking for code of %s failed", self.entry.name)
-                self._fail(Problem(f"An error of the warrior's own: {type(error).__name__}: "
-                                   f"{error}", "Please report it; the daemon's log has more."))
+                self._fail(Problem(f"Internal error of the warrior: {type(error).__name__}: "
+                                   f"{error}", "Please report it. The warrior's log has details."))
             await self._rest(fine)
 
     async def _rest(self, fine: bool) -> None:
@@ -234,7 +234,7 @@ class ProjectCode:
         try:
             await self._load_version(ready)
         except LoadError as error:
-            self._say(f"What is on disk does not load either: {error}")
+            self._say(f"The version on disk cannot be loaded either: {error}")
 
     async def _load_version(self, version: Version) -> None:
         self._say(f"Loading version {version.short}.")
@@ -260,7 +260,7 @@ class ProjectCode:
         # Never loaded a second time beside the first: its thread may come back.
         self._fail(Problem(
             f"The project's code has not finished loading after {LOAD_TIME / 60:.0f} minutes.",
-            "It goes on when the code returns; if it never does, restart the warrior.",
+            "It continues when the code returns. If it never returns, restart the warrior.",
             output=self.log()[-4000:], code="timeout"))
         self._on_change()
         await asyncio.wait({load})

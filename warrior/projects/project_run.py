@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pipeline_core.recovery.keeper import Keeper
     from pipeline_core.task import Task
     from warrior.checkout.checkout import Checkouts, Version
-    from warrior.process.background import Background
+    from warrior.process.background import BackgroundTasks
     from warrior.projects.entry import Entry
     from warrior.settings.settings import Settings
 
@@ -35,13 +35,13 @@ logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
-class Tools:
+class ProjectServices:
     """What every project needs, made once."""
 
     settings: Settings
     checkouts: Checkouts
     load: Load
-    background: Background
+    background: BackgroundTasks
     keep_data: bool
     governor: Governor
     #: A new beginning for the ids of a runner's items.
@@ -59,7 +59,7 @@ class ProjectRun:
     def __init__(
         self,
         entry: Entry,
-        tools: Tools,
+        services: ProjectServices,
         *,
         on_change: Callable[[], object],
         on_demand: Callable[[], object],
@@ -67,11 +67,11 @@ class ProjectRun:
     ) -> None:
         self.name = entry.name
         self.draining = False
-        self.runner = Runner(concurrent_items=0, keep_data=tools.keep_data,
-                             item_prefix=tools.item_prefix(), governor=tools.governor)
-        self.code = ProjectCode(entry, tools.checkouts, tools.load, self._loaded, on_change)
+        self.runner = Runner(concurrent_items=0, keep_data=services.keep_data,
+                             item_prefix=services.item_prefix(), governor=services.governor)
+        self.code = ProjectCode(entry, services.checkouts, services.load, self._loaded, on_change)
         self.slots = 0
-        self._tools = tools
+        self._services = services
         self._on_change = on_change
         self._on_demand = on_demand
         self._on_end = on_end
@@ -84,7 +84,7 @@ class ProjectRun:
         self.runner.on_seal_item += lambda runner, item: self._on_demand()
         self.runner.on_status += lambda runner, status: on_change()
         self.runner.on_finish += lambda runner: self._ended()
-        self._tools.settings.on_change += self._settings_changed
+        self._services.settings.on_change += self._settings_changed
 
     # -- what it tells -------------------------------------------------------------
     @property
@@ -122,8 +122,8 @@ class ProjectRun:
                  if not value.is_valid()]
         if not names:
             return None
-        return Problem(f"It needs a value for: {', '.join(names)}.",
-                       "Give it on the Settings page.", code="settings")
+        return Problem(f"Settings have no value yet: {', '.join(names)}.",
+                       "Set them on the Settings page.", code="settings")
 
     def waiting(self) -> list[Waiting]:
         """Why items of it do nothing now."""
@@ -156,8 +156,10 @@ class ProjectRun:
         for item in surplus:
             if allotment.asking == 0:
                 self._dry_until = max(self._dry_until, _next_try(item))
-            item.log_output("Another project has work for this slot: the item has only waited, "
-                            "it is cancelled.")
+            item.log_output("Cancelled: another project has work for this slot, and this item "
+                            "was only waiting.")
+            # It takes a moment to end: until then the next deal must not count on it.
+            self._asking.discard(item)
             item.cancel()
 
     def moved(self, entry: Entry) -> None:
@@ -197,14 +199,14 @@ class ProjectRun:
     def _loaded(self, new: LoadedVersion) -> None:
         for value in new.loaded.config_values:
             if value.name.startswith("shared:"):
-                value.limiter = self._tools.limiters.setdefault(value.name, ConcurrencyLimiter())
+                value.limiter = self._services.limiters.setdefault(value.name, ConcurrencyLimiter())
         self._versions[new.loaded.pipeline] = new
-        if self._tools.keeper is not None:
+        if self._services.keeper is not None:
             new.loaded.pipeline.sealer = Sealer(
-                self._tools.keeper, self.name, new.version.commit,
-                lambda: str(self._tools.settings.downloader.value or ""))
+                self._services.keeper, self.name, new.version.commit,
+                lambda: str(self._services.settings.downloader.value or ""))
         # It may tell of changed settings, and so begin with the new version by itself.
-        self._tools.settings.attach(self.name, new.loaded.config_values, new.loaded.worker)
+        self._services.settings.attach(self.name, new.loaded.config_values, new.loaded.worker)
         self._run_newest()
         self._on_change()
 
@@ -236,29 +238,29 @@ class ProjectRun:
             if not newest and not any(item.pipeline is pipeline
                                       for item in self.runner.active_items):
                 del self._versions[pipeline]
-                self._tools.background.start(
+                self._services.background.start(
                     self._remove(pipeline, version), f"Ending version {version.version.short}")
 
     async def _remove(self, pipeline: Pipeline, old: LoadedVersion) -> None:
         await pipeline.clean_up()
-        self._tools.settings.detach(self.name, old.loaded.config_values)
+        self._services.settings.detach(self.name, old.loaded.config_values)
         close_loaded(old.loaded)
         needed = [one.version for one in self._versions.values()]
         if old.version not in needed and not self._is_journaled(old.version):
-            self._tools.background.start(
-                self._tools.checkouts.remove(old.version), f"Removing {old.version.path}")
+            self._services.background.start(
+                self._services.checkouts.remove(old.version), f"Removing {old.version.path}")
 
     def _is_journaled(self, version: Version) -> bool:
         """Whether a sealed item may need this code at the next start."""
-        keeper = self._tools.keeper
+        keeper = self._services.keeper
         return keeper is not None and any(
             (sealed.project, sealed.version) == (self.name, version.commit)
             for sealed in keeper.journal.records.values())
 
     def _ended(self) -> None:
         self.code.close()
-        self._tools.settings.on_change -= self._settings_changed
-        self._tools.settings.detach(self.name)
+        self._services.settings.on_change -= self._settings_changed
+        self._services.settings.detach(self.name)
         for version in self._versions.values():
             close_loaded(version.loaded)
         self._versions.clear()

@@ -1,4 +1,4 @@
-"""Who may have how many items at work: a plain function over what the projects need.
+"""How many items each project may have at work: a plain function of what the projects need.
 
 The first in the volunteer's order that has work gets the slots. Slots of items that
 only wait for work are lent to the next; one item goes on asking meanwhile, beyond the

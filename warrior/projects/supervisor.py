@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 from pipeline_core.engine.waiting import Waiting
 from pipeline_core.event import Event
 from warrior.daemon.lifecycle import Lifecycle
-from warrior.daemon.view_models import AUTO
-from warrior.projects.project_run import ProjectRun, Tools
+from warrior.projects.entry import AUTO
+from warrior.projects.project_run import ProjectRun, ProjectServices
 from warrior.projects.slots import allot
 
 if TYPE_CHECKING:
     from pipeline_core.pipeline import Pipeline
-    from warrior.daemon.recovery import WarriorRecovery
     from warrior.projects.catalogue import Catalogue
+    from warrior.projects.recovery import WarriorRecovery
     from warrior.settings.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -34,13 +34,14 @@ class Supervisor:
     comes before a new runner starts an item; ``on_idle()`` when nothing runs any more."""
 
     def __init__(
-        self, settings: Settings, catalogue: Catalogue, lifecycle: Lifecycle, tools: Tools
+        self, settings: Settings, catalogue: Catalogue, lifecycle: Lifecycle,
+        services: ProjectServices,
     ) -> None:
         self.runs: dict[str, ProjectRun] = {}
-        #: Why no project may start items at all, by what says so (``disk``, ``carried``).
+        #: Why no project may start items at all, by what says so (``disk``, ``recovery``).
         self.holds: dict[str, Waiting] = {}
         #: What earlier runs have sealed and this one brings to its end.
-        self.carried: WarriorRecovery | None = None
+        self.recovery: WarriorRecovery | None = None
         #: How items ended, of runs that are over.
         self.past_counts = {"completed": 0, "failed": 0, "canceled": 0}
         self.on_change = Event()
@@ -49,7 +50,7 @@ class Supervisor:
         self._settings = settings
         self._catalogue = catalogue
         self._lifecycle = lifecycle
-        self._tools = tools
+        self._services = services
         self._dealing = False
         self._deal_again = False
         self._later: asyncio.TimerHandle | None = None
@@ -83,13 +84,13 @@ class Supervisor:
                 run.drain()
         self.deal()
         self._changed("projects")
-        if not self.runs and not (self.carried is not None and self.carried.at_work):
+        if not self.runs and not (self.recovery is not None and self.recovery.at_work):
             self.on_idle()
 
     def _begin(self, name: str) -> None:
         logger.info("%s: chosen.", name)
         run = ProjectRun(
-            self._catalogue.entries[name], self._tools, on_change=self._run_changed,
+            self._catalogue.entries[name], self._services, on_change=self._run_changed,
             on_demand=self.deal, on_end=self._run_ended)
         self.runs[name] = run
         self.on_runner(name, run.runner)
@@ -166,8 +167,8 @@ class Supervisor:
         """End every item now; children get so many seconds between TERM and KILL."""
         for run in list(self.runs.values()):
             run.stop_now(kill_after)
-        if self.carried is not None:
-            self.carried.stop_now(kill_after)
+        if self.recovery is not None:
+            self.recovery.stop_now(kill_after)
 
     # -- what it tells ---------------------------------------------------------------
     def counts(self) -> dict[str, int]:
@@ -180,18 +181,18 @@ class Supervisor:
 
     def active(self) -> int:
         """How many items are at work or wait."""
-        carried = 0 if self.carried is None else self.carried.at_work
-        return carried + sum(len(run.runner.active_items) for run in self.runs.values())
+        resumed = 0 if self.recovery is None else self.recovery.at_work
+        return resumed + sum(len(run.runner.active_items) for run in self.runs.values())
 
     def waiting(self) -> list[Waiting]:
         """Why items wait, over all projects."""
-        carried = [] if self.carried is None else self.carried.waiting()
-        return carried + [why for run in self.runs.values() for why in run.waiting()]
+        resumed = [] if self.recovery is None else self.recovery.waiting()
+        return resumed + [why for run in self.runs.values() for why in run.waiting()]
 
     def pipelines(self) -> Iterator[tuple[str, str, Pipeline]]:
         """``(project, version, pipeline)`` of all that are loaded."""
         for name, run in self.runs.items():
             for one in run.versions():
                 yield name, one.version.short, one.loaded.pipeline
-        if self.carried is not None:
-            yield from self.carried.pipelines()
+        if self.recovery is not None:
+            yield from self.recovery.pipelines()

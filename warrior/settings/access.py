@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+import logging
 import os
 import secrets
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -13,12 +15,14 @@ if TYPE_CHECKING:
     from warrior.config.config import WarriorOptions
     from warrior.settings.settings import Settings
 
+logger = logging.getLogger(__name__)
+
 #: Said on the page and in the log where the operator wanted no password.
-INSECURE = "Everybody who reaches this address can command this program: it has no password."
+INSECURE = "Anyone who can reach this address can command this program: it has no password."
 
 
 class AccessRefused(Exception):
-    """Everybody could command this warrior; ``str()`` says what to do."""
+    """Anyone could command this warrior; ``str()`` says what to do."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,11 +54,24 @@ def in_container(environment: Mapping[str, str], root: str = "/") -> bool:
 async def settle_access(
     options: WarriorOptions, settings: Settings, *, container: bool
 ) -> Access:
-    """Where to listen, and whether a password has to be made first. Raises AccessRefused.
+    """Where to listen, and the password, which is made and printed where it is needed.
 
-    In a container the page listens everywhere unless told otherwise: nobody outside could
-    see it else, and the images that exist expect it.
+    Raises AccessRefused where everybody could command the warrior. In a container the page
+    listens everywhere unless told otherwise: nobody outside could see it else, and the images
+    that exist expect it.
     """
+    access = await _settle(options, settings, container)
+    if access.made:
+        # Not into the log file, which the page shows: only to whoever started us.
+        print(f"run-warrior: The page's password is: {access.made}\n"
+              "(User name: any. Change it on the Settings page.)", file=sys.stderr, flush=True)
+    if options.password_on_command_line:
+        logger.warning("Everyone on this machine can see a password on the command line. Put it "
+                       "into the configuration file instead.")
+    return access
+
+
+async def _settle(options: WarriorOptions, settings: Settings, container: bool) -> Access:
     address = options.address or ("0.0.0.0" if container else "")
     exposed = not is_loopback(address) or bool(options.public_url)
     # One that has a password keeps it, also where the operator would do without.
@@ -70,8 +87,8 @@ async def settle_access(
     if demanded:
         option = "public_url" if options.public_url else "address"
         raise AccessRefused(
-            f"At {options.public_url or address} anybody could command this warrior. Set a "
-            "password (http_password in its configuration, or the environment variable "
-            f"WARRIOR_HTTP_PASSWORD), leave the {option} out, or say --insecure-no-password if "
-            "you mean it.")
+            f"Anyone could command this warrior at {options.public_url or address}. Set a password "
+            "(http_password in its configuration, or the environment variable "
+            f"WARRIOR_HTTP_PASSWORD), remove the {option}, or use --insecure-no-password if "
+            "that is what you want.")
     return Access(address, insecure=exposed)

@@ -52,14 +52,14 @@ def digest(key: str) -> str:
 def from_data(value: Any) -> dict[str, ApiKey]:
     """The keys that a settings file holds, by name. Raises ValueError for anything else."""
     if not isinstance(value, dict):
-        raise ValueError("they do not stand there by name")
+        raise ValueError("they are not listed by name")
     keys = {}
     for name, kept in value.items():
         if (not is_name(name) or not isinstance(kept, dict)
                 or not isinstance(kept.get("sha256"), str)
                 or not _DIGEST.fullmatch(kept["sha256"])
                 or not isinstance(kept.get("made", ""), str)):
-            raise ValueError(f"{name[:50]!r} is none")
+            raise ValueError(f"{name[:50]!r} is not a key")
         keys[name] = ApiKey(kept["sha256"], kept.get("made", "")[:10])
     return keys
 

@@ -7,10 +7,9 @@ import re
 from typing import Any
 
 from pipeline_core.config import NumberConfigValue, StringConfigValue
-from warrior.config.options import NotAllowed, user_name
-from warrior.daemon.view_models import AUTO
-from warrior.projects.entry import NAME_RULE, is_project_name
-from warrior.settings.fields import Field, Refused
+from warrior.config.options import NICKNAME, NotAllowed, nickname, user_name
+from warrior.projects.entry import AUTO, NAME_RULE, is_project_name
+from warrior.settings.fields import Field, InvalidValue
 
 #: The longest value of a setting, in characters.
 MAX_LENGTH = 4096
@@ -20,23 +19,23 @@ MAX_CHOSEN = 200
 #: How many items run at once until somebody says otherwise.
 DEFAULT_CONCURRENT = 2
 
-_NICKNAME = re.compile(r"[-_a-zA-Z0-9]{3,30}")
-
 
 class Nickname(StringConfigValue):
     """The volunteer's name, as trackers and leaderboards know it."""
 
     def check_value(self, value: Any) -> str | None:
-        if not isinstance(value, str) or not _NICKNAME.fullmatch(value):
-            return "A nickname has 3 to 30 letters (a to z), digits, '-' and '_'."
+        try:
+            nickname(value if isinstance(value, str) else "")
+        except NotAllowed as allowed:
+            return f"A nickname has {allowed}."
         return None
 
 
 def make_downloader() -> Nickname:
     return Nickname(
         "downloader", "Your nickname",
-        "The name under which trackers and leaderboards count what you save.",
-        regex="^[-_a-zA-Z0-9]{3,30}$", advanced=False)
+        "Trackers and leaderboards count what you save under this name.",
+        regex=f"^{NICKNAME}$", advanced=False)
 
 
 def make_concurrent_items(most: int) -> NumberConfigValue:
@@ -64,51 +63,52 @@ def own_fields(
         Field("concurrent_items", "", concurrent.title, concurrent.description, "number",
               str(concurrent.value), str(concurrent.default), concurrent.min, concurrent.max),
         Field("http_username", "", "User name of this page",
-              "Together with the password. Empty: any name will do.", value=account.username),
+              "Asked for together with the password. Empty: any name is accepted.",
+              value=account.username),
         Field("http_password", "", "Password of this page",
-              "Without one, everybody who can reach this page commands the warrior.",
+              "Without one, anyone who can reach this page can command the warrior.",
               "password"),
     ]
     return [dataclasses.replace(field, editable=field.name not in fixed) for field in fields]
 
 
 def text_from(value: Any) -> str:
-    """A value as it was sent, as text without space around it. Raises Refused."""
+    """A value as it was sent, as text without space around it. Raises InvalidValue."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10 ** 18:
         value = str(value)
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise Refused("This must be text or a whole number.")
+        raise InvalidValue("This must be text or a whole number.")
     if len(value) > MAX_LENGTH:
-        raise Refused(f"This is too long: {MAX_LENGTH} characters are allowed.")
+        raise InvalidValue(f"This is too long: {MAX_LENGTH} characters are allowed.")
     text = value.strip()
     if "\0" in text or re.search("[\ud800-\udfff]", text):
-        raise Refused("This holds characters that cannot be used.")
+        raise InvalidValue("This holds characters that cannot be used.")
     return text
 
 
 def check_username(text: str) -> str:
-    """The name. Raises Refused."""
+    """The name. Raises InvalidValue."""
     try:
         return user_name(text)
     except NotAllowed as allowed:
-        raise Refused(f"This must be {allowed}.") from None
+        raise InvalidValue(f"This must be {allowed}.") from None
 
 
 def check_password(value: Any) -> str:
-    """The password as it was typed. Raises Refused, without repeating it."""
+    """The password as it was typed. Raises InvalidValue, without repeating it."""
     if not isinstance(value, str):
-        raise Refused("A password must be text.")
+        raise InvalidValue("A password must be text.")
     if len(value) > MAX_LENGTH:
-        raise Refused(f"This is too long: {MAX_LENGTH} characters are allowed.")
+        raise InvalidValue(f"This is too long: {MAX_LENGTH} characters are allowed.")
     return value
 
 
 def check_warrior_id(text: Any) -> str:
-    """The id that HQ gave. Raises Refused."""
+    """The id that HQ gave. Raises InvalidValue."""
     if not isinstance(text, str) or not text.isprintable() or len(text) > 200:
-        raise Refused("An id of a warrior is a short text.")
+        raise InvalidValue("An id of a warrior is a short text.")
     return text
 
 
@@ -118,13 +118,13 @@ def is_choice(name: str) -> bool:
 
 
 def check_choice(names: Any) -> list[str]:
-    """The names, each once. Raises Refused."""
+    """The names, each once. Raises InvalidValue."""
     if isinstance(names, str) or not all(isinstance(name, str) for name in names):
-        raise Refused("What is chosen must be a list of names.")
+        raise InvalidValue("Send the chosen projects as a list of names.")
+    if len(names) > MAX_CHOSEN:
+        raise InvalidValue(f"At most {MAX_CHOSEN} projects can be chosen.")
     chosen = list(dict.fromkeys(names))
     for name in chosen:
         if not is_choice(name):
-            raise Refused(f"{name!r} is not the name of a project: {NAME_RULE}.")
-    if len(chosen) > MAX_CHOSEN:
-        raise Refused(f"At most {MAX_CHOSEN} projects can be chosen.")
+            raise InvalidValue(f"{name!r} is not the name of a project: {NAME_RULE}.")
     return chosen

@@ -126,7 +126,7 @@ def text_of(value: Any, name: str) -> str:
     raise NotSettings(f"{name} must be text or a whole number")
 
 
-def first(data: Data) -> list[str]:
+def project_order(data: Data) -> list[str]:
     """The volunteer's order. A ``selected_project`` that is not its first one replaces that.
 
     Something that knows the old keys alone has rewritten it then. The old warrior

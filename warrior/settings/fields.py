@@ -51,12 +51,12 @@ class Field:
     advanced: bool = False
 
 
-class Refused(Exception):
+class InvalidValue(Exception):
     """A value is not taken; ``str()`` is the sentence for beside its field."""
 
 
 @dataclasses.dataclass(frozen=True)
-class _Live:
+class _LiveValue:
     """One ConfigValue of one loaded file. ``worker`` runs the project's own code."""
 
     project: str
@@ -64,14 +64,14 @@ class _Live:
     worker: ProjectWorker | None
 
     @property
-    def foreign(self) -> bool:
+    def runs_project_code(self) -> bool:
         kind = type(self.value)
         return any(is_project_code(getattr(kind, name))
                    for name in ("check_value", "convert_value", "set_value"))
 
     @property
     def editable(self) -> bool:
-        return bool(self.value.editable) and not (self.foreign and self.worker is None)
+        return bool(self.value.editable) and not (self.runs_project_code and self.worker is None)
 
 
 class ProjectFields:
@@ -83,7 +83,7 @@ class ProjectFields:
 
     def __init__(self, applied: Callable[[str], None]) -> None:
         self._applied = applied
-        self._lives: list[_Live] = []
+        self._lives: list[_LiveValue] = []
 
     def attach(
         self, project: str, values: Sequence[ConfigValue], worker: ProjectWorker | None
@@ -92,13 +92,13 @@ class ProjectFields:
 
         A project may be there twice: the old code still finishes its items.
         """
-        lives = [_Live(project, value, worker) for value in values]
+        lives = [_LiveValue(project, value, worker) for value in values]
         self._lives += lives
         return list(dict.fromkeys(map(_field_name, lives)))
 
     def detach(self, project: str, values: Sequence[ConfigValue] | None) -> list[str]:
         """Forget these values of the project, or all; the names of their fields."""
-        def goes(live: _Live) -> bool:
+        def goes(live: _LiveValue) -> bool:
             return live.project == project and (
                 values is None or any(live.value is value for value in values))
 
@@ -121,22 +121,22 @@ class ProjectFields:
         return _text(self._behind(name)[-1].value.default)
 
     async def check(self, name: str, text: str) -> str | None:
-        """The text to keep, None for "back to the default". Raises Refused.
+        """The text to keep, None for "back to the default". Raises InvalidValue.
 
         A field that cannot be empty goes back to its default when it is emptied.
         """
         lives = self._behind(name)
         if not all(live.editable for live in lives):
-            raise Refused("This cannot be changed.")
+            raise InvalidValue("This cannot be changed.")
         try:
             for live in lives:
                 await _check(live, text, _limits(lives))
-        except Refused:
+        except InvalidValue:
             if not text and all(live.value.default is not None for live in lives):
                 return None
             raise
         # "007" and " 7 " are 7; a project's own class may mean something else by them.
-        plain = all(isinstance(live.value, NumberConfigValue) and not live.foreign
+        plain = all(isinstance(live.value, NumberConfigValue) and not live.runs_project_code
                     for live in lives)
         return str(int(text)) if plain else text
 
@@ -166,15 +166,15 @@ class ProjectFields:
             if _text(live.value.value) == wanted:
                 continue
             # One that does not take it keeps its own, as when its file was loaded.
-            if live.foreign or _own_check(live.value, wanted) is None:
+            if live.runs_project_code or _own_check(live.value, wanted) is None:
                 self._give(live, wanted)
 
-    def _behind(self, name: str) -> list[_Live]:
+    def _behind(self, name: str) -> list[_LiveValue]:
         return [live for live in self._lives if _field_name(live) == name]
 
-    def _give(self, live: _Live, value: Any) -> None:
+    def _give(self, live: _LiveValue, value: Any) -> None:
         name = _field_name(live)
-        if not live.foreign:
+        if not live.runs_project_code:
             try:
                 live.value.set_value(value)
             except Exception:
@@ -190,12 +190,12 @@ class ProjectFields:
         self._applied(name)
 
 
-def _field_name(live: _Live) -> str:
+def _field_name(live: _LiveValue) -> str:
     name = str(live.value.name)
     return name if name.startswith(SHARED) else f"{live.project}/{name}"
 
 
-def _field(name: str, lives: list[_Live]) -> Field:
+def _field(name: str, lives: list[_LiveValue]) -> Field:
     shared = name.startswith(SHARED)
     # Of two versions of a project the newer one counts.
     live = lives[0] if shared else lives[-1]
@@ -210,7 +210,7 @@ def _field(name: str, lives: list[_Live]) -> Field:
         all(live.editable for live in lives), bool(value.advanced))
 
 
-def _limits(lives: list[_Live]) -> tuple[int | None, int | None]:
+def _limits(lives: list[_LiveValue]) -> tuple[int | None, int | None]:
     """What all of the numbers allow."""
     numbers = [live.value for live in lives if isinstance(live.value, NumberConfigValue)]
     least = [number.min for number in numbers if number.min is not None]
@@ -218,18 +218,19 @@ def _limits(lives: list[_Live]) -> tuple[int | None, int | None]:
     return max(least, default=None), min(most, default=None)
 
 
-async def _check(live: _Live, text: str, limits: tuple[int | None, int | None]) -> None:
+async def _check(live: _LiveValue, text: str, limits: tuple[int | None, int | None]) -> None:
     value, (least, most) = live.value, limits
     if isinstance(value, NumberConfigValue):
         title = str(value.title or value.name)
         if least is not None and most is not None and least > most:
-            raise Refused(f"{title}: no number is allowed by all projects that have this "
-                          "setting. Drop one of them first.")
+            raise InvalidValue(f"{title}: the projects that have this setting allow no common "
+                               "number. Drop one of them first.")
         if sentence := _own_check(NumberConfigValue(title, min=least, max=most), text):
-            raise Refused(sentence)
-    sentence = await _foreign_check(live, text) if live.foreign else _own_check(value, text)
+            raise InvalidValue(sentence)
+    sentence = (await _check_in_worker(live, text) if live.runs_project_code
+                else _own_check(value, text))
     if sentence:
-        raise Refused(sentence)
+        raise InvalidValue(sentence)
 
 
 def _own_check(value: ConfigValue, text: str) -> str | None:
@@ -239,7 +240,7 @@ def _own_check(value: ConfigValue, text: str) -> str | None:
         return f"{value.title or value.name} cannot be checked: {error}"
 
 
-async def _foreign_check(live: _Live, text: str) -> str | None:
+async def _check_in_worker(live: _LiveValue, text: str) -> str | None:
     worker, title = live.worker, live.value.title or live.value.name
     assert worker is not None  # else it is not editable
     checked: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
@@ -257,7 +258,7 @@ async def _foreign_check(live: _Live, text: str) -> str | None:
         return await asyncio.wait_for(checked, CHECK_TIME)
     except asyncio.TimeoutError:
         return (f"The project's own check of {title} has not answered within {CHECK_TIME:.0f} "
-                "seconds, as its code is busy. Try again later.")
+                "seconds, because its code is busy. Try again later.")
 
 
 def _text(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""From what a file and the environment hold to settings that can be used."""
+"""Values for settings that were never set, from the environment; and what a file holds, checked."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from collections.abc import Iterable, Mapping
 from pipeline_core.config import ConfigValue, NumberConfigValue
 from warrior.settings import built_in
 from warrior.settings.data import ORDER, SHARED, Data
-from warrior.settings.fields import Refused
+from warrior.settings.fields import InvalidValue
 
 logger = logging.getLogger(__name__)
 
 
-def plant(
+def apply_seeds(
     data: Data, seeds: Mapping[str, str], downloader: ConfigValue, concurrent: NumberConfigValue
 ) -> None:
-    """Put the seeds into the data where nothing was ever set. The password stays as typed."""
+    """Set what was never set from the environment (``seeds``). The password stays plain."""
     for key, seed in seeds.items():
         if not seed or data.get(key) or (key == "selected_project" and data.get(ORDER)):
             continue
         try:
             text = _checked(key, seed, downloader, concurrent)
-        except Refused as refused:
-            logger.warning("The environment sets %s, which is not used: %s", key, refused)
+        except InvalidValue as refused:
+            logger.warning("%s from the environment is not used: %s", key, refused)
             continue
         if text:
             data[key] = text
@@ -40,11 +40,11 @@ def _checked(
         return ""
     if key == "downloader":
         if sentence := downloader.check_value(text):
-            raise Refused(sentence)
+            raise InvalidValue(sentence)
     elif key == "concurrent_items":
         text = within(text, concurrent)
         if sentence := concurrent.check_value(text):
-            raise Refused(sentence)
+            raise InvalidValue(sentence)
     elif key == "selected_project":
         (text,) = built_in.check_choice([text])
     elif key == "http_username":
@@ -52,7 +52,7 @@ def _checked(
     elif key == "warrior_id":
         text = built_in.check_warrior_id(text)
     elif not key.startswith(SHARED):
-        raise Refused("There is no such setting.")
+        raise InvalidValue("There is no such setting.")
     return text
 
 
@@ -62,14 +62,14 @@ def within(text: str, number: NumberConfigValue) -> str:
         return text
     allowed = min(max(int(text), number.min), number.max)
     if allowed != int(text):
-        logger.warning("%s items at once are not allowed here; it is %d.", text, allowed)
+        logger.warning("%s items at once are not allowed here: %d is used instead.", text, allowed)
     return str(allowed)
 
 
 def set_valid(value: ConfigValue, text: str) -> None:
     """Set what a file holds; what is not allowed leaves the default."""
     if text and not value.set_value(text):
-        logger.warning("The settings file has a value that is not used. %s", value.error)
+        logger.warning("A value in the settings file is not used. %s", value.error)
         value.error = None
 
 
@@ -78,5 +78,5 @@ def chosen(names: Iterable[str]) -> tuple[str, ...]:
     good = tuple(name for name in names if built_in.is_choice(name))
     for name in names:
         if name not in good:
-            logger.warning("The settings file names a project %r; there can be none.", name)
+            logger.warning("The settings file names a project %r, which cannot exist.", name)
     return good

@@ -1,4 +1,4 @@
-"""What the volunteer has set: checked, kept on disk, and live at once.
+"""What the volunteer has set: checked, kept on disk, in effect at once.
 
 Everything is on the loop but reading, writing and hashing, which have a thread of
 their own. A change is all or nothing: checked, written, and only then live.
@@ -24,13 +24,13 @@ from warrior.settings.data import (
     PROJECTS,
     SHARED,
     Data,
-    first,
+    project_order,
 )
-from warrior.settings.fields import Field, ProjectFields, Refused
+from warrior.settings.fields import Field, InvalidValue, ProjectFields
 from warrior.settings.scrypt import hash_password, is_record
 from warrior.settings.settings_file import SettingsFile
 from warrior.settings.store import CannotWrite, SettingsStore
-from warrior.settings.validation import SettingsCheck, SettingsError
+from warrior.settings.validation import SettingsError, SettingsValidator
 
 __all__ = ["Field", "Settings", "SettingsError"]
 
@@ -55,12 +55,14 @@ class Settings:
         self.announcement_read = ""
         self.selected: tuple[str, ...] = ()
         self.locked = False
+        #: Whether others can reach the page: the password cannot be removed then.
+        self.password_needed = False
         self.on_change = Event()
         self._account = Account()
         #: The keys that scripts may send, by name.
         self.keys: dict[str, ApiKey] = {}
         self._fields = ProjectFields(lambda name: self._changed({name}))
-        self._check = SettingsCheck(
+        self._check = SettingsValidator(
             self.downloader, self.concurrent_items, self._fields, fixed)
         self._store = SettingsStore(file)
 
@@ -71,7 +73,7 @@ class Settings:
     ) -> Settings:
         """The settings in the file, whatever it holds; never raises for its content.
 
-        ``seeds`` plant what was never set. ``fixed`` names the fields that the operator
+        ``seeds`` are the values of what was never set. ``fixed`` names the fields that the operator
         has decided, such as ``http_password``.
         """
         settings = cls(
@@ -87,15 +89,6 @@ class Settings:
     def trouble(self) -> str:
         """A sentence for the page when the file could not be used or written, else ''."""
         return self._store.trouble
-
-    @property
-    def password_needed(self) -> bool:
-        """Whether others can reach the page: the password cannot be removed then."""
-        return self._check.password_needed
-
-    @password_needed.setter
-    def password_needed(self, needed: bool) -> None:
-        self._check.password_needed = needed
 
     @property
     def http_username(self) -> str:
@@ -148,7 +141,8 @@ class Settings:
         an empty one is refused.
         """
         async def save() -> None:
-            checked = await self._check.check(changes, self._data)
+            checked = await self._check.check(
+                changes, self._data, password_needed=self.password_needed)
             if not checked:
                 return
             new: Data = {name: text or "" for name, text in checked.items()
@@ -169,7 +163,7 @@ class Settings:
         """Choose projects, in order; 'auto' is Archive Team's choice. Raises SettingsError."""
         try:
             chosen = built_in.check_choice(names)
-        except Refused as refused:
+        except InvalidValue as refused:
             raise SettingsError({ORDER: str(refused)}) from None
 
         async def select() -> None:
@@ -184,7 +178,7 @@ class Settings:
         """Keep the id that HQ gave, if need be in memory alone. Raises SettingsError."""
         try:
             self.warrior_id = built_in.check_warrior_id(text)
-        except Refused as refused:
+        except InvalidValue as refused:
             raise SettingsError({"warrior_id": str(refused)}) from None
         await self._store.change(
             lambda: self._store.write_if_possible({"warrior_id": text}))
@@ -209,7 +203,7 @@ class Settings:
         return key
 
     async def revoke_key(self, name: str) -> None:
-        """This key counts no longer; nothing for one that there is not. Raises SettingsError."""
+        """Revoke the key of this name, if there is one. Raises SettingsError."""
         async def revoke() -> None:
             if name in self.keys:
                 await self._write_keys({other: key for other, key in self.keys.items()
@@ -262,7 +256,7 @@ class Settings:
         if loaded.trouble:
             logger.warning("%s", loaded.trouble)
         data = dict(loaded.data)
-        seeding.plant(data, seeds, self.downloader, self.concurrent_items)
+        seeding.apply_seeds(data, seeds, self.downloader, self.concurrent_items)
         password = data.get("http_password") or ""
         if password and not is_record(password):
             data["http_password"] = await self._store.in_thread(hash_password, password)
@@ -279,7 +273,7 @@ class Settings:
         self.keys = api_keys.from_data(data.get(API_KEYS) or {})
         self._account = Account(
             data.get("http_username") or "", data.get("http_password") or "")
-        self.selected = seeding.chosen(first(data))
+        self.selected = seeding.chosen(project_order(data))
         seeding.set_valid(self.downloader, data.get("downloader") or "")
         seeding.set_valid(self.concurrent_items, seeding.within(
             data.get("concurrent_items") or "", self.concurrent_items))

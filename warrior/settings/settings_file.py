@@ -18,7 +18,7 @@ import shutil
 import stat
 from collections.abc import Callable
 
-from warrior.daemon.state_folder import make_folder
+from pipeline_core.engine.files import make_folder, private, write_whole
 from warrior.settings.data import MAX_SIZE, Data, NotSettings, dump, parse
 
 logger = logging.getLogger(__name__)
@@ -86,10 +86,10 @@ class SettingsFile:
         try:
             data = parse(_content(self.last_good))
         except (OSError, NotSettings):
-            return Loaded({}, f"{sentence} There is no good copy of it, so all has to be set "
-                          "again.", locked=True)
-        sentence += (" The settings that were good last are used; to begin anew, stop the "
-                     f"warrior and remove {self.last_good} too.")
+            return Loaded({}, f"{sentence} There is no good copy of it, so everything has "
+                          "to be set again.", locked=True)
+        sentence += (" The last good settings are used instead. To start afresh, stop the "
+                     f"warrior and also remove {self.last_good}.")
         try:
             self.write(data)
         except OSError as error:
@@ -116,17 +116,13 @@ class SettingsFile:
             self._unusable = False
         # A link stays a link: the file that it points to is replaced.
         target = os.path.realpath(self.path)
-        temporary = target + ".new"
         try:
-            _write_new(temporary, content)
-            self._replace(temporary, target)
+            write_whole(target, content, replace=self._replace)
         except OSError as error:
-            _remove(temporary)
             if error.errno not in _IN_PLACE or not os.path.isfile(target):
                 raise
             self._write_in_place(target, content)
             return
-        _sync_folder(target)
         self._keep(content)
 
     def keep_good(self, data: Data) -> None:
@@ -139,11 +135,9 @@ class SettingsFile:
 
     def _keep(self, content: bytes) -> None:
         try:
-            _write_new(self.last_good + ".new", content)
-            self._replace(self.last_good + ".new", self.last_good)
+            write_whole(self.last_good, content, replace=self._replace)
         except OSError as error:
             # The settings themselves are safe; only their copy is not of today.
-            _remove(self.last_good + ".new")
             logger.warning("No copy of the settings could be kept in %s: %s.", self.last_good,
                            error.strerror or error)
 
@@ -173,10 +167,11 @@ class SettingsFile:
                 return
             try:
                 # Not linked if it can be helped: the file may be overwritten in place.
-                os.close(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+                os.close(private(aside, os.O_CREAT | os.O_EXCL))
                 shutil.copyfile(target, aside)
             except OSError:
-                _remove(aside)
+                with contextlib.suppress(OSError):
+                    os.unlink(aside)
                 os.link(target, aside)
             os.chmod(aside, 0o600)
         except OSError:
@@ -194,15 +189,6 @@ def _content(path: str) -> bytes:
         return file.read(MAX_SIZE + 1)
 
 
-def _write_new(path: str, content: bytes) -> None:
-    _remove(path)  # what a crash has left
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-
-
 def _overwrite(descriptor: int, content: bytes) -> None:
     """Cut only afterwards: what fits over the old content needs no new room."""
     written = 0
@@ -210,19 +196,3 @@ def _overwrite(descriptor: int, content: bytes) -> None:
         written += os.pwrite(descriptor, content[written:], written)
     os.ftruncate(descriptor, len(content))
     os.fsync(descriptor)
-
-
-def _remove(path: str) -> None:
-    """Try to; the file that cannot be written afterwards says why."""
-    with contextlib.suppress(OSError):
-        os.unlink(path)
-
-
-def _sync_folder(path: str) -> None:
-    # Some file systems cannot; the file itself is on the disk.
-    with contextlib.suppress(OSError):
-        descriptor = os.open(os.path.dirname(path), os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

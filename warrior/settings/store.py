@@ -79,15 +79,4 @@ class SettingsStore:
 
     async def in_thread(self, function: Callable[..., _T], *args: Any) -> _T:
         """What the function returns or raises; it runs on the thread, one at a time."""
-        done: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
-
-        def then(result: Any, error: BaseException | None) -> None:
-            if done.done():
-                return
-            if error is not None:
-                done.set_exception(error)
-            else:
-                done.set_result(result)
-
-        self._thread.call(function, *args, then=then)
-        return await done
+        return await self._thread.run(function, *args)

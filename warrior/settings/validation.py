@@ -1,4 +1,4 @@
-"""Whether a change of settings is allowed, and what would be kept of it."""
+"""Checks changes of settings, and makes the texts to keep."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline_core.config import NumberConfigValue, StringConfigValue
 from warrior.config.options import SEEDS
 from warrior.settings import api_keys, built_in
 from warrior.settings.data import PROJECTS, SHARED, Data
-from warrior.settings.fields import ProjectFields, Refused
+from warrior.settings.fields import InvalidValue, ProjectFields
 
 
 class SettingsError(Exception):
@@ -25,7 +25,7 @@ class SettingsError(Exception):
         self.errors = dict(errors)
 
 
-class SettingsCheck:
+class SettingsValidator:
     """Knows what each field may be. ``fixed`` are those that the operator has decided."""
 
     def __init__(
@@ -35,30 +35,34 @@ class SettingsCheck:
         self._own = {value.name: value for value in (downloader, concurrent)}
         self._fields = fields
         self.fixed = frozenset(fixed)
-        #: Set where the page can be reached by others: the password cannot be removed then.
-        self.password_needed = False
 
-    async def check(self, changes: Mapping[str, Any], data: Data) -> dict[str, str | None]:
+    async def check(
+        self, changes: Mapping[str, Any], data: Data, *, password_needed: bool
+    ) -> dict[str, str | None]:
         """The texts to keep; None for "back to the default". Raises SettingsError.
 
-        ``data`` are those of now. The password is as it was typed.
+        ``data`` are those of now. The password is as it was typed; where it is needed, it
+        cannot be removed.
         """
         checked: dict[str, str | None] = {}
         errors: dict[str, str] = {}
         for name, value in changes.items():
             try:
-                checked[name] = await self._check_one(name, value, data)
-            except Refused as refused:
+                checked[name] = await self._check_one(name, value, data, password_needed)
+            except InvalidValue as refused:
                 errors[name] = str(refused)
         if errors:
             raise SettingsError(errors)
         return checked
 
-    async def _check_one(self, name: str, value: Any, data: Data) -> str | None:
+    async def _check_one(
+        self, name: str, value: Any, data: Data, password_needed: bool
+    ) -> str | None:
         if name in self.fixed:
-            raise Refused("The operator of this warrior has set this; it cannot be changed here.")
+            raise InvalidValue("The operator of this warrior has set this, so it cannot be changed "
+                               "here.")
         if name == "http_password":
-            return self._password(value)
+            return _password(value, password_needed)
         text = built_in.text_from(value)
         if name == "http_username":
             return built_in.check_username(text)
@@ -68,19 +72,8 @@ class SettingsCheck:
             return await self._fields.check(name, text)
         if name.startswith(SHARED) and (name in data or name in SEEDS.values()):
             return text  # no project that has it runs; it is for those to come
-        raise Refused("There is no such setting now. Those of a project are there while it runs.")
-
-    def _password(self, value: Any) -> str | None:
-        if value == "":
-            # It would mean either of two things: keep the one that there is, or have none.
-            raise Refused("A password cannot be empty. To have none, remove it: on the Settings "
-                          "page, with warrior-ctl set http_password= or, by the API, with null.")
-        if value is not None:
-            return built_in.check_password(value)
-        if self.password_needed:
-            raise Refused("This page can be reached from other machines, so it needs a password. "
-                          "Set another one instead.")
-        return None
+        raise InvalidValue("There is no such setting now. The settings of a project exist while it "
+                           "runs.")
 
     def key_name(self, name: str, keys: Collection[str]) -> str:
         """Why no API key of this name can be made beside ``keys``; '' when it can."""
@@ -97,7 +90,7 @@ class SettingsCheck:
         if not text and value.default is not None:
             return None
         if sentence := value.check_value(text):
-            raise Refused(sentence)
+            raise InvalidValue(sentence)
         return str(value.convert_value(text))
 
     def projects_with(
@@ -116,3 +109,17 @@ class SettingsCheck:
             else:
                 values[name] = text
         return projects
+
+
+def _password(value: Any, needed: bool) -> str | None:
+    if value == "":
+        # It would mean either of two things: keep the one that there is, or have none.
+        raise InvalidValue("A password cannot be empty. To have none, remove it: on the "
+                           "Settings page, with warrior-ctl set http_password= or, by the API, "
+                           "with null.")
+    if value is not None:
+        return built_in.check_password(value)
+    if needed:
+        raise InvalidValue("This page can be reached from other machines, so it needs a "
+                           "password. Set another one instead.")
+    return None

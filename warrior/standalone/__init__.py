@@ -1,1 +1,5 @@
-"""To be told."""
+"""run-pipeline's own run: one pipeline file, without a daemon.
+
+``run`` makes the parts: the output of the items, the journal in the data folder, and
+--auto-update. Only ``cli`` imports it.
+"""

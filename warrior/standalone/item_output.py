@@ -40,7 +40,7 @@ class ItemOutput:
         while not self.writer.close(timeout=0.1):
             await asyncio.sleep(0)  # an interrupt has its turn
             if self.writer.stuck_for > patience():
-                logging.warning("Nobody reads standard output: the last of it is left out.")
+                logging.warning("Nobody reads standard output, so the rest of it is dropped.")
                 return
 
     def _item_created(self, runner: Runner, item: Item) -> None:
@@ -70,13 +70,13 @@ class ItemOutput:
     def _closed(self, reason: str) -> None:
         self._drained()
         self._faulty(
-            f"Standard output is closed ({reason}). The items go on; their output is on the page "
-            "only.")
+            f"Standard output is closed ({reason}). The items continue; their output is now only "
+            "on the page.")
 
     def _in_trouble(self, reason: str) -> None:
         self._faulty(
-            f"Standard output cannot be written now ({reason}), so some of the items' output is "
-            "missing there. The items go on.")
+            f"Standard output cannot be written at the moment ({reason}), so some of the items' "
+            "output is missing there. The items continue.")
 
     def _faulty(self, sentence: str) -> None:
         self.fault = sentence

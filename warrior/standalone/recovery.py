@@ -1,5 +1,5 @@
 """The journal of run-pipeline: in the pipeline's data folder, which several processes may
-share. Each locks the items that it works on; those of nobody are named, or carried on."""
+share. Each locks the items that it works on; the others are named, or resumed."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class PipelineRecovery:
             locks=True, next_try=_WITH_RESUME)
         self._keeper.queue.on_full += lambda why: runner.hold(why, "queue")
         self._records: list[Sealed] = []
-        self._carrying: Recovery | None = None
+        self._recovery: Recovery | None = None
         self._work: asyncio.Task[None] | None = None
 
     async def look(self, resume: bool) -> None:
@@ -72,15 +72,15 @@ class PipelineRecovery:
             logger.warning("%s", error)
             return
         for folder in journal.unreadable:
-            logger.warning("The finished files in %s are kept: what they need to be uploaded "
-                           "cannot be read any more.", folder)
+            logger.warning("The finished files in %s are kept, but the record of how to upload "
+                           "them can no longer be read.", folder)
         self._records = [journal.records[item_id] for item_id in found]
         if self._records and not resume:
             names = ", ".join(sealed.describe() for sealed in self._records[:NAMED])
             more = f", and {len(found) - NAMED} more" if len(found) > NAMED else ""
             logger.warning(
-                "Left behind by earlier runs, finished and not reported: %s%s. Give --resume to "
-                "carry on with them.", names, more)
+                "Earlier runs left finished items that are not reported yet: %s%s. Use --resume to "
+                "upload and report them.", names, more)
             for sealed in self._records:
                 self._keeper.unlock(sealed.item_id)
             self._records = []
@@ -89,33 +89,33 @@ class PipelineRecovery:
         """Carry on what was found, before an item is begun."""
         if not self._records:
             return
-        self._runner.hold(FIRST, "carried")
-        self._carrying = Recovery(
+        self._runner.hold(FIRST, "recovery")
+        self._recovery = Recovery(
             self._keeper, self._data_dir, keep_data=self._runner.keep_data,
             runner_for=lambda project: self._runner, load=self._load, unload=None, limiters={})
-        self._work = asyncio.get_running_loop().create_task(self._carry_on(self._carrying))
+        self._work = asyncio.get_running_loop().create_task(self._resume(self._recovery))
 
-    async def _carry_on(self, carrying: Recovery) -> None:
+    async def _resume(self, recovery: Recovery) -> None:
         try:
-            await carrying.go_first(self._records)
+            await recovery.go_first(self._records)
         finally:
-            self._runner.hold(None, "carried")
+            self._runner.hold(None, "recovery")
 
     async def close(self) -> None:
         """Say what is kept; bring the journal to the disk."""
         if self._work is not None:
             self._work.cancel()
-        if self._carrying is not None:
-            self._carrying.close()
+        if self._recovery is not None:
+            self._recovery.close()
         for kept in self._keeper.kept.values():
-            logger.warning("The finished item %s is kept in %s. %s It is carried on %s.",
+            logger.warning("The finished item %s is kept in %s. %s It is resumed %s.",
                            kept.sealed.describe(), kept.sealed.folder, kept.why, _WITH_RESUME)
         await self._keeper.close(PATIENCE)
 
     async def _load(self, sealed: Sealed) -> LoadedPipeline:
         if (sealed.project, sealed.version) != (self._project, self._version):
             raise LoadError(f"it was finished by another version of the code ({sealed.project}). "
-                            "Bring that version back, and resume with it.")
+                            "Resume it with that version.")
         if sealed.downloader != self._downloader:
             raise LoadError(f"it was downloaded as {sealed.downloader}. Resume it under that name.")
         return self._loaded

@@ -12,7 +12,7 @@ import warrior
 from pipeline_core.engine.loader import LoadedPipeline, LoadError, load_pipeline
 from pipeline_core.recovery.journal import JournalTooNew
 from pipeline_core.runner import Runner
-from warrior.process import exits, resources
+from warrior.process import exits
 from warrior.process.descendants import end_descendants
 from warrior.process.interrupts import Interrupts
 from warrior.process.main_loop import leave, run_to_end
@@ -25,7 +25,7 @@ from warrior.standalone.item_output import ItemOutput
 from warrior.standalone.recovery import PipelineRecovery
 
 if TYPE_CHECKING:
-    from warrior.cli.run_pipeline import PipelineOptions
+    from warrior.standalone.options import PipelineOptions
     from warrior.web.app import PipelineConsole
 
 #: Seconds between TERM and KILL when a stop has to be quick.
@@ -125,7 +125,7 @@ class Standalone:
     async def _not_loaded(self) -> int:
         """After an update the next one may load; else there is nothing to wait for."""
         if self.updates is not None and self.anew.after_update and not self.given_up.is_set():
-            logging.info("The update does not load: waiting for the next one.")
+            logging.info("The update cannot be loaded. Waiting for the next one.")
             self.updates.start()
             await self.given_up.wait()
         if self.anew.wanted:
@@ -159,12 +159,12 @@ class Standalone:
                      self.runner.counts)
 
     def _open_console(self) -> bool:
-        from warrior.web.app import ConsoleOptions, make_console
+        from warrior.web.app import ConsoleOptions, PageUnavailable, make_console
 
         options = self.options
         if options.password_on_command_line:
-            logging.warning("A password on the command line can be seen by everybody on this "
-                            "machine. Better put it into the environment variable HTTP_PASSWORD.")
+            logging.warning("Everyone on this machine can see a password on the command line. Put "
+                            "it into the environment variable HTTP_PASSWORD instead.")
         try:
             self.console = make_console(
                 self.runner, None, downloader=options.downloader, stop=self._stop_from_page,
@@ -173,17 +173,11 @@ class Standalone:
                     address=options.address, port=options.port, username=options.http_username,
                     password=options.http_password, public_url=options.public_url,
                     proxy_addresses=options.proxy_addresses,
-                    api_keys=self._api_keys, static_dir=resources.static_dir(),
-                    templates_dir=resources.templates_dir()))
-            urls = self.console.listen()
-        except (OSError, resources.ResourceError) as error:
-            logging.error("The page cannot be opened. %s. Choose another --port or --address, or "
-                          "--disable-web-server.", str(getattr(error, "strerror", None) or error)
-                          .rstrip("."))
+                    api_keys=self._api_keys))
+            self.console.open("Choose another --port or --address, or --disable-web-server.")
+        except PageUnavailable as error:
+            logging.error("%s", error)
             return False
-        logging.info("The page is at %s", urls[0])
-        if options.public_url:
-            logging.info("A proxy shows it at %s/", options.public_url)
         if options.insecure:
             logging.warning(INSECURE)
         self._show_note("")
@@ -238,7 +232,7 @@ class Standalone:
     def keep_running(self) -> None:
         """Take back :meth:`stop`."""
         self.interrupts.forget()
-        logging.info("Going on, as asked on the page.")
+        logging.info("Resuming, as asked on the page.")
         self._show_note("")
         self.runner.keep_running()
 
@@ -252,7 +246,7 @@ class Standalone:
         if self.runner.status == "stopped":
             self.hasty = True
         elif self.runner.status == "idle":
-            logging.info("%s Ending before the pipeline was loaded.", why)
+            logging.info("%s Stopping before the pipeline is loaded.", why)
             self.hasty = True
             self.given_up.set()
         else:

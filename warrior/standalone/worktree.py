@@ -19,8 +19,8 @@ from pipeline_core.net.endpoints import Endpoint
 from warrior.checkout.git import LOOK_TIMEOUT, Git
 from warrior.checkout.git_messages import explain, shown
 from warrior.checkout.versions import CheckoutError
-from warrior.process.program import Ended
-from warrior.process.uninterrupted import in_thread, uninterrupted
+from warrior.process.program import ProgramResult
+from warrior.process.threads import in_thread, uninterrupted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -214,7 +214,7 @@ def _locked(descriptor: int) -> bool:
     return True
 
 
-def _last(ended: Ended) -> str:
+def _last(ended: ProgramResult) -> str:
     lines = [line.strip() for line in ended.output.splitlines() if line.strip()]
     telling = [line for line in lines if line.startswith(("fatal:", "error:"))] or lines
     return telling[0] if telling else "git does not say why"

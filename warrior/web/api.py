@@ -1,7 +1,7 @@
 """Commands and state as JSON, under ``/api/``. The gate has looked at the token.
 
 These are the commands that run-pipeline has too; the warrior's own are in
-:mod:`warrior.web.warriorapi`.
+:mod:`warrior.web.warrior_api`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tornado.iostream import StreamClosedError
 
 from warrior.web import messages
 from warrior.web.gate import too_many_failures
-from warrior.web.pages import Handler, Refused, set_session
+from warrior.web.pages import Handler, RequestRefused, set_session
 from warrior.web.password import TooManyFailures
 from warrior.web.program import state_json
 
@@ -28,19 +28,19 @@ class CommandHandler(Handler):
         """The object that was sent. Raises HTTPError 415 for anything else."""
         kind = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
-            raise Refused(415, "Send JSON, with the header Content-Type: application/json.")
+            raise RequestRefused(415, "Send JSON, with the header Content-Type: application/json.")
         try:
             body = json.loads(self.request.body)
         except (ValueError, RecursionError):
-            raise Refused(415, "The body is not JSON.") from None
+            raise RequestRefused(415, "The body is not JSON.") from None
         if not isinstance(body, dict):
-            raise Refused(400, "Send a JSON object as the body.")
+            raise RequestRefused(400, "Send a JSON object as the body.")
         return body
 
     def no_arguments(self) -> None:
         """Take the body ``{}``. Raises HTTPError for anything else."""
         if self.json_body():
-            raise Refused(400, "This command takes no arguments: send {}.")
+            raise RequestRefused(400, "This command takes no arguments: send {}.")
 
     def finish_section(self, name: str) -> None:
         """Answer with one section as it is now: ``{NAME: …}``."""
@@ -99,7 +99,7 @@ class ItemLogHandler(TextHandler):
 
     async def get(self, item_id: str) -> None:
         if item_id not in self.parts.program.board.items:
-            raise Refused(404, "There is no such item here (any more).")
+            raise RequestRefused(404, "There is no such item, or it is no longer shown.")
         await self.finish_text(lambda: self._text(item_id))
 
     def _text(self, item_id: str) -> str:
@@ -118,7 +118,7 @@ class LoginHandler(CommandHandler):
         body = self.json_body()
         username, password = body.get("username", ""), body.get("password")
         if not isinstance(username, str) or not isinstance(password, str):
-            raise Refused(400, "Send username and password as text.")
+            raise RequestRefused(400, "Send username and password as text.")
         check = self.parts.password
         if check.needed:
             try:
@@ -131,7 +131,7 @@ class LoginHandler(CommandHandler):
                 self.finish(refusal.text + "\n")
                 return
             if not right:
-                raise Refused(401, "The user name or the password is wrong.")
+                raise RequestRefused(401, "The user name or the password is wrong.")
             set_session(self, self.parts.sessions.log_in())
         self.finish({"ok": True})
 

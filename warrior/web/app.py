@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import functools
-import os
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from tornado import httputil
 from tornado.httpserver import HTTPServer
-from tornado.routing import Router
 from tornado.web import Application
 
+from warrior.process import resources
 from warrior.web import pages
+from warrior.web.applications import ControlApplication, GatedApplication
 from warrior.web.connections import BoundedServer
-from warrior.web.gate import Access, Gate, check_length
-from warrior.web.headers import (
-    MAX_DISCARDED,
-    LaterDelegate,
-    Refusal,
-    RefusalDelegate,
-    SecurityHeaders,
-)
+from warrior.web.gate import Gate
+from warrior.web.headers import MAX_DISCARDED
 from warrior.web.hosts import AcceptedHosts
 from warrior.web.keys import Digests, KeyCheck
 from warrior.web.listening import ControlSocket, bind, urls
@@ -31,27 +24,34 @@ from warrior.web.live import Hub
 from warrior.web.password import PasswordCheck
 from warrior.web.program import PipelineProgram, Program, WarriorProgram
 from warrior.web.proxy import LOOPBACK, Proxies, PublicAddress
-from warrior.web.routes import Commands, ConsoleParts, control_routes, routes
+from warrior.web.routes import Commands, ConsoleParts
 from warrior.web.sessions import Sessions
 
 if TYPE_CHECKING:
     from pipeline_core.project import Project
     from pipeline_core.runner import Runner
-    from warrior.daemon.view_models import WarriorFacade
-    from warrior.web.live.machine import Machine
+    from warrior.config.config import WarriorOptions
+    from warrior.daemon.facade import WarriorFacade
+    from warrior.daemon.machine import MachineMonitor
+    from warrior.settings.access import Access as SettledAccess
+    from warrior.settings.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 #: Seconds within which a body has to arrive, and a connection has to ask for something.
 BODY_TIMEOUT, IDLE_TIMEOUT = 10.0, 120.0
 #: Logs that may be on their way at once.
 LARGE_ANSWERS = 4
-#: The largest message a page may send.
-MAX_MESSAGE = 32 * 1024
+
+
+class PageUnavailable(Exception):
+    """The page cannot be opened; ``str()`` says why and what to do."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ConsoleOptions:
     """What the operator says. ``address`` '' is loopback, ``port`` 0 any free one,
-    ``username`` '' any name; the folders '' are those of a checkout.
+    ``username`` '' any name; the folders '' are our own.
 
     ``password`` is plain text; where it is '', ``password_record`` counts, a scrypt
     record. Without either, whoever reaches the console may do all. ``api_keys`` gives the
@@ -70,82 +70,6 @@ class ConsoleOptions:
     proxy_addresses: tuple[str, ...] = ()
     static_dir: str = ""
     templates_dir: str = ""
-
-
-class _Application(Application):
-    """What both applications have in common."""
-
-    def __init__(self, parts: ConsoleParts, found: list[Any]) -> None:
-        self._parts = parts
-        super().__init__(
-            found, transforms=[SecurityHeaders], log_function=_no_access_log,
-            default_handler_class=pages.MissingHandler, default_handler_args={"parts": parts},
-            websocket_max_message_size=MAX_MESSAGE)
-
-
-class GatedApplication(_Application):
-    """Asks the gate before it looks for a handler, whatever the route."""
-
-    def __init__(self, parts: ConsoleParts, gate: Gate) -> None:
-        super().__init__(parts, routes(parts))
-        self._gate = gate
-        self._sockets: Router | None = None
-        #: Whether the console has said goodbye: connections that are kept alive get no
-        #: more answers, or a page would come back to a program that is ending.
-        self.closing = False
-
-    def find_handler(  # type: ignore[override]
-        self, request: httputil.HTTPServerRequest, **kwargs: Any
-    ) -> httputil.HTTPMessageDelegate:
-        outcome = self._gate.check(request) if not self.closing else Refusal(
-            503, "This program is ending.", {"Connection": "close"})
-        if isinstance(outcome, (Refusal, Access)):
-            return self._delegate(request, outcome)
-        return LaterDelegate(functools.partial(self._later, request, outcome))
-
-    async def _later(
-        self, request: httputil.HTTPServerRequest, outcome: Awaitable[Refusal | Access]
-    ) -> httputil.HTTPMessageDelegate:
-        return self._delegate(request, await outcome)
-
-    def _delegate(
-        self, request: httputil.HTTPServerRequest, outcome: Refusal | Access
-    ) -> httputil.HTTPMessageDelegate:
-        if isinstance(outcome, Refusal):
-            return RefusalDelegate(request, outcome)
-        request.access = outcome  # type: ignore[attr-defined]
-        if request.path.startswith("/sockjs/"):
-            found = self._socket_routes().find_handler(request)
-            if found is not None:
-                return found
-        return super().find_handler(request)
-
-    def _socket_routes(self) -> Router:
-        if self._sockets is None:
-            from warrior.web.live.sockets import SocketRoutes  # with the first page
-
-            self._sockets = SocketRoutes(self._parts.hub, self)
-        return self._sockets
-
-
-class ControlApplication(_Application):
-    """Commands and state without the gate: the file of the socket is its owner's alone."""
-
-    def __init__(self, parts: ConsoleParts) -> None:
-        super().__init__(parts, control_routes(parts))
-
-    def find_handler(  # type: ignore[override]
-        self, request: httputil.HTTPServerRequest, **kwargs: Any
-    ) -> httputil.HTTPMessageDelegate:
-        refusal = check_length(request.headers)
-        if refusal is not None:
-            return RefusalDelegate(request, refusal)
-        request.access = Access(None, True)  # type: ignore[attr-defined]
-        return super().find_handler(request)
-
-
-def _no_access_log(handler: Any) -> None:
-    """What is refused, the gate logs; the rest is a page that somebody has open."""
 
 
 class Console:
@@ -168,12 +92,28 @@ class Console:
         self._serve(self.application).add_sockets(sockets)
         return urls(sockets, self._options.address)
 
-    def listen_control(self, path: str) -> None:
+    def open(self, advice: str) -> None:
+        """Listen, and tell the log where. Raises PageUnavailable with this advice."""
+        try:
+            addresses = self.listen()
+        except OSError as error:
+            raise PageUnavailable(
+                f"The page cannot be opened. {error.strerror or error}. {advice}") from error
+        logger.info("The page is at %s", addresses[0])
+        if self._options.public_url:
+            logger.info("A proxy shows it at %s/", self._options.public_url)
+
+    def open_control_socket(self, path: str) -> None:
         """Serve commands and state at a Unix socket too, for its owner, without the gate.
 
-        Raises OSError; its text is a sentence.
+        Where that cannot be, such as at a path that is too long, a warning says so: the page
+        can do all of it too.
         """
-        self._control = ControlSocket(path)
+        try:
+            self._control = ControlSocket(path)
+        except OSError as error:
+            logger.warning("warrior-ctl cannot be used: %s", error.strerror or error)
+            return
         # With turns of its own: slow readers elsewhere do not hold it up.
         parts = dataclasses.replace(
             self._parts, large_answers=asyncio.Semaphore(LARGE_ANSWERS))
@@ -249,13 +189,37 @@ def make_console(
 
 
 def make_warrior_console(
-    facade: WarriorFacade, system: Machine | None, options: ConsoleOptions
+    facade: WarriorFacade, machine: MachineMonitor | None, options: ConsoleOptions
 ) -> Console:
-    """The console of the warrior. ``system`` is watched while a page is open."""
+    """The console of the warrior. ``machine`` is watched while a page is open."""
     password = _password(options)
     program = WarriorProgram(facade, lambda: password.needed)
     commands = Commands(facade.stop, facade.stop_now, facade.keep_running)
-    return Console(_parts(program, facade, commands, password, system, options), options)
+    console = Console(_parts(program, facade, commands, password, machine, options), options)
+    settings = facade.settings
+
+    def settings_changed(names: frozenset[str]) -> None:
+        if names & {"http_username", "http_password"}:
+            console.credentials_changed(settings.http_username, settings.password_record)
+
+    settings.on_change += settings_changed
+    return console
+
+
+def open_warrior_page(
+    facade: WarriorFacade, machine: MachineMonitor, options: WarriorOptions, access: SettledAccess,
+    settings: Settings,
+) -> Console:
+    """The console of the warrior, which listens. Raises PageUnavailable."""
+    console = make_warrior_console(facade, machine, ConsoleOptions(
+        address=access.address, port=options.port,
+        username=options.http_username or settings.http_username,
+        password=options.http_password, password_record=settings.password_record,
+        host_names=options.host_names, public_url=options.public_url,
+        proxy_addresses=options.proxy_addresses,
+        api_keys=lambda: {name: key.digest for name, key in settings.keys.items()}))
+    console.open("Choose another --port or --address.")
+    return console
 
 
 def _password(options: ConsoleOptions) -> PasswordCheck:
@@ -265,15 +229,18 @@ def _password(options: ConsoleOptions) -> PasswordCheck:
 
 def _parts(
     program: Program, facade: WarriorFacade | None, commands: Commands, password: PasswordCheck,
-    machine: Machine | None, options: ConsoleOptions,
+    machine: MachineMonitor | None, options: ConsoleOptions,
 ) -> ConsoleParts:
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    try:
+        static_dir = options.static_dir or resources.static_dir()
+        templates_dir = options.templates_dir or resources.templates_dir()
+    except resources.ResourceError as error:
+        raise PageUnavailable(f"The page cannot be opened. {error}") from error
     return ConsoleParts(
         program=program, hub=Hub(program, machine), sessions=Sessions(), password=password,
         commands=commands, facade=facade,
-        static_dir=options.static_dir or os.path.join(root, "static"),
+        static_dir=static_dir, templates=pages.Templates(templates_dir),
         large_answers=asyncio.Semaphore(LARGE_ANSWERS),
-        templates=pages.Templates(options.templates_dir or os.path.join(root, "templates")),
         public=PublicAddress.of(options.public_url) if options.public_url else None)
 
 

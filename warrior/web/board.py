@@ -1,7 +1,7 @@
 """What the page shows of the runners: their items, also those that have just ended.
 
 Items and pipelines themselves are let go when they end; what is kept of them is small
-and bounded. Whoever wants to know about changes is a :class:`Listener`.
+and bounded. The hub is told of each change.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline_core.engine.waiting import Waiting
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pipeline_core.pipeline import Pipeline
     from pipeline_core.runner import Runner
     from pipeline_core.task import Task
-    from warrior.daemon.item_log import ItemLogs
+    from warrior.process.item_log import ItemLogs
+    from warrior.web.live import Hub
 
 #: Ended items that stay on the page.
 FINISHED_KEPT = 100
@@ -60,16 +61,6 @@ class _Place:
     positions: dict[Task, str]
 
 
-class Listener(Protocol):
-    """Is told what has changed; must be quick and must not raise."""
-
-    def changed(self, *sections: str) -> None: ...
-    def changed_later(self, *sections: str) -> None: ...
-    def item_changed(self, item_id: str) -> None: ...
-    def item_gone(self, item_id: str) -> None: ...
-    def output_came(self, item_id: str, text: str) -> None: ...
-
-
 #: All pipelines that are loaded now: project, version, pipeline.
 Loaded = Callable[[], "Iterable[tuple[str, str, Pipeline]]"]
 
@@ -79,7 +70,7 @@ class Board:
 
     def __init__(self, logs: ItemLogs, loaded: Loaded) -> None:
         self.logs = logs
-        self.listener: Listener | None = None
+        self.listener: Hub | None = None
         self.items: OrderedDict[str, ItemView] = OrderedDict()
         #: The steps of what is loaded, and of what items on the page went through.
         self.pipelines: dict[str, Steps] = {}

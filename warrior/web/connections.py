@@ -1,4 +1,4 @@
-"""An HTTP server that slow, silent and hungry clients do not wear out.
+"""An HTTP server that slow, silent or greedy clients cannot exhaust.
 
 Tornado bounds the size of a request and how long its body may take, but neither how many
 connections there are nor how long a client may leave an answer unread. Here whoever hoards
@@ -14,10 +14,11 @@ import ipaddress
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, cast
 
 from tornado import httputil, iostream
+from tornado.http1connection import HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
 
 from warrior.web.password import network
@@ -47,7 +48,7 @@ class Client:
     """One connection: who it is, since when it has been silent, or at work on a request that
     has come whole."""
 
-    stream: iostream.IOStream
+    stream: ConsoleStream
     neighbour: str
     since: float
     working: bool = False
@@ -81,33 +82,31 @@ class BoundedServer(HTTPServer):
         bounds: dict[str, Any] = {
             "max_header_size": MAX_HEAD, "chunk_size": PIECE, "max_buffer_size": MAX_BUFFERED}
         super().initialize(request_callback, **bounds, **options)
-        self._clients: dict[object, Client] = {}
+        self._clients: dict[iostream.IOStream, Client] = {}
         self._look: asyncio.TimerHandle | None = None
 
     def handle_stream(self, stream: iostream.IOStream, address: Any) -> None:
         if len(self._clients) >= MAX_CONNECTIONS:
-            self._sacrifice(self._clients)
-        before = set(self._connections)
+            self._sacrifice(self._clients.values())
         stream = ConsoleStream.instead_of(stream)
+        self._clients[stream] = Client(
+            stream, neighbour(str(address[0]) if address else ""), time.monotonic())
         super().handle_stream(stream, address)
-        client = Client(stream, neighbour(str(address[0]) if address else ""), time.monotonic())
-        for connection in self._connections - before:
-            self._clients[connection] = client
         self._look_later()
 
     def start_request(
         self, server_conn: object, request_conn: httputil.HTTPConnection
     ) -> httputil.HTTPMessageDelegate:
         delegate = super().start_request(server_conn, request_conn)
-        client = self._clients.get(server_conn)
+        client = self._clients.get(cast(HTTP1ServerConnection, server_conn).stream)
         if client is None:
-            return delegate  # its first request: it is silent since just now
+            return delegate  # it has just been closed to make room
         client.since, client.working, client.body = time.monotonic(), False, 0
-        return _Noting(delegate, client, self._check_bodies)
+        return _RequestWatch(delegate, client, self._check_bodies)
 
     def on_close(self, server_conn: object) -> None:
         super().on_close(server_conn)
-        self._clients.pop(server_conn, None)
+        self._clients.pop(cast(HTTP1ServerConnection, server_conn).stream, None)
         if not self._clients and self._look is not None:
             self._look.cancel()
             self._look = None
@@ -115,22 +114,21 @@ class BoundedServer(HTTPServer):
     def _check_bodies(self) -> None:
         """Make room where too much of requests that are not complete is held."""
         while sum(client.body for client in self._clients.values()) > MAX_BODIES:
-            self._sacrifice({connection: client for connection, client in self._clients.items()
-                             if client.body})
+            self._sacrifice(client for client in self._clients.values() if client.body)
 
-    def _sacrifice(self, among: dict[object, Client]) -> None:
-        """Close the connection that is missed least: of whoever has more than his share, else of
-        another machine, a silent one, the oldest."""
+    def _sacrifice(self, among: Iterable[Client]) -> None:
+        """Close one connection: of whoever exceeds his share most, else of another machine, else
+        a silent one, and of equals the oldest."""
         held = Counter(client.neighbour for client in self._clients.values())
 
         def worth(client: Client) -> tuple[int, bool, bool, float]:
             over = max(0, held[client.neighbour] - SHARE)
             return -over, client.neighbour == HERE, client.is_busy(), client.since
 
-        connection, client = min(among.items(), key=lambda pair: worth(pair[1]))
-        logger.info("There are %d connections: one from %s is closed.", len(self._clients),
+        client = min(among, key=worth)
+        logger.info("There are %d connections, so one from %s is closed.", len(self._clients),
                     client.neighbour)
-        del self._clients[connection]  # it has still to be told
+        del self._clients[client.stream]  # the server has still to be told
         client.stream.close()
 
     def _look_later(self) -> None:
@@ -144,19 +142,18 @@ class BoundedServer(HTTPServer):
             if client.stream.closed() or not client.stream.writing():
                 client.written = -1
                 continue
-            # How far it has got is told by nothing public.
-            written = int(client.stream._total_write_done_index)
+            written = client.stream.written
             if client.written < 0 or written - client.written >= LEAST_READ:
                 client.written, client.written_at = written, now
             elif now - client.written_at >= UNREAD:
-                logger.info("A client from %s has read next to nothing for %.0f s: it is let go.",
+                logger.info("A client from %s has read next to nothing for %.0f s: disconnected.",
                             client.neighbour, UNREAD)
                 client.stream.close()
         if self._clients:
             self._look_later()
 
 
-class _Noting(httputil.HTTPMessageDelegate):
+class _RequestWatch(httputil.HTTPMessageDelegate):
     """Notes when a request has come, and when all of it has."""
 
     def __init__(self, delegate: httputil.HTTPMessageDelegate, client: Client,

@@ -163,8 +163,8 @@ class Gate:
         except TooManyFailures as error:
             return too_many_failures(error)
         if not name:
-            return _unauthorized(request, "This API key is not known here (any more): make one on "
-                                          "the Settings page.")
+            return _unauthorized(request, "This API key is unknown or revoked: make one on the "
+                                          "Settings page.")
         return self._enter(request, Access(session_id, True, key=name, gate=self))
 
     # -- what it may do --------------------------------------------------------------

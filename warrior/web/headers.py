@@ -107,7 +107,7 @@ class RefusalDelegate(httputil.HTTPMessageDelegate):
             "Content-Type": "text/plain; charset=UTF-8", "Content-Length": str(len(body)),
             **refusal.headers,
         })
-        reason = responses.get(refusal.status, "Refused")
+        reason = responses.get(refusal.status, "RequestRefused")
         start = httputil.ResponseStartLine("HTTP/1.1", refusal.status, reason)
         connection = cast(HTTP1Connection, request.connection)
         connection.write_headers(start, headers, b"" if request.method == "HEAD" else body)

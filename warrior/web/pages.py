@@ -1,4 +1,4 @@
-"""The page itself, its parts, and the answers for whoever only looks in."""
+"""The page, its static files, and /healthz."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Templates:
         return str(self._environment.get_template(name).render(**values))
 
 
-class Refused(HTTPError):
+class RequestRefused(HTTPError):
     """An answer of one line that says what is wrong, whatever characters are in it."""
 
     def __init__(self, status: int, sentence: str) -> None:
@@ -56,7 +56,7 @@ class Handler(RequestHandler):
     def prepare(self) -> None:
         # The gate has seen the head alone.
         if not self.access.holds:
-            raise Refused(401, "What let you in counts no longer: log in again.")
+            raise RequestRefused(401, "Your access has ended: log in again.")
 
     @property
     def access(self) -> Access:
@@ -66,7 +66,7 @@ class Handler(RequestHandler):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         error = kwargs.get("exc_info", (None, None, None))[1]
-        text = getattr(error, "sentence", "") or responses.get(status_code, "Refused")
+        text = getattr(error, "sentence", "") or responses.get(status_code, "RequestRefused")
         if status_code == 400 and not hasattr(error, "sentence"):
             text = "The request cannot be understood: check its address and its headers."
         self.set_header("Content-Type", "text/plain; charset=UTF-8")
@@ -199,7 +199,7 @@ class StaticHandler(StaticFileHandler):
         self.finish({
             403: "There is no such file.", 404: "There is no such file.",
             405: "This method is not for this address; use GET.",
-        }.get(status_code, responses.get(status_code, "Refused")) + "\n")
+        }.get(status_code, responses.get(status_code, "RequestRefused")) + "\n")
 
 
 def is_built(static_dir: str) -> bool:

@@ -1,4 +1,4 @@
-"""Checks a user name and a password without hurry, and guesses only so often.
+"""Checks user names and passwords, and limits how often somebody may guess.
 
 scrypt takes a tenth of a second and 32 MiB on purpose; it runs on a thread, one at a
 time. Whoever guesses wrong five times from one address waits, each time twice as long.

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from warrior.daemon import sentence
-from warrior.daemon.item_log import ItemLogs
-from warrior.daemon.view_models import Status, WarriorFacade
+from warrior.daemon.view_models import Status
+from warrior.process.item_log import ItemLogs
 from warrior.web import messages, sections
 from warrior.web.board import Board
 from warrior.web.messages import Json
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pipeline_core.pipeline import Pipeline
     from pipeline_core.project import Project
     from pipeline_core.runner import Runner
+    from warrior.daemon.facade import WarriorFacade
 
 Section = Callable[[], Any]
 
@@ -35,37 +36,6 @@ _AFFECTED: Mapping[str, tuple[str, ...]] = {
     "settings": ("settings", "runner", "projects", "program", "status"),
     "notices": ("notices",),
 }
-
-
-class Program(Protocol):
-    """The side of it that pages see."""
-
-    board: Board
-    sections: Mapping[str, Section]
-
-    @property
-    def title(self) -> str: ...
-
-    def status(self) -> Status: ...
-
-    def counts(self) -> Mapping[str, int]:
-        """How many items ended how, since the start."""
-
-    def busy(self) -> Iterable[tuple[str, Busy]]:
-        """What project code runs now: project, what."""
-
-    def farewell(self) -> str:
-        """The last sentence on open pages."""
-
-    def close(self) -> None:
-        """Let go of what it listens to."""
-
-
-def state_json(program: Program) -> Json:
-    """All sections and all items."""
-    state: Json = {name: make() for name, make in program.sections.items()}
-    state["items"] = messages.items_json(program.board)
-    return state
 
 
 class PipelineProgram:
@@ -119,29 +89,27 @@ class PipelineProgram:
             text = Status(f"Stopped. {sentence.counts_sentence(runner.counts)}", tone="stopped")
         elif runner.status == "stopping":
             text = sentence.stopping(at_work, runner.not_working())
-        elif runner.waiting is not None:
-            text = sentence.because(runner.waiting, "trouble")
-        elif runner.held is not None and not at_work:
+        elif runner.held is not None and not at_work and runner.waiting is None:
             text = sentence.because(runner.held)
-        elif at_work:
+        elif at_work and runner.waiting is None:
             text = sentence.working(at_work, runner.not_working())
-        elif runner.resting:
-            text = Status("The last item failed. The next one starts after a rest.",
-                          next_try=runner.next_item_at, tone="waiting")
         else:
-            text = Status("Starting the next item.")
+            text = sentence.between_items(runner) or Status("Starting the next item.")
         return dataclasses.replace(text, note=self.note)
 
     def counts(self) -> Mapping[str, int]:
+        """How many items ended how, since the start."""
         return self.runner.counts
 
     def busy(self) -> Iterable[tuple[str, Busy]]:
+        """``(project, what its code does now)``."""
         for project, _, pipeline in self._loaded():
             busy = None if pipeline.worker is None else pipeline.worker.busy
             if busy is not None:
                 yield project, busy
 
     def farewell(self) -> str:
+        """The last sentence on open pages."""
         return f"It has ended: {sentence.counts_sentence(self.runner.counts)}"
 
     def close(self) -> None:
@@ -189,7 +157,7 @@ class WarriorProgram:
 
     def farewell(self) -> str:
         if self.facade.ending == "restart":
-            return "It starts again. This page comes back by itself."
+            return "Restarting. This page reconnects automatically."
         return f"It has ended: {sentence.counts_sentence(self.board.counts)}"
 
     def close(self) -> None:
@@ -206,3 +174,14 @@ class WarriorProgram:
         if section == "pipelines":
             self.board.look_at_pipelines()
         self.board.tell(*_AFFECTED.get(section, ()))
+
+
+#: What pages see of either: ``title``, ``board`` and ``sections``, the methods as above.
+Program = PipelineProgram | WarriorProgram
+
+
+def state_json(program: Program) -> Json:
+    """All sections and all items."""
+    state: Json = {name: make() for name, make in program.sections.items()}
+    state["items"] = messages.items_json(program.board)
+    return state

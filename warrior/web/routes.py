@@ -12,7 +12,7 @@ from tornado.web import url
 from warrior.web import api, pages
 
 if TYPE_CHECKING:
-    from warrior.daemon.view_models import WarriorFacade
+    from warrior.daemon.facade import WarriorFacade
     from warrior.web.live import Hub
     from warrior.web.password import PasswordCheck
     from warrior.web.program import Program
@@ -84,24 +84,24 @@ def control_routes(parts: ConsoleParts) -> list[Any]:
 
 
 def _warrior_routes(parts: ConsoleParts, facade: WarriorFacade) -> list[Any]:
-    from warrior.web import keysapi, warriorapi  # only the warrior has settings
+    from warrior.web import keys_api, warrior_api  # only the warrior has settings
 
     all_parts = {"parts": parts}
     project = r"/api/projects/([^/]+)"
     return [
-        url(r"/api/log", warriorapi.DaemonLogHandler, all_parts),
-        url(r"/api/shut-down", warriorapi.EndCommand, {**all_parts, "command": facade.shut_down}),
-        url(r"/api/restart", warriorapi.EndCommand, {**all_parts, "command": facade.restart}),
-        url(r"/api/projects/select", warriorapi.SelectHandler, all_parts),
-        url(project + r"/log", warriorapi.ProjectLogHandler, all_parts),
-        url(project + r"/retry", warriorapi.ProjectCommand,
-            {**all_parts, "command": facade.retry}),
-        url(project + r"/update", warriorapi.ProjectCommand,
+        url(r"/api/log", warrior_api.DaemonLogHandler, all_parts),
+        url(r"/api/shut-down", warrior_api.EndCommand, {**all_parts, "command": facade.shut_down}),
+        url(r"/api/restart", warrior_api.EndCommand, {**all_parts, "command": facade.restart}),
+        url(r"/api/projects/select", warrior_api.SelectHandler, all_parts),
+        url(project + r"/log", warrior_api.ProjectLogHandler, all_parts),
+        url(project + r"/retry", warrior_api.ProjectCommand,
             {**all_parts, "command": facade.update}),
-        url(project + r"/install-anyway", warriorapi.ProjectCommand,
+        url(project + r"/update", warrior_api.ProjectCommand,
+            {**all_parts, "command": facade.update}),
+        url(project + r"/install-anyway", warrior_api.ProjectCommand,
             {**all_parts, "command": facade.install_anyway}),
-        url(r"/api/settings", warriorapi.SettingsHandler, all_parts),
-        url(r"/api/keys", keysapi.KeysHandler, all_parts),
-        url(r"/api/keys/([^/]+)/revoke", keysapi.RevokeHandler, all_parts),
-        url(r"/api/notices/([^/]+)/read", warriorapi.NoticeHandler, all_parts),
+        url(r"/api/settings", warrior_api.SettingsHandler, all_parts),
+        url(r"/api/keys", keys_api.KeysHandler, all_parts),
+        url(r"/api/keys/([^/]+)/revoke", keys_api.RevokeHandler, all_parts),
+        url(r"/api/notices/([^/]+)/read", warrior_api.NoticeHandler, all_parts),
     ]

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pipeline_core
 import warrior
-from warrior.daemon.view_models import AUTO, Notice, Problem, ProjectCard
+from warrior.daemon.view_models import Notice, Problem, ProjectCard
+from warrior.projects.entry import AUTO
 from warrior.web.board import Board
 from warrior.web.messages import Json, Since, deadline_text, until
 from warrior.web.sanitize import Cleaner, image_address, link_address
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline_core.engine.project_worker import Busy
     from pipeline_core.project import Project
     from pipeline_core.runner import Runner
-    from warrior.daemon.view_models import WarriorFacade
+    from warrior.daemon.facade import WarriorFacade
     from warrior.settings.settings import Field, Settings
 
 #: Project code that has not returned for so many seconds is shown.
@@ -123,9 +124,9 @@ def choice_json(facade: WarriorFacade, cards: Iterable[ProjectCard], clean: Clea
     chosen = list(facade.settings.selected)
     card = ProjectCard(
         name=AUTO, title="Archive Team’s choice",
-        description="The project that needs help most. It changes by itself.",
+        description="The project that needs help most. It changes automatically.",
         order=chosen.index(AUTO) if AUTO in chosen else None,
-        sentence=f"Now it is {title or now}." if now else "No project has been named yet.")
+        sentence=f"Now it is {title or now}." if now else "No project has been chosen yet.")
     return {**card_json(card, clean), "now": now}
 
 

@@ -1,4 +1,4 @@
-"""Who asks: session cookies, the tokens that commands need, and the password.
+"""Sessions: their cookies, the tokens that commands need, and who has logged in.
 
 A session cookie is a random id with our signature, so that nothing has to be kept for
 the many who only look in (a health probe every five seconds). Kept are only the ids

@@ -21,13 +21,23 @@ _FULL = _BARE[:-2] + "".join(f"{name}: {value}\r\n" for name, value in {
 
 
 class ConsoleStream(IOStream):
-    """Tornado refuses what it cannot read before any handler sees it, without headers."""
+    """Tornado refuses what it cannot read before any handler sees it, without headers.
+
+    ``written`` is the number of bytes that have gone out.
+    """
+
+    written = 0
 
     @classmethod
     def instead_of(cls, stream: IOStream) -> ConsoleStream:
         """One for the socket of a stream that has not been used yet."""
         return cls(stream.socket, max_buffer_size=stream.max_buffer_size,
                    read_chunk_size=stream.read_chunk_size)
+
+    def write_to_fd(self, data: memoryview) -> int:
+        count = super().write_to_fd(data)
+        self.written += count
+        return count
 
     def write(self, data: bytes | memoryview) -> asyncio.Future[None]:
         return super().write(_FULL if data == _BARE else data)

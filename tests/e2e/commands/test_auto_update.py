@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.contract.kit import Command, run_pipeline_argv, wait_for
 from tests.support.git_remote import Repository
+from tests.support.kit import Command, run_pipeline_argv, wait_for
 
 #: Each item says which version of the code it runs on, and waits for a file `go-N`.
 SOURCE = """
@@ -202,7 +202,7 @@ def test_an_update_that_does_not_load_waits_for_the_next(checkout: Checkout) -> 
     command.wait_output("Restarting when 1 item is done", 60)
     checkout.go("one-1")
     command.wait_output("a slip of the pen", 60)
-    command.wait_output("The update does not load: waiting for the next one.", 60)
+    command.wait_output("The update cannot be loaded. Waiting for the next one.", 60)
     checkout.publish("three")
     command.wait_output("begun on three", 60)
     checkout.go("three-1")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.contract.kit import PIPELINES, Command, long_time, no_process_left
+from tests.support.kit import PIPELINES, Command, long_time, no_process_left
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.e2e.contract.kit import (
+from tests.support.kit import (
     ROOT,
     Command,
     run_pipeline_argv,

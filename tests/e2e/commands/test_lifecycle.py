@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.contract.kit import ROOT, Command, wait_for, write_pipeline
+from tests.support.kit import ROOT, Command, wait_for, write_pipeline
 from tests.support.processes import lives
 
 WAITS_FOR_GO = """
@@ -70,7 +70,7 @@ def test_page_answers_while_the_file_is_loaded(start: Start) -> None:
     assert status_of(url) == 200
     command.interrupt()
     assert command.wait(10) == 0
-    assert "Ending before the pipeline was loaded" in command.output
+    assert "Stopping before the pipeline is loaded" in command.output
 
 
 def test_port_in_use(start: Start, tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_full_disk_under_stdout_fails_no_item(start: Start) -> None:
             pipeline = Pipeline(Talk('Talk'))
             """, "--max-items", "5", stdout=full)
         assert command.wait() == 0
-    assert command.output.count("Standard output cannot be written now (No space left") == 1
+    assert command.output.count("Standard output cannot be written at the moment (No space left") == 1
     assert "5 completed, 0 failed" in command.output
 
 
@@ -217,7 +217,7 @@ def test_password_on_the_command_line_is_warned_of(start: Start) -> None:
     """Others can read it in the list of processes."""
     command = start(TRIVIAL, "--http-password", "secret", "--max-items", "1")
     assert command.wait() == 0
-    assert "can be seen by everybody" in command.output
+    assert "can see a password on the command line" in command.output
 
 
 @pytest.mark.parametrize(("name", "sentence"), [

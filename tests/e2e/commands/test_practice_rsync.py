@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.contract.kit import ROOT, Command, run_pipeline
+from tests.support.kit import ROOT, Command, run_pipeline
 from tests.support.rsync_daemon import rsync_daemon
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from pipeline_core.recovery.upload_queue import MOST_ITEMS
-from tests.e2e.contract.kit import ROOT, Command, wait_for
 from tests.e2e.journal.conftest import HEAD, PLAIN
+from tests.support.kit import ROOT, Command, wait_for
 from tests.support.scripted_tracker import HANG, Answer, Request, ScriptedTracker, item_answer
 
 Start = Callable[..., Command]
@@ -84,7 +84,7 @@ def test_without_resume_it_is_named(
     tracker.queue("request", item_answer("second"))
     command = start(PLAIN, "--max-items", "1")
     assert command.wait(40) == 0
-    assert "Left behind by earlier runs, finished and not reported: first (" in command.output
+    assert "Earlier runs left finished items that are not reported yet: first (" in command.output
     assert "--resume" in command.output
     assert [request.json["item"] for request in tracker.requests("done")] == ["second"]
     assert [state for _, state in rows(tmp_path)] == ["sealed"]

@@ -88,7 +88,7 @@ def test_code_that_is_gone(warrior: Warrior, tracker: ScriptedTracker, target: A
     version.write_text(json.dumps({**record, "ready": False}))
     warrior.start()
     text = warrior.until(lambda: kept(warrior))
-    assert "is not on this machine any more" in text and "first" in text
+    assert "is no longer on this machine" in text and "first" in text
     assert warrior.states() == ["sealed"] and len(warrior.folders()) == 1
     assert tracker.requests("done") == []
     tracker.wait_requests("request", 2, 40)

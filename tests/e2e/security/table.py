@@ -30,7 +30,7 @@ NAVIGATION = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate",
               "Sec-Fetch-Dest": "document"}
 SOCKET = "/sockjs/000/abcd1234/websocket"
 #: What takes a command and ends or changes something.
-COMMANDS = ("/api/stop", "/api/stop-now", "/api/keep-running")
+COMMANDS = ("/api/stop", "/api/stop-now", "/api/keep-running", "/api/logout")
 WARRIOR_COMMANDS = (
     "/api/shut-down", "/api/restart", "/api/projects/select", "/api/projects/test/retry",
     "/api/projects/test/update", "/api/projects/test/install-anyway", "/api/settings",
@@ -69,7 +69,7 @@ def host_rows() -> Iterator[Row]:
     yield Row("GET /healthz", 421, {"Host": "configured.example"}, kinds=("pipeline",))
     for host in ("evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "0.0.0.0",
                  "[::]", "2130706433", "127.1", "0177.0.0.1", "0x7f.1", "[::ffff:127.0.0.1]",
-                 ".localhost", "0.0.0.0:8001", "evil.example:80"):
+                 "[0:0:0:0:0:0:0:1]", ".localhost", "0.0.0.0:8001", "evil.example:80"):
         yield Row("GET /", 421, {"Host": host}, says="known as")
     for host in (LEFT_OUT, "localhost\nlocalhost", "localhost\nevil.example", "a b", "",
                  "localhost, localhost", "[::1", "localhost:x"):
@@ -81,6 +81,7 @@ def host_rows() -> Iterator[Row]:
 
 def origin_rows() -> Iterator[Row]:
     for origin in ("http://evil.example", "null", "https://127.0.0.1:{port}", "http://127.0.0.1",
+                   "http://127.0.0.1:1", "http://localhost",
                    "http://localhost:{port}", "http://127.0.0.1:{port}.evil.example", "",
                    "http://127.0.0.1:{port}\nhttp://127.0.0.1:{port}", "file://", "127.0.0.1"):
         yield Row("GET /healthz", 403, {"Origin": origin}, says="another site")
@@ -134,6 +135,7 @@ def token_rows() -> Iterator[Row]:
     yield Row("POST /api/login", 403, JSON, "nobody", b'{"password": ""}', LOCKED)
     yield Row("GET /healthz", 200)
     yield Row("GET /api/state", 200, {}, "session")
+    yield Row("GET /api/items/x/log", 404, {}, "session")
     yield Row("PUT /api/stop", 405, JSON, "session", b"{}")
     yield Row("DELETE /api/state", 405, {}, "session")
 
@@ -144,6 +146,8 @@ def command_rows() -> Iterator[Row]:
     for path, kinds in every:
         yield Row(f"GET {path}", 405, {}, "session", says="POST", kinds=kinds)
         yield Row(f"POST {path}", 415, {}, "session", b"{}", kinds=kinds)
+        yield Row(f"POST {path}", 415, {"Content-Type": "text/plain"}, "session", b"{}",
+                  kinds=kinds)
         yield Row(f"POST {path}", 413, JSON, "session", b" " * 65537, kinds=kinds)
         yield Row(f"POST {path}", 415, JSON, "session", b"{", kinds=kinds)
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data",
@@ -196,21 +200,27 @@ def credential_rows() -> Iterator[Row]:
 def key_rows() -> Iterator[Row]:
     for manner in (OPEN, LOCKED):
         for header in ("Bearer", "Bearer x", "Bearer {key}x", "bearer  ", "Bearer {key} x",
-                       "Bearer " + "x" * 5000, "Bearer {key}\nBearer {key}"):
-            yield Row("GET /api/state", 401, {"Authorization": header}, manner=manner,
-                      says="API key")
-            yield Row("GET /api/state", 401, {"Authorization": header}, "not logged in",
-                      manner=manner)
-    yield Row("GET /api/state", 200, {}, "key", manner=LOCKED)
-    yield Row("GET /api/state", 200, {"Authorization": "bEARER {key}"}, manner=LOCKED)
-    yield Row("POST /api/keep-running", 200, JSON, "key", b"{}", LOCKED)
-    yield Row("GET /api/stop", 405, {}, "key", manner=LOCKED)
-    yield Row("POST /api/stop", 415, JSON, "key", b"{", LOCKED)
-    yield Row("GET /api/state", 403, {"Origin": "http://evil.example"}, "key", manner=LOCKED)
-    yield Row("GET /api/state", 403, {"Sec-Fetch-Site": "cross-site"}, "key", manner=LOCKED)
-    yield Row("GET /api/state", 421, {"Host": "evil.example"}, "key", manner=LOCKED)
-    yield Row("GET /sockjs/info", 403, {}, "key", manner=LOCKED)
-    yield Row(f"GET {SOCKET}", 403, UPGRADE, "key", manner=LOCKED)
+                       "Bearer \xff", "Bearer " + "x" * 5000, "Bearer {key}\nBearer {key}"):
+            wrong = {"Authorization": header}
+            yield Row("GET /api/state", 401, wrong, "not logged in", manner=manner)
+            for path in ("/api/state", "/", "/sockjs/info"):
+                yield Row(f"GET {path}", 401, wrong, manner=manner, says="API key")
+        yield Row("GET /api/state", 200, {}, "key", manner=manner)
+        yield Row("GET /api/state", 200, {"Authorization": "bEARER  {key}"}, manner=manner)
+        yield Row("POST /api/keep-running", 200, JSON, "key", b"{}", manner)
+        yield Row("GET /api/stop", 405, {}, "key", manner=manner)
+        yield Row("POST /api/stop", 415, JSON, "key", b"{", manner)
+        yield Row("GET /api/state", 403, {"Origin": "http://evil.example"}, "key", manner=manner)
+        yield Row("GET /api/state", 403, {"Sec-Fetch-Site": "cross-site"}, "key", manner=manner)
+        yield Row("GET /api/state", 421, {"Host": "evil.example"}, "key", manner=manner)
+        yield Row("GET /sockjs/info", 403, {}, "key", manner=manner)
+        yield Row(f"GET {SOCKET}", 403, UPGRADE, "key", manner=manner)
+    # A session that may all the same does so with a key, too; another one does not by it.
+    yield Row("GET /sockjs/info", 200, {"Cookie": "{cookie}"}, "key")
+    yield Row(f"GET {SOCKET}", 101, {**UPGRADE, "Cookie": "{cookie}"}, "key")
+    for path in ("/sockjs/info", SOCKET):
+        yield Row(f"GET {path}", 401, {"Authorization": "Bearer {key}"}, "not logged in",
+                  manner=LOCKED)
     yield Row("POST /api/keys", 403, JSON, "key", b'{"name": "more"}', LOCKED, kinds=("warrior",))
     yield Row("POST /api/settings", 400, JSON, "key", b'{"values": {"http_password": "x"}}',
               LOCKED, kinds=("warrior",))
@@ -246,14 +256,19 @@ def proxy_rows() -> Iterator[Row]:
         for path in ("/healthz", "/at/home/healthz"):
             yield Row(f"GET {path}", 200, {"Host": host}, manner=PROXIED)
     yield Row("GET /at/home", 200, home, manner=PROXIED, says='"/at/home/static/')
-    for path in ("/at", "/at/homely/healthz", "/at/home/at/home/healthz"):
+    for path in ("/at", "/at/homely/healthz", "/at/home/at/home/healthz", "/other/healthz"):
         yield Row(f"GET {path}", 404, home, manner=PROXIED)
     for host in ("another.example", "home.example.evil", "www.home.example"):
-        yield Row("GET /at/home/healthz", 421, {"Host": host}, manner=PROXIED)
+        for path in ("/healthz", "/at/home/healthz"):
+            yield Row(f"GET {path}", 421, {"Host": host}, manner=PROXIED)
     for origin, status in (("https://home.example", 200), ("https://home.example:443", 200),
                            ("http://home.example", 403), ("https://home.example:8443", 403),
+                           ("https://home.example.evil", 403), ("http://127.0.0.1:{port}", 403),
                            ("https://evil.example", 403), ("null", 403)):
-        yield Row("GET /at/home/healthz", status, {**home, "Origin": origin}, manner=PROXIED)
+        for path in ("/healthz", "/at/home/healthz"):
+            yield Row(f"GET {path}", status, {**home, "Origin": origin}, manner=PROXIED)
+    for origin in ("https://home.example", "http://127.0.0.1:{port}"):
+        yield Row("GET /healthz", 200, {"Origin": origin}, manner=PROXIED)
     yield Row("GET /at/home/api/state", 401, home, manner=PROXIED)
     yield Row("GET /at/home/api/state", 401, {**home, "X-Forwarded-For": "127.0.0.1"},
               manner=PROXIED)

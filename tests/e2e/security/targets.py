@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.security import table
 from tests.e2e.security.command import Command, until
 from tests.e2e.security.rawhttp import converse, parse, request
-from tests.e2e.security.table import LOCKED, OPEN, PASSWORD, PROXIED, PUBLIC
+from tests.e2e.security.table import OPEN, PASSWORD, PROXIED, PUBLIC
 from tests.warrior.web.talking import Answer
 
 
@@ -23,15 +23,15 @@ class Target(Command):
         self.manner = manner
         environment = {}
         if kind == "warrior":
-            environment = {"WARRIOR_HOST_NAMES": "configured.example other.example"}
+            environment = {"WARRIOR_HOST_NAMES": "CONFIGURED.example other.example"}
             if manner == PROXIED:
                 environment["WARRIOR_PUBLIC_URL"] = PUBLIC
-        elif manner == LOCKED:
+        elif manner != PROXIED:
             environment["HTTP_API_KEY"] = table.KEY
         super().__init__(kind, folder, "" if manner == OPEN else PASSWORD, **environment)
         self.known, self.other = self.enter(), self.session()
         self.key = table.KEY
-        if kind == "warrior" and manner == LOCKED:
+        if kind == "warrior" and manner != PROXIED:
             made = self.post("/api/keys", self.known, b'{"name": "script"}')
             self.key = str(json.loads(made.text)["key"])
         self.before = self.settled()

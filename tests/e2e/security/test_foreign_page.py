@@ -13,7 +13,6 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.e2e.security.command import ITEM, TITLE, Command, until
-from tests.e2e.security.conftest import Start
 from tests.support.browsing import FLAGS
 
 ATTACK = Path(__file__).with_name("attack.js").read_text("utf-8")
@@ -60,8 +59,9 @@ def evil() -> Iterator[int]:
 class Visit:
     """A browser that is logged in to a console, and goes to the attacker's page as well."""
 
-    def __init__(self, browser: Browser, command: Command) -> None:
+    def __init__(self, browser: Browser, command: Command, session: dict[str, str]) -> None:
         self.command = command
+        self.session = session
         self.context = browser.new_context()
         self.console = self.context.new_page()
         self.console.set_default_timeout(60_000)
@@ -70,7 +70,6 @@ class Visit:
         self.console.get_by_role("button", name="Log in").click()
         expect(self.console.locator(".row-name").first).to_have_text(ITEM, timeout=60_000)
         self.token = self.console.locator("meta[name=csrf-token]").get_attribute("content") or ""
-        self.session = command.enter()
         self.before = self.settled()
 
     def settled(self) -> Any:
@@ -108,9 +107,25 @@ class Visit:
         self.context.close()
 
 
+@pytest.fixture(scope="module", params=["warrior", "pipeline"])
+def command(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Command]:
+    """One of each kind for all attacks: none of them may change anything."""
+    command = Command(request.param, tmp_path_factory.mktemp(request.param), "the password")
+    yield command
+    command.close()
+
+
+@pytest.fixture(scope="module")
+def session(command: Command) -> dict[str, str]:
+    """What looks whether anything has changed; logging in takes a while."""
+    return command.enter()
+
+
 @pytest.fixture
-def visit(browser: Browser, start: Start, kind: str) -> Iterator[Visit]:
-    visit = Visit(browser, start(kind, "the password"))
+def visit(browser: Browser, command: Command, session: dict[str, str]) -> Iterator[Visit]:
+    visit = Visit(browser, command, session)
     yield visit
     visit.close()
 

@@ -22,8 +22,10 @@ from warrior.web.routes import ConsoleParts, routes
 __all__ = ["targets"]
 
 #: Which command, the row, and the address it comes from: who fails often from one has to wait.
-ROWS = [(kind, row, f"127.1.{number // 250}.{number % 250 + 1}")
-        for kind in table.BOTH for number, row in enumerate(table.ROWS) if kind in row.kinds]
+#: Rows of one target stand together, so that few workers have to start it.
+ROWS = sorted(((kind, row, f"127.1.{number // 250}.{number % 250 + 1}")
+               for kind in table.BOTH for number, row in enumerate(table.ROWS)
+               if kind in row.kinds), key=lambda one: (one[0], one[1].manner))
 
 
 class _Anything:
@@ -56,6 +58,30 @@ def test_row(targets: Targets, kind: str, row: Row, source: str) -> None:
         assert row.says in answer.text
         if answer.status >= 400 and "/api/settings" not in row.first:  # it says which are wrong
             assert is_refusal(answer, row.status), answer
+    assert row.says != "POST" or answer.headers["allow"] == "POST"
+    assert target.settled() == target.before
+
+
+@pytest.mark.parametrize("kind", ["warrior", "pipeline"])
+def test_the_table_has_every_command(kind: str) -> None:
+    """Whatever has a route under /api/ and is not only read; logging in has rows of its own."""
+    found = {path for path in all_paths(kind) if path.startswith("/api/")
+             and path not in ("/api/state", "/api/log", "/api/login", "/api/keys")
+             and not path.endswith("/log")}
+    asked = {path.replace("/test/", "/x/").replace("/insecure/", "/x/")
+             for path in (*table.COMMANDS, *(table.WARRIOR_COMMANDS if kind == "warrior" else ()))}
+    assert found == asked
+
+
+@pytest.mark.parametrize("kind", ["warrior", "pipeline"])
+def test_walk_without_the_token(targets: Targets, kind: str) -> None:
+    """Reading needs it too: a crawled page can make a program ask."""
+    target = targets(kind, OPEN)
+    for path in all_paths(kind):
+        if path.startswith("/api/"):
+            for method in ("GET", "POST"):
+                row = Row(f"{method} {path}", 403, JSON, "cookie", b"{}" if method == "POST" else b"")
+                assert is_refusal(target.ask_row(row, "127.0.0.1"), 403), row
     assert target.settled() == target.before
 
 
@@ -89,11 +115,12 @@ def tells_nothing(answer: Answer) -> bool:
 def test_walk_without_credentials(targets: Targets, kind: str, who: str, manner: str) -> None:
     """Open are the login page and the word that it is healthy, and they tell nothing."""
     target = targets(kind, manner)
+    sentence = target.state(target.known)["status"]["text"]
     for path in all_paths(kind):
         for method in ("GET", "POST"):
             row = Row(f"{method} {path}", 0, JSON, who, b"{}" if method == "POST" else b"")
             answer = target.ask_row(row, "127.0.0.1")
-            assert tells_nothing(answer), row
+            assert tells_nothing(answer) and sentence not in answer.text, row
             if path == "/api/login":
                 # Whoever has got the page may try; GET is for nobody.
                 wanted = 403 if who == "nobody" else 405 if method == "GET" else 400
@@ -121,6 +148,9 @@ def test_cookie(targets: Targets, kind: str, manner: str) -> None:
     assert sorted(attributes) == sorted(
         ["HttpOnly", "SameSite=Strict", path, *["Secure"] * (manner == PROXIED)])
     assert answer.headers["cache-control"] == "no-store"
+    again = target.ask_row(Row("GET /", 200, who="cookie"), "127.0.0.1")
+    assert "set-cookie" not in again.headers
+    assert target.known["X-CSRF-Token"] in again.text
 
 
 def test_half_a_body(targets: Targets) -> None:

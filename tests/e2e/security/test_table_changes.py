@@ -48,6 +48,8 @@ def test_five_failures_from_one_address(start: Start, kind: str) -> None:
     answer = parse(converse(command.port, login, "127.2.0.1"))
     assert is_refusal(answer, 429)
     assert int(answer.headers["retry-after"]) > 0
+    nobody = request("GET /healthz", [("Host", "localhost")])
+    assert parse(converse(command.port, nobody, "127.2.0.1")).text == "healthy\n"
     assert try_password(command, PASSWORD, "127.2.0.2").status == 200
     assert try_password(command, "wrong", "127.2.0.3").status == 401
     assert command.ask("GET", "/api/state", session).status == 200

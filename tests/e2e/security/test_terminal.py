@@ -6,23 +6,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.e2e.contract.kit import ROOT, write_pipeline
+from tests.support.kit import ROOT, write_pipeline
 from tests.support.scripted_tracker import HANG, ScriptedTracker, item_answer
 
 #: Sets the title, wipes the screen in two ways, turns text around, and tells a tale.
 NAME = "\x1b]0;pwned\x07\x1b[2J\x9b2J\x7f\u202e\nDone: 1000 completed"
 ALLOWED = "\x1b[31mred\x1b[0m\r50%\r100%"
-
-
-@pytest.fixture
-def tracker() -> Iterator[ScriptedTracker]:
-    with ScriptedTracker() as tracker:
-        yield tracker
 
 
 def run(command: str, *arguments: str, cwd: Path) -> tuple[str, str]:
@@ -92,7 +83,7 @@ def test_items_left_behind(tmp_path: Path, tracker: ScriptedTracker) -> None:
     write_pipeline(tmp_path, "pipeline = Pipeline(SetItemKey('a', 1))\n")
     _, err = run("run-pipeline", "--disable-web-server", "--max-items", "1", str(path), "tester",
                  cwd=tmp_path)
-    assert r"Left behind by earlier runs, finished and not reported: \x1b]0;pwned\x07" in err, err
+    assert r"Earlier runs left finished items that are not reported yet: \x1b]0;pwned\x07" in err, err
     assert not commands(err)
 
 

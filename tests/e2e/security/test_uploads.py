@@ -21,7 +21,7 @@ import pytest
 
 from pipeline_core.net import curl_run
 from pipeline_core.net.address_scope import AddressScope
-from tests.e2e.contract.kit import ROOT, Played, Seen, play, write_pipeline
+from tests.support.kit import ROOT, Played, Seen, play, write_pipeline
 from tests.support.scripted_tracker import (
     HANG,
     Answer,

@@ -189,6 +189,25 @@ def test_a_port_in_use_exits_with_69(tmp_path: Path, daemons: list[Daemon]) -> N
     assert done.returncode == 69 and url.group(1) in done.stderr
 
 
+def test_the_end_leaves_and_names_no_process_of_its_own(
+    tmp_path: Path, daemons: list[Daemon]
+) -> None:
+    """What it started for itself (git needs a shell that minds it) it ends itself, at once."""
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "pipeline.py").write_text(PROJECT.format(url="http://127.0.0.1:9/"))
+    for words in (["init", "-q"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b.c",
+                                                "commit", "-qm", "first"]):
+        subprocess.run(["git", *words], cwd=source, check=True)
+    daemons.append(Daemon(tmp_path, projects={"one": str(source)}))
+    daemons[0].begin()
+    daemons[0].until(lambda: "tracker cannot be reached" in daemons[0].sentence())
+    daemons[0].process.send_signal(signal.SIGTERM)
+    assert daemons[0].process.wait(20) == 0
+    assert "had left behind" not in daemons[0].said()
+    assert "Ended." in daemons[0].said()
+
+
 def test_a_dead_tracker_is_only_a_sentence(one: tuple[Daemon, ScriptedTracker]) -> None:
     """The daemon goes on, says whose turn it is, and works when the tracker is back."""
     daemon, tracker = one

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from pipeline_core.engine.process_groups import group_lives, signal_group
-from tests.e2e.contract.kit import wait_for
+from tests.support.kit import wait_for
 
 #: A parent that gets the orphans, as PID 1 does, and never asks how they have ended. The one
 #: process that its child leaves in its group ends with the standard input.

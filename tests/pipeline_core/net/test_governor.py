@@ -219,6 +219,25 @@ def test_at_most_once_a_second_after_a_failure(run: Run, clock: Clock) -> None:
     run(script())
 
 
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_request_that_is_abandoned_keeps_the_distance(
+    run: Run, clock: Clock, answered: bool
+) -> None:
+    """After a failure one asks, and its item ends before the answer: the next one asks a second
+    later, not at once."""
+    async def script() -> None:
+        endpoint = Governor().tracker("http://t/p/request")
+        take(endpoint).failed(DOWN, 5.0, answered=answered)
+        turn = await endpoint.turn(lambda waiting: None)
+        asked = clock.now
+        turn.spend()
+        turn.abandoned()
+        await endpoint.turn(lambda waiting: None)
+        assert clock.now - asked >= 1.0
+
+    run(script())
+
+
 def test_what_fails_together_counts_once(run: Run, clock: Clock) -> None:
     """Ten were on their way when the tracker ran dry: the delay grows once, not ten times."""
     async def script() -> None:

@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import time
 import tracemalloc
-from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -23,12 +22,6 @@ async def post(url: str, body: str, limits: http.Limits = http.TRACKER_LIMITS) -
     turn = Governor().tracker(url).try_turn()
     assert turn is not None
     return await http.post(turn, url, body, limits)
-
-
-@pytest.fixture
-def tracker() -> Iterator[ScriptedTracker]:
-    with ScriptedTracker() as tracker:
-        yield tracker
 
 
 @pytest.mark.parametrize("answer", [

@@ -9,19 +9,20 @@ import subprocess
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline_core.recovery import description, sealed_files
+from pipeline_core.recovery import sealer as sealer_module
 from pipeline_core.recovery.journal import Journal
 from pipeline_core.recovery.keeper import Keeper
 from pipeline_core.recovery.resume import LostProperty, RecoveredItem
 from pipeline_core.recovery.sealed_item import Sealed, State
 from pipeline_core.recovery.sealer import Sealer
-from tests.e2e.contract.kit import ROOT, Played, play, write_pipeline
+from tests.support.kit import ROOT, Played, play, write_pipeline
 from tests.support.scripted_tracker import Answer, Request, ScriptedTracker, json_answer
 
 WORK = """\
@@ -75,12 +76,6 @@ class Watched:
     @property
     def states(self) -> list[str]:
         return [state for state, _ in self.noted]
-
-
-@pytest.fixture
-def tracker() -> Iterator[ScriptedTracker]:
-    with ScriptedTracker() as scripted:
-        yield scripted
 
 
 @pytest.fixture
@@ -357,3 +352,47 @@ def test_how_often_the_disk_is_waited_for(tmp_path: Path, tracker: ScriptedTrack
         counts.append(len(re.findall(r"^\d+ +(?:fsync|fdatasync)\(",
                                      (folder / "trace").read_text(), re.MULTILINE)))
     assert counts[1] - counts[0] <= 3 * (5 + 1)
+
+
+@pytest.mark.parametrize("keep_data", [True, False])
+def test_an_item_that_is_cancelled_while_it_is_sealed(
+    go: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, keep_data: bool
+) -> None:
+    """It is abandoned: what the thread for the files has not finished yet leaves no record behind,
+    by which the next start would carry the item on; and no lock."""
+    taking, may_go_on = threading.Event(), threading.Event()
+    write = sealer_module.write_manifest
+
+    def slow(sealed: Sealed) -> None:
+        taking.set()
+        assert may_go_on.wait(20)
+        # As it may come between two steps of the removal.
+        os.makedirs(sealed.folder, exist_ok=True)
+        write(sealed)
+
+    async def script(played: Played) -> None:
+        await played.until(taking.is_set)
+        item = played.only.item
+        item.cancel()
+        await played.until(lambda: not played.runner.active_items or item.finished)
+        may_go_on.set()
+        await played.until(lambda: keepers[0].locks == {})
+        folder = item["data_dir"]
+        found.append(sorted(os.listdir(folder)) if os.path.isdir(folder) else [])
+        played.runner.stop_gracefully()
+
+    def prepare(played: Played) -> None:
+        sealer = played.loaded.pipeline.sealer
+        assert isinstance(sealer, Sealer)
+        sealer.keeper.locks = {}
+        keepers.append(sealer.keeper)
+
+    keepers: list[Keeper] = []
+    found: list[list[str]] = []
+    monkeypatch.setattr(sealer_module, "write_manifest", slow)
+    prepare_first = Watched.prepare
+    monkeypatch.setattr(Watched, "prepare", lambda self, played: (
+        prepare_first(self, played), prepare(played)))
+    played, watched = go(UPLOAD, script=script, keep_data=keep_data)
+    assert played.outcomes == ["canceled"] and watched.states == []
+    assert found == [["a", "b"] if keep_data else []]

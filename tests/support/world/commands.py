@@ -21,7 +21,7 @@ from tests.support.waiting import until
 from tests.support.world.clock import Clock
 from tests.support.world.conversation import Moments
 from tests.support.world.projects import Project
-from warrior.cli.ctl_client import Client, NoWarrior, Refused
+from warrior.cli.ctl_client import Client, CommandRefused, NoWarrior
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -186,7 +186,7 @@ class Warrior(Command):
     def state(self) -> dict[str, Any] | None:
         try:
             return self._client.state()
-        except (NoWarrior, Refused):
+        except (NoWarrior, CommandRefused):
             return None
 
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pipeline_core.engine.child import Children
 from tests.support.git_remote import GitServer, Repository, copy_repository, git_server
 from warrior.checkout.checkout import CheckoutError, Checkouts, Version
 from warrior.projects.entry import Entry
@@ -34,11 +35,13 @@ class Bench:
 
     def run(self, test: Callable[[Checkouts], Awaitable[Any]], **options: Any) -> Any:
         async def go() -> Any:
-            checkouts = Checkouts(str(self.folder / "state"), str(self.folder / "data"), **options)
+            children = Children(asyncio.get_running_loop())
+            checkouts = Checkouts(str(self.folder / "state"), str(self.folder / "data"),
+                                  children=children, **options)
             try:
                 return await asyncio.wait_for(test(checkouts), 60)
             finally:
-                checkouts.close()
+                children.close()
 
         return asyncio.run(go())
 

@@ -217,7 +217,7 @@ def test_trouble_is_asked_for_once(server: GitServer, tmp_path: Path, status: in
 @pytest.mark.parametrize(("place", "says"), [
     ("http://169.254.169.254", "169.254.169.254, which is a link-local address"),
     ("http://[fe80::1]:1", "link-local"), ("file:///etc", "which is not HTTP"),
-    ("http://127.0.0.[1-3]:9", "no address"),
+    ("http://127.0.0.[1-3]:9", "not a valid address"),
     ("{url}/login?from#", "which is no repository"), ("{loop}", "more than 3 redirects")])
 def test_redirects_that_are_refused(
     server: GitServer, repository: Repository, tmp_path: Path, place: str, says: str

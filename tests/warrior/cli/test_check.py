@@ -84,8 +84,9 @@ def test_tasks_and_settings(tmp_path: Path) -> None:
     assert "shared:rsync_threads  1 to 20" in text and "default 2" in text
     assert "text of the form ^[a-z]+$" in text and "no default" in text and "at least 0" in text
     assert "  2.0.0      Run (ExternalProcess)" in text
-    assert text.endswith("It can run here, as far as can be seen. Not seen, as only an item "
-                         "decides it: the program of Args.")
+    assert " ".join(text.split()).endswith(
+        "It can run here, as far as can be seen. Unknown, because only an item decides it: the "
+        "program of Args.")
 
 
 def test_what_is_missing_stands_with_how_to_get_it(tmp_path: Path) -> None:
@@ -167,13 +168,13 @@ pipeline = Pipeline(ExternalProcess('Get', Args()))
     ("pipeline = Pipeline(ExternalProcess('Run', [ItemInterpolation('%(x)s')]))",
      "only an item decides it: the program of Run."),
     ("FFMPEG = find_executable('ffmpeg', None, ['./ffmpeg'])\n" + NO_TASKS,
-     "Not found, and the file goes on without it: ffmpeg."),
+     "Not found, but the file runs without it: ffmpeg."),
     ("try:\n    import no_such\nexcept ImportError:\n    no_such = None\n" + NO_TASKS,
-     "Not found, and the file goes on without it: no_such."),
+     "Not found, but the file runs without it: no_such."),
     ("F = find_executable('ffmpeg', None, ['./f'])\n"
      "pipeline = Pipeline(ExternalProcess('Run', [ItemInterpolation('%(x)s')]))",
-     "It can run here, as far as can be seen. Not found, and the file goes on without it: ffmpeg. "
-     "Not seen, as only an item decides it: the program of Run."),
+     "It can run here, as far as can be seen. Not found, but the file runs without it: ffmpeg. "
+     "Unknown, because only an item decides it: the program of Run."),
 ])
 def test_the_last_line_claims_no_more_than_is_known(tmp_path: Path, source: str, end: str) -> None:
     """All is fine in each case; what was not found or cannot be seen is named."""
@@ -291,7 +292,7 @@ def test_the_card_of_a_project_that_runs_names_what_it_will_miss(
         (modules / "no_such_module.py").write_text("")
         tool.write_text("#!/bin/sh\n")
         tool.chmod(0o755)
-        parts.warrior.retry("one")
+        parts.warrior.update("one")
         await parts.until(lambda: parts.card("one").problem is None)
         await parts.until(lambda: parts.runner("one").counts["completed"] > 0)
         await parts.close()

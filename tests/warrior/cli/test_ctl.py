@@ -33,7 +33,7 @@ def a_state() -> dict[str, Any]:
     """What a warrior might tell while one project works and one is broken."""
     return {
         "program": {"kind": "warrior", "version": "1.0", "max_concurrent": 6},
-        "status": {"text": "Working on 1 item. 1 waits: No items now.", "whose": "the tracker",
+        "status": {"text": "Working on 1 item. 1 is waiting: No items now.", "whose": "the tracker",
                    "next_in": 41.6, "tone": "working", "note": "Asked to stop on the page."},
         "runner": {"state": "draining", "ending": "restart", "active": 2, "concurrent": 3,
                    "downloader": "someone",
@@ -161,11 +161,11 @@ def test_status(daemon: Daemon, said: Any) -> None:
     status, out, err = said("status")
     assert (status, err) == (0, "")
     assert out == """\
-Working on 1 item. 1 waits: No items now.
+Working on 1 item. 1 is waiting: No items now.
 It is up to the tracker. Next try in 42 s.
 Asked to stop on the page.
 
-State             draining, then it starts anew
+State             draining, then it restarts
 Nickname          someone
 Concurrent items  3 (at most 6)
 Items             2 at work, 120 completed, 2 failed
@@ -231,16 +231,16 @@ http_username     =  (not set)  User name
     ("set downloader=me concurrent_items=4 a=b=c d=", "settings", {"values": {
         "downloader": "me", "concurrent_items": "4", "a": "b=c", "d": ""}},
      "Set: downloader, concurrent_items, a, d."),
-    ("stop", "stop", {}, "No new items start. 2 items are still at work. Take it back: "
+    ("stop", "stop", {}, "No new items start. 2 items are still at work. Take it back with: "
      "warrior-ctl keep-running"),
     ("stop --now", "stop-now", {}, "No new items start. 2 items are still at work."),
-    ("keep-running", "keep-running", {}, "It goes on."),
-    ("shutdown", "shut-down", {"now": False}, "It ends when the items at work are done."),
-    ("shutdown --now", "shut-down", {"now": True}, "It ends now."),
-    ("restart", "restart", {"now": False}, "It starts anew when the items at work are done."),
-    ("restart --now", "restart", {"now": True}, "It starts anew now."),
+    ("keep-running", "keep-running", {}, "The warrior keeps running."),
+    ("shutdown", "shut-down", {"now": False}, "The warrior shuts down when the items at work are done."),
+    ("shutdown --now", "shut-down", {"now": True}, "The warrior shuts down now."),
+    ("restart", "restart", {"now": False}, "The warrior restarts when the items at work are done."),
+    ("restart --now", "restart", {"now": True}, "The warrior restarts now."),
     ("retry b", "projects/b/retry", {}, "b is tried again."),
-    ("update b", "projects/b/update", {}, "b is looked at for new code."),
+    ("update b", "projects/b/update", {}, "b is checked for new code."),
     ("update a/../%62", "projects/a%2F..%2F%2562/update", {}, ""),
     ("install-anyway b", "projects/b/install-anyway", {}, "b is loaded although"),
 ])
@@ -267,7 +267,7 @@ def test_stop_of_one_project(daemon: Daemon, said: Any) -> None:
 def test_stop_of_a_project_that_is_not_chosen(
     name: str, sentence: str, daemon: Daemon, said: Any
 ) -> None:
-    """Refused with what can be done, and nothing is changed."""
+    """CommandRefused with what can be done, and nothing is changed."""
     status, _, err = said("stop", name)
     assert status == 1 and sentence in err
     assert all(method == "GET" for method, _, _ in daemon.asked)
@@ -375,7 +375,7 @@ def test_one_that_ends_before_it_answers(tmp_path: Path, said: Any) -> None:
     ("select", "required: NAME"),
     ("set", "required: NAME=VALUE"),
     ("set =3", "'=3' is not NAME=VALUE"),
-    ("set a=1 a=2", "a stands twice"),
+    ("set a=1 a=2", "a is given twice"),
     ("stop --now practice", "stop --now ends the items of all projects"),
     ("retry", "required: PROJECT"),
     ("status --jso", "unrecognized arguments: --jso"),
@@ -414,7 +414,7 @@ def test_removing_the_password(daemon: Daemon) -> None:
     folder = ("--state-dir", str(daemon.state_dir), "set")
     done = command(*folder, "http_password=", "downloader=me")
     assert (done.returncode, done.stdout) == (0, (
-        "Set: downloader. The password has been removed. Everybody who uses this machine can "
+        "Set: downloader. The password has been removed. Anyone who uses this machine can "
         "now control the warrior.\n")), done.stderr
     assert daemon.asked.pop() == ("POST", "/api/settings", {
         "values": {"http_password": None, "downloader": "me"}})
@@ -430,7 +430,7 @@ def test_the_folder_that_the_configuration_names(daemon: Daemon, tmp_path: Path)
             ([], {"WARRIOR_STATE_DIR": str(daemon.state_dir)}),
             ([], {"WARRIOR_CONFIG": str(conf)}), (["--config", str(conf)], {})):
         done = command(*arguments, "keep-running", env=environment)
-        assert (done.returncode, done.stdout) == (0, "It goes on.\n"), done.stderr
+        assert (done.returncode, done.stdout) == (0, "The warrior keeps running.\n"), done.stderr
     assert len(daemon.asked) == 3
 
 
@@ -470,7 +470,7 @@ def test_a_reader_that_goes_away(daemon: Daemon) -> None:
 def test_another_users_warrior(owner: int, words: str) -> None:
     """Says whose it is and how to be allowed."""
     # The first run, as root, imports all there is: this Python may be closed to others.
-    code = ("import os, sys; from warrior import ctl; ctl.main(sys.argv[1:])\n"
+    code = ("import os, sys; from warrior.cli import ctl; ctl.main(sys.argv[1:])\n"
             "os.setgid(65534); os.setuid(65534); sys.exit(ctl.main(sys.argv[1:]))")
     # The folder of the test's own files is closed to others.
     with tempfile.TemporaryDirectory() as folder:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from warrior.cli.run_pipeline import PipelineOptions, is_loopback, parse_pipeline_options
+from warrior.cli.run_pipeline import is_loopback, parse_pipeline_options
+from warrior.standalone.options import PipelineOptions
 
 
 def parse(*arguments: str, **environment: str) -> PipelineOptions:
@@ -128,7 +129,7 @@ def test_behind_a_proxy(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         parse(*at)
     assert ended.value.code == 78
-    assert "https://home.example/at anybody" in capsys.readouterr().err
+    assert "anyone could command this program at https://home.example/at." in capsys.readouterr().err
     options = parse(*at, "--proxy-addresses", "192.0.2.7", HTTP_PASSWORD="x")
     assert options.public_url == "https://home.example/at"
     assert options.proxy_addresses == ("192.0.2.7/32",)

@@ -193,7 +193,7 @@ def test_how_a_file_may_be_written(read: Read) -> None:
     ("[warrior]\nport = 65536", "not '65536'"),
     ("[warrior]\nport = -1", "not '-1'"),
     ("[warrior]\nport = " + "9" * 5000, "must be a whole number"),
-    ("[warrior]\nport = 1\nport = 2", "line 3: port stands twice; the first one is in line 2"),
+    ("[warrior]\nport = 1\nport = 2", "line 3: port appears twice; the first one is in line 2"),
     ("[warrior]\nkeep_data = maybe", "line 2: keep_data must be yes or no, not 'maybe'."),
     ("[warrior]\nmax_concurrent_items = 0", "a whole number from 1 to 1000, not '0'"),
     ("[warrior]\ngrace_time = -1", "a time of at most a day, such as 240, 4 min or 1 h"),
@@ -221,7 +221,7 @@ def test_how_a_file_may_be_written(read: Read) -> None:
     ("[warrior x]\nport = 1", "there is no section [warrior x]"),
     ("[project a b]\nrepository = x", "line 1: a section is written"),
     ("[warrior\nport = 1", "line 1: a section is written"),
-    ("[warrior]\n[warrior]", "line 2: the section [warrior] stands twice; the first one is in "
+    ("[warrior]\n[warrior]", "line 2: the section [warrior] appears twice; the first one is in "
                              "line 1"),
     ("[project auto]\nrepository = x", "'auto' cannot be the name of a project"),
     ("[project ../x]\nrepository = x", "'../x' cannot be the name of a project"),

@@ -60,3 +60,14 @@ def test_each_move_is_told() -> None:
     lifecycle.move(State.ENDING, "", Ending.SHUT_DOWN)
     lifecycle.all_done()
     assert heard == [State.RUNNING, State.ENDING, State.ENDED]
+
+
+def test_a_stop_during_the_start_counts() -> None:
+    """A signal that comes before all is ready is not taken back by the end of the start."""
+    lifecycle = Lifecycle()
+    lifecycle.move(State.ENDING, "Asked to terminate.", Ending.SHUT_DOWN)
+    lifecycle.begin()
+    assert lifecycle.state is State.ENDING
+    lifecycle = Lifecycle()
+    lifecycle.begin()
+    assert lifecycle.state is State.RUNNING

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from warrior.daemon import machine
-from warrior.daemon.machine import Sample, System
+from warrior.daemon.machine import MachineMonitor, Sample
 
 DEADLINE = 20.0
 
@@ -28,12 +28,12 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 def look(
-    conversation: Callable[[System], Awaitable[None]], data_dir: Path | str = ".",
+    conversation: Callable[[MachineMonitor], Awaitable[None]], data_dir: Path | str = ".",
     interval: float = 0.02, kept: int = 300,
-) -> System:
-    """Talk with a System on a loop, then close it."""
-    async def main() -> System:
-        looked = System(str(data_dir), interval=interval, kept=kept)
+) -> MachineMonitor:
+    """Talk with a MachineMonitor on a loop, then close it."""
+    async def main() -> MachineMonitor:
+        looked = MachineMonitor(str(data_dir), interval=interval, kept=kept)
         try:
             await conversation(looked)
         finally:
@@ -46,7 +46,7 @@ def look(
 
 def test_a_sample_tells_of_this_machine(tmp_path: Path) -> None:
     """Disk and memory are those that the system itself reports, in bytes."""
-    async def conversation(looked: System) -> None:
+    async def conversation(looked: MachineMonitor) -> None:
         looked.watch()
         await until(lambda: looked.samples)
 
@@ -64,7 +64,7 @@ def test_a_sample_tells_of_this_machine(tmp_path: Path) -> None:
 
 def test_samples_only_while_somebody_looks(tmp_path: Path) -> None:
     """Two lookers need two goodbyes; before, and after the last, nothing is read."""
-    async def conversation(looked: System) -> None:
+    async def conversation(looked: MachineMonitor) -> None:
         heard: list[Sample] = []
         looked.on_sample += heard.append
         await asyncio.sleep(0.1)
@@ -89,7 +89,7 @@ def test_samples_only_while_somebody_looks(tmp_path: Path) -> None:
 
 def test_only_the_newest_are_kept(tmp_path: Path) -> None:
     """And what is older than they could be is dropped when somebody looks again."""
-    async def conversation(looked: System) -> None:
+    async def conversation(looked: MachineMonitor) -> None:
         looked.watch()
         await until(lambda: len(looked.samples) == 3)
         first = looked.samples[0]
@@ -108,7 +108,7 @@ def test_a_handler_that_fails_stops_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its error is in the log; the next sample comes."""
-    async def conversation(looked: System) -> None:
+    async def conversation(looked: MachineMonitor) -> None:
         def fail(sample: Sample) -> None:
             raise ValueError("cannot show it")
         looked.on_sample += fail
@@ -147,7 +147,7 @@ def test_the_loopback_does_not_count() -> None:
 
 def test_free_disk(tmp_path: Path) -> None:
     """The same number as df has; several that ask at once share one answer."""
-    async def conversation(looked: System) -> None:
+    async def conversation(looked: MachineMonitor) -> None:
         answers = await asyncio.gather(*(looked.free_disk() for _ in range(5)))
         facts = os.statvfs(tmp_path)
         assert len(set(answers)) == 1
@@ -158,7 +158,7 @@ def test_free_disk(tmp_path: Path) -> None:
 
 def test_a_data_folder_that_is_not_there(tmp_path: Path) -> None:
     """An unmounted folder has no room; the chart still shows the disk above it."""
-    async def conversation(looked: System) -> None:
+    async def conversation(looked: MachineMonitor) -> None:
         for _ in range(2):
             with pytest.raises(FileNotFoundError):
                 await looked.free_disk()
@@ -176,7 +176,7 @@ def test_a_disk_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert answer.wait(DEADLINE)
         return 7, 8
 
-    async def conversation(looked: System) -> None:
+    async def conversation(looked: MachineMonitor) -> None:
         monkeypatch.setattr(machine, "_disk", hang)
         monkeypatch.setattr(machine, "DISK_DEADLINE", 0.05)
         for _ in range(2):
@@ -196,7 +196,7 @@ def test_what_cannot_be_read_is_said_once(
     def refuse() -> dict[str, tuple[int, int]]:
         raise PermissionError(13, "Permission denied", "/proc/net/dev")
 
-    async def conversation(looked: System) -> None:
+    async def conversation(looked: MachineMonitor) -> None:
         monkeypatch.setattr(machine, "_interfaces", refuse)
         looked.watch()
         await until(lambda: len(looked.samples) > 2)

@@ -10,10 +10,14 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from pipeline_core.event import Event
+from warrior.daemon.lifecycle import Ending, Lifecycle, State
 from warrior.daemon.notify import Notifier, runs_as_service
+from warrior.daemon.view_models import Status
 
 DEADLINE = 20.0
 
@@ -89,13 +93,19 @@ def test_the_manager_hears_of_the_whole_life(manager: Manager) -> None:
         {"STOPPING": "1"}]
 
 
-def test_restarting_says_so(manager: Manager) -> None:
-    """A restart is a stop whose sentence says what follows."""
+def test_it_follows_the_warrior(manager: Manager) -> None:
+    """Each new sentence is told, and the end as soon as it begins; other news is not."""
     async def conversation(notifier: Notifier) -> None:
-        notifier.restarting()
+        commander = SimpleNamespace(on_change=Event(), status=lambda: Status("Working."))
+        lifecycle = Lifecycle()
+        notifier.follow(commander, lifecycle)
+        commander.on_change("projects")
+        commander.on_change("status")
+        lifecycle.begin()
+        lifecycle.move(State.ENDING, "Asked to end.", Ending.SHUT_DOWN)
 
     talk({"NOTIFY_SOCKET": manager.name}, conversation)
-    assert manager.listen() == [{"STATUS": "Restarting."}, {"STOPPING": "1"}]
+    assert manager.listen() == [{"STATUS": "Working."}, {"STOPPING": "1"}]
 
 
 def test_nothing_without_a_manager() -> None:
@@ -105,7 +115,6 @@ def test_nothing_without_a_manager() -> None:
         notifier.ready()
         notifier.status("Working.")
         notifier.extend_timeout(10)
-        notifier.restarting()
         notifier.stopping()
 
     assert talk({"WATCHDOG_USEC": "1000000", "PATH": "/bin"}, conversation) == {"PATH": "/bin"}
@@ -164,7 +173,7 @@ def test_a_loop_that_is_held_up_does_not_feed_the_watchdog(
         await manager.hears("WATCHDOG", "1", times=2)
 
     talk({"NOTIFY_SOCKET": manager.name, "WATCHDOG_USEC": "600000"}, conversation)
-    assert "The loop was held up for" in caplog.text
+    assert "The loop was blocked for" in caplog.text
 
 
 @pytest.mark.parametrize("environment", [

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from warrior.process.background import Background
+from warrior.process.background import BackgroundTasks
 
 
 def test_the_end_waits_for_what_returns_and_not_for_what_is_endless() -> None:
     """Endless work is cancelled at once; other work comes to its end."""
     async def main() -> tuple[bool, list[str]]:
-        background, done = Background(), []
+        background, done = BackgroundTasks(), []
 
         async def short() -> None:
             await asyncio.sleep(0.05)
@@ -28,7 +28,7 @@ def test_the_end_waits_for_what_returns_and_not_for_what_is_endless() -> None:
 def test_the_end_cancels_what_takes_too_long() -> None:
     """After the patience it is cancelled too."""
     async def main() -> bool:
-        background = Background()
+        background = BackgroundTasks()
         stuck = background.start(asyncio.Event().wait(), "Stuck")
         await asyncio.sleep(0)
         await background.close(patience=0.05)

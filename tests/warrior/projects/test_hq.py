@@ -181,8 +181,8 @@ def test_garbage_leaves_the_last_good_list(tmp_path: Path, server: ScriptedHQ, n
         assert one.hq.trouble.next_try is not None
         assert abs((one.hq.unreachable_since - before).total_seconds()) < 10
         reason = one.hq.trouble.reason
-        assert re.match(r"Warrior HQ (cannot be reached|gives no useful answer) since "
-                        r"(\d+ \w+, )?\d\d:\d\d: .+\. The projects it offered last stay\.$", reason)
+        assert re.match(r"Warrior HQ (cannot be reached|has given no useful answer) since "
+                        r"(\d+ \w+, )?\d\d:\d\d: .+\. The projects that it last offered are kept\.$", reason)
         assert len(reason) < 400 and "Traceback" not in reason
         assert list(one.catalogue.entries) == ["a", "b"]
         server.offer(project("c"))
@@ -206,7 +206,7 @@ def test_garbage_for_a_registration(tmp_path: Path, server: ScriptedHQ, name: st
     assert len(server.requests(REGISTER)) == 5
     assert one.ids == ["warrior-1"]
     assert {told["warrior_id"] for told in server.told()} == {"warrior-1"}
-    assert "It has offered no projects yet." in one.reasons[0]
+    assert "It has not offered any projects yet." in one.reasons[0]
 
 
 def test_down_at_boot(tmp_path: Path, server: ScriptedHQ) -> None:
@@ -236,7 +236,7 @@ def test_slow(tmp_path: Path, server: ScriptedHQ, answer: Answer) -> None:
         await failed(one)
         await listed(one)
     one = play(tmp_path, server, script, known="id", deadline=0.5)
-    assert "no whole answer within" in one.reasons[0]
+    assert "no complete answer within" in one.reasons[0]
 
 
 def test_no_such_name(tmp_path: Path, server: ScriptedHQ) -> None:

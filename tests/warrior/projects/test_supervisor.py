@@ -32,7 +32,7 @@ def test_a_chosen_project_gets_the_slots(tmp_path: Path) -> None:
         assert parts.overview.status().text == "Working on 2 items."
         await parts.warrior.select([])
         assert parts.card("one").state == "draining"
-        assert parts.card("one").sentence == "Its 2 items finish, then it ends."
+        assert parts.card("one").sentence == "Finishing its last 2 items."
         parts.go("one")
         await parts.until(lambda: not parts.supervisor.runs)
         assert parts.supervisor.counts()["completed"] == 2
@@ -109,7 +109,7 @@ def test_a_project_that_cannot_run_says_so_while_another_runs(tmp_path: Path) ->
         assert "looking" in parts.warrior.project_log("broken")
         assert "Broken cannot run" in parts.overview.status().note
         (tmp_path / "sources" / "broken" / "pipeline.py").write_text(works("broken"))
-        parts.warrior.retry("broken")
+        parts.warrior.update("broken")
         await parts.until(lambda: parts.card("broken").state == "running")
         parts.go("two")
         await parts.until(lambda: parts.active("broken") == 2 and not parts.active("two"))
@@ -127,7 +127,7 @@ def test_new_code_takes_over_while_the_old_finishes(tmp_path: Path) -> None:
         (tmp_path / "sources" / "one" / "pipeline.py").write_text(new_text)
         parts.warrior.update("one")
         await parts.until(lambda: parts.supervisor.runs["one"].current is not old)
-        assert "2 items of the old one finish" in parts.card("one").sentence
+        assert "Finishing 2 items on the old version" in parts.card("one").sentence
         assert Path(old.version.path).is_dir()
         parts.go("one", "go-1")
         parts.go("one", "go-2")
@@ -226,7 +226,7 @@ key = StringConfigValue(name='key', title='API key', regex='^[a-z]+$')
         parts = await make_parts(tmp_path, {"one": text}, selected=["one"])
         await parts.until(lambda: parts.card("one").state == "broken")
         status = parts.overview.status()
-        assert "It needs a value for: API key." in status.text and status.whose == "you"
+        assert "Settings have no value yet: API key." in status.text and status.whose == "you"
         await parts.warrior.save_settings({"one/key": "abc"})
         await parts.until(lambda: parts.active("one") == 2)
         await parts.close()

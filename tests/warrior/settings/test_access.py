@@ -57,7 +57,7 @@ def test_elsewhere_it_is_refused_without_a_password(tmp_path: Path) -> None:
 def test_behind_a_proxy_it_needs_a_password_too(tmp_path: Path) -> None:
     """Loopback is no wall then: the proxy lets everybody in."""
     public = "https://home.example/at"
-    with pytest.raises(AccessRefused, match=r"At https://home\.example/at .* public_url out"):
+    with pytest.raises(AccessRefused, match=r"Anyone .* at https://home\.example/at\..* remove the public_url"):
         settle(tmp_path, public_url=public)
     assert settle(tmp_path, public_url=public, http_password="x") == Access("")
     assert settle(tmp_path, public_url=public, insecure_no_password=True).insecure

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from warrior.settings.data import NotSettings, dump, first, parse
+from warrior.settings.data import NotSettings, dump, parse, project_order
 from warrior.settings.settings_file import SettingsFile
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -94,7 +94,7 @@ def test_deep_content_is_refused_or_can_be_written(depth: int) -> None:
 ])
 def test_order(data: dict[str, Any], order: list[str]) -> None:
     """Who rewrites selected_project, knowing the old keys alone, has chosen anew."""
-    assert first(data) == order
+    assert project_order(data) == order
 
 
 # -- good files ----------------------------------------------------------------------------

@@ -144,12 +144,6 @@ class WarriorRunning(RunningConsole):
             seeds={"downloader": "someone"})
         self.warrior = SmallWarrior(self.settings, self.folder)
         self.console = make_warrior_console(self.warrior, self.machine, self.options)
-        self.settings.on_change += self._settings_changed
-
-    def _settings_changed(self, names: frozenset[str]) -> None:
-        if names & {"http_username", "http_password"}:
-            self.console.credentials_changed(
-                self.settings.http_username, self.settings.password_record)
 
     def runners(self) -> list[Runner]:
         return list(self.warrior.all_runners.values())

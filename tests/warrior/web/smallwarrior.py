@@ -14,12 +14,13 @@ from pipeline_core.project import Project
 from pipeline_core.runner import Runner
 from pipeline_core.task import Task
 from warrior.daemon import sentence
-from warrior.daemon.view_models import AUTO, Notice, ProjectCard, Status, UnknownProject
+from warrior.daemon.view_models import Notice, ProjectCard, Status, UnknownProject
+from warrior.projects.entry import AUTO
 from warrior.settings.settings import Settings
 
 
 class SmallWarrior:
-    """Implements :class:`warrior.daemon.view_models.WarriorFacade`. ``called`` says what was asked for."""
+    """Implements :class:`warrior.daemon.facade.WarriorFacade`. ``called`` says what was asked for."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings = settings

@@ -13,7 +13,7 @@ from pipeline_core.item import Item
 from pipeline_core.pipeline import Pipeline
 from pipeline_core.runner import Runner
 from pipeline_core.task import SimpleTask
-from warrior.daemon.item_log import ItemLogs
+from warrior.process.item_log import ItemLogs
 from warrior.web.board import FINISHED_KEPT, Board
 
 

@@ -34,7 +34,7 @@ def speak(path: Path, method: str, address: str, body: bytes | None = None,
 
 @pytest.fixture
 def path(warrior: WarriorRunning, tmp_path: Path) -> Path:
-    warrior.on_loop(warrior.console.listen_control, str(tmp_path / "control.sock"))
+    warrior.on_loop(warrior.console.open_control_socket, str(tmp_path / "control.sock"))
     return tmp_path / "control.sock"
 
 
@@ -43,7 +43,7 @@ def test_no_token_and_no_password(make_warrior: MakeWarrior, tmp_path: Path) -> 
     warrior = make_warrior(password="secret secret")
     warrior.on_loop(warrior.warrior.add_card, "one")
     path = tmp_path / "control.sock"
-    warrior.on_loop(warrior.console.listen_control, str(path))
+    warrior.on_loop(warrior.console.open_control_socket, str(path))
     status, text = speak(path, "GET", "/api/state")
     assert status == 200
     assert json.loads(text)["program"]["kind"] == "warrior"
@@ -95,7 +95,7 @@ def test_file_is_its_owners_alone_and_goes_at_the_end(
 def test_run_pipeline_could_have_one_too(console: RunningConsole, tmp_path: Path) -> None:
     """With the commands that it has."""
     path = tmp_path / "control.sock"
-    console.on_loop(console.console.listen_control, str(path))
+    console.on_loop(console.console.open_control_socket, str(path))
     assert speak(path, "POST", "/api/keep-running", b"{}")[0] == 200
     assert speak(path, "POST", "/api/restart", b"{}")[0] == 404
 

@@ -13,13 +13,14 @@ import pytest
 
 from pipeline_core.externalprocess import ExternalProcess
 from pipeline_core.task import SimpleTask
-from tests.warrior.web.conftest import MakeConsole, RunningConsole
+from tests.support.waiting import until
+from tests.warrior.web.conftest import MakeConsole, RunningConsole, WarriorRunning
 from tests.warrior.web.talking import Page
 from warrior.daemon.machine import Sample
 from warrior.web import sections
 from warrior.web.board import ItemView
 from warrior.web.live import Hub, hub, logs
-from warrior.web.live.feed import WINDOW, Feed
+from warrior.web.live.feed import WINDOW, LogFeed
 from warrior.web.program import PipelineProgram
 
 LINE = "x" * 99 + "\n"
@@ -185,9 +186,30 @@ def test_nothing_runs_while_nobody_looks(make_running: MakeConsole) -> None:
     assert not board_hub.readers
     assert board_hub._look is None
     assert board_hub._tick is None
-    router = console.console.application._sockets._router
-    assert not router._sessions_cleanup.is_running()
-    assert not router.stats._callback.is_running()
+
+
+def test_a_page_that_stops_polling_is_let_go(console: RunningConsole) -> None:
+    """It counts as open while a request of it waits, and some seconds longer; then it is closed,
+    and its timer rests."""
+    session = console.session()
+    assert console.ask("GET", "/sockjs/info", session).status == 200
+    server = console.console.application._sockets._server
+    server.settings.update(disconnect_delay=0.2, session_check_interval=0.05)
+    hub = console.console._parts.hub
+    path = "/sockjs/000/a-page"
+    assert console.ask("POST", f"{path}/xhr", session, b"").text == "o\n"
+    waiting = threading.Thread(target=console.ask, args=("POST", f"{path}/xhr", session, b""))
+    console.ask("POST", f"{path}/xhr", session, b"")  # the snapshot
+    waiting.start()
+    page = next(iter(server._polling.values()))
+    until(lambda: page.handler is not None, "the request waits")
+    begun = time.time()
+    until(lambda: (page.promoted or 0) > begun + 1, "it lives longer than it may be silent")
+    assert console.on_loop(lambda: len(hub.readers)) == 1
+    console.on_loop(lambda: hub.changed("status", "runner"))
+    console.on_loop(lambda: hub._send_extra('"wake up"'))
+    waiting.join(20)
+    until(lambda: not server._polling and not hub.readers, "the page is let go")
 
 
 def test_closing_says_goodbye(make_running: MakeConsole) -> None:
@@ -399,7 +421,7 @@ def test_slow_page_gets_a_snapshot_and_the_number_of_lines(console: RunningConso
 
 def test_feed_keeps_the_newest_whole_lines() -> None:
     """A window's worth, from the start of a line; the rest is counted."""
-    feed = Feed("a")
+    feed = LogFeed("a")
     for number in range(100_000):
         feed.add(f"{number}\n")
     text, skipped, lines = feed.take()

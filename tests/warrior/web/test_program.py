@@ -76,10 +76,10 @@ def test_sentence_says_what_runs_and_why_it_waits(program: PipelineProgram) -> N
     assert program.status().text == "Working on 2 items."
     now = time.monotonic()
     first.set_waiting(Waiting("The tracker has no items.", Fault.TRACKER, now + 60, "no-items"))
-    assert program.status().text == "Working on 1 item. 1 waits: The tracker has no items."
+    assert program.status().text == "Working on 1 item. 1 is waiting: The tracker has no items."
     second.set_waiting(Waiting("The disk is full.", Fault.MACHINE, now + 90, "resources"))
     assert section(program, "status") == {
-        "text": "The disk is full. All 2 items wait.", "whose": "this machine",
+        "text": "The disk is full. All 2 items are waiting.", "whose": "this machine",
         "next_in": Until(now + 90), "tone": "waiting", "note": ""}
 
 
@@ -90,7 +90,7 @@ def test_sentence_when_stopping_and_stopped(program: PipelineProgram) -> None:
     program.show_note("Asked to stop.")
     assert section(program, "status")["note"] == "Asked to stop."
     assert program.status().text == (
-        "Stopping: 1 item is still being finished, no new ones start.")
+        "Stopping: 1 item is still being finished. No new items start.")
     program.runner.status = "stopped"
     program.runner.counts.update(completed=2, failed=1, canceled=3)
     assert program.status().text == "Stopped. 2 items completed, 1 failed, 3 cancelled."
@@ -250,7 +250,7 @@ def test_farewell(warrior: SmallWarrior) -> None:
     program = WarriorProgram(warrior, lambda: False)
     assert program.farewell() == "It has ended: 0 items completed."
     warrior.ending = "restart"
-    assert "comes back" in program.farewell()
+    assert "reconnects" in program.farewell()
 
 
 def test_record_of_the_password_is_no_secret_of_the_page(warrior: SmallWarrior) -> None:

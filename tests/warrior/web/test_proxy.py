@@ -33,39 +33,6 @@ def test_parts_of_the_address(url: str, origin: str, authority: str, prefix: str
     assert not public.is_authority("evil.example")
 
 
-def test_both_names_and_the_prefix_are_accepted(make_any: MakeAny) -> None:
-    """A proxy may pass on the Host or set its own, keep the prefix or take it off."""
-    console = make_any(public_url=PUBLIC)
-    for host in ("home.example", "HOME.example:443", f"127.0.0.1:{console.port}"):
-        for path in ("/healthz", "/at/home/healthz"):
-            assert console.ask("GET", path, {"Host": host}).status == 200, (host, path)
-    assert console.ask("GET", "/at/home", {"Host": "home.example"}).status == 200
-    for path in ("/at", "/at/homely/healthz", "/at/home/at/home/healthz", "/other/healthz"):
-        assert console.ask("GET", path, {"Host": "home.example"}).status == 404, path
-    assert console.ask("GET", "/healthz", {"Host": "other.example"}).status == 421
-    assert console.ask("GET", "/healthz", {"Host": "home.example.evil"}).status == 421
-
-
-def test_without_it_neither_is(make_any: MakeAny) -> None:
-    """Nobody has said so."""
-    console = make_any()
-    assert console.ask("GET", "/healthz", {"Host": "home.example"}).status == 421
-    assert console.ask("GET", "/at/home/healthz").status == 404
-
-
-def test_origins(make_any: MakeAny) -> None:
-    """The public one, whatever Host the proxy sends, and the direct one; none else."""
-    console = make_any(public_url=PUBLIC)
-    own, direct = "home.example", f"127.0.0.1:{console.port}"
-    for host, origin, status in [
-            (own, "https://home.example", 200), (direct, "https://home.example", 200),
-            (direct, f"http://{direct}", 200), (own, "http://home.example", 403),
-            (own, f"http://{direct}", 403), (own, "https://home.example:8443", 403),
-            (own, "https://home.example.evil", 403), (own, "null", 403)]:
-        answer = console.ask("GET", "/healthz", {"Host": host, "Origin": origin})
-        assert answer.status == status, (host, origin)
-
-
 def test_page_and_cookie_know_the_prefix(make_any: MakeAny) -> None:
     """Each address on the page has it; the cookie is for that path, and for https alone."""
     console = make_any(public_url=PUBLIC)

@@ -1,4 +1,4 @@
-"""What has come of one item's log since the last batch, for the pages that show it."""
+"""The new text of one item's log since the last batch, for the pages that show it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 WINDOW = 32 * 1024
 
 
-class Feed:
+class LogFeed:
     """Keeps the newest :data:`WINDOW` characters and counts the lines before them."""
 
     def __init__(self, item_id: str) -> None:

@@ -10,14 +10,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from warrior.web import messages, sections
 from warrior.web.live.logs import Logs
-from warrior.web.live.machine import Machine, MachineFeed
-from warrior.web.live.reader import Channel, Reader
+from warrior.web.live.machine import MachineFeed
+from warrior.web.live.reader import Reader
 from warrior.web.messages import Json
 from warrior.web.program import Program
+
+if TYPE_CHECKING:
+    from warrior.daemon.machine import MachineMonitor
+    from warrior.web.live.sockets import PageConnection
 
 logger = logging.getLogger(__name__)
 
@@ -34,9 +38,9 @@ LOOKED_AT = ("workers", "status", "runner")
 
 
 class Hub:
-    """Connections and the sequence number. A :class:`~warrior.web.board.Listener`."""
+    """Connections and the sequence number."""
 
-    def __init__(self, program: Program, machine: Machine | None = None) -> None:
+    def __init__(self, program: Program, machine: MachineMonitor | None = None) -> None:
         self.program = program
         self.board = program.board
         self.sequence = 0
@@ -56,7 +60,7 @@ class Hub:
         self.board.listener = self
 
     # -- pages come and go -----------------------------------------------------------
-    def join(self, channel: Channel, session_id: str = "") -> Reader:
+    def join(self, channel: PageConnection, session_id: str = "") -> Reader:
         """A page of this session has opened: it gets a snapshot."""
         if not self.readers:
             self._begin()
@@ -188,7 +192,7 @@ class Hub:
         behind = [reader for reader in self.readers if self._catch_up(reader)]
         for reader in behind:
             if reader.behind_since is not None and now - reader.behind_since > PATIENCE:
-                logger.info("A page has not read anything for %.0f s: it is let go.", PATIENCE)
+                logger.info("A page has not read anything for %.0f s: closed.", PATIENCE)
                 reader.channel.abort()
                 self.leave(reader)
         if behind:

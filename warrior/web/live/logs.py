@@ -1,4 +1,4 @@
-"""Log text and last lines: what of them goes to which page.
+"""Log text and last lines, and which pages get them.
 
 The text of a log goes only to pages that have it open; the last line of an item only to
 pages that have its row in view.
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from warrior.web import messages
-from warrior.web.live.feed import Feed
+from warrior.web.live.feed import LogFeed
 from warrior.web.live.reader import MAX_VIEWED, MAX_WATCHED, Reader
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Logs:
 
     def __init__(self, board: Board) -> None:
         self._board = board
-        self._feeds: dict[str, Feed] = {}
+        self._feeds: dict[str, LogFeed] = {}
         self._viewed: Counter[str] = Counter()
         self._new_lines: set[str] = set()
         self._lines_sent = 0.0
@@ -45,7 +45,7 @@ class Logs:
             raise ValueError("it opens logs without reading them")
         if item_id in self._board.items and len(reader.watched) < MAX_WATCHED:
             reader.watched.add(item_id)
-            self._feeds.setdefault(item_id, Feed(item_id)).readers.add(reader)
+            self._feeds.setdefault(item_id, LogFeed(item_id)).readers.add(reader)
         reader.skipped.pop(item_id, None)
         reader.unopened[item_id] = None
 
@@ -130,7 +130,7 @@ class Logs:
         """In how many seconds to send last lines; None if there are none."""
         return max(0.0, self._lines_sent + LINE_INTERVAL - now) if self._new_lines else None
 
-    def _send_feed(self, feed: Feed) -> None:
+    def _send_feed(self, feed: LogFeed) -> None:
         text, skipped, lines = feed.take()
         if not text and not skipped:
             return

@@ -1,55 +1,22 @@
-"""The machine's figures, for as long as somebody looks at them."""
+"""The machine's figures, measured only while a page is open."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-from pipeline_core.event import Event
 from warrior.web import messages
 from warrior.web.messages import Json, Since
 
-
-class Sample(Protocol):
-    """See :class:`warrior.daemon.machine.Sample`: bytes a second, bytes, a share of the machine."""
-
-    @property
-    def at(self) -> float: ...
-    @property
-    def received(self) -> float: ...
-    @property
-    def sent(self) -> float: ...
-    @property
-    def disk_free(self) -> int: ...
-    @property
-    def disk_total(self) -> int: ...
-    @property
-    def memory_used(self) -> int: ...
-    @property
-    def memory_total(self) -> int: ...
-    @property
-    def own_memory(self) -> int: ...
-    @property
-    def cpu(self) -> float: ...
-
-
-class Machine(Protocol):
-    """See :class:`warrior.daemon.machine.System`: it measures while it is watched."""
-
-    on_sample: Event
-
-    @property
-    def samples(self) -> Sequence[Sample]: ...
-
-    def watch(self) -> None: ...
-    def unwatch(self) -> None: ...
+if TYPE_CHECKING:
+    from warrior.daemon.machine import MachineMonitor, Sample
 
 
 class MachineFeed:
     """Makes a message of each sample; ``tell(frame)`` sends it to all pages."""
 
-    def __init__(self, machine: Machine | None, tell: Callable[[str], None]) -> None:
+    def __init__(self, machine: MachineMonitor | None, tell: Callable[[str], None]) -> None:
         self._machine = machine
         self._tell = tell
         self._watching = False

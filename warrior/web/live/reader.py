@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from warrior.web.live.sockets import PageConnection
 
 #: Logs that one page may have open, and items it may have in view.
 MAX_WATCHED, MAX_VIEWED = 8, 300
-
-
-class Channel(Protocol):
-    """The way to one page."""
-
-    def ready(self) -> bool:
-        """Whether all that was sent before has gone out, so that more may follow."""
-
-    def send(self, frame: str) -> None:
-        """Send a message, JSON in JSON; never raises for a page that is gone."""
-
-    def close(self, reason: str) -> None:
-        """End the connection in good order."""
-
-    def abort(self) -> None:
-        """End the connection and forget what was not sent yet."""
 
 
 class Reader:
     """Nothing piles up for a page that reads slowly: what it misses of the state is made
     good by a new snapshot, what it misses of a log by the number of lines."""
 
-    def __init__(self, channel: Channel, session_id: str = "") -> None:
+    def __init__(self, channel: PageConnection, session_id: str = "") -> None:
         self.channel = channel
         self.session_id = session_id
         #: Log lines that were not sent, by item.

@@ -8,7 +8,6 @@ run only while a polling page needs them.
 
 from __future__ import annotations
 
-import collections
 import functools
 import json
 import logging
@@ -18,26 +17,29 @@ import time
 import warnings
 from typing import Any
 
-from tornado import httputil, iostream, routing, websocket
+from tornado import httputil, ioloop, iostream, routing, websocket
 from tornado.web import Application, HTTPError, RequestHandler
 
 from warrior.web.connections import neighbour
 from warrior.web.gate import Access
 from warrior.web.headers import Refusal, RefusalDelegate
 from warrior.web.live.hub import Hub
-from warrior.web.live.nonsense import OneLine, decode
+from warrior.web.live.page_input import OneLine, decode
 from warrior.web.live.reader import Reader
 
-with warnings.catch_warnings():
-    # Its decorator was named for a Tornado of long ago; it works all the same.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    from sockjs.tornado import SockJSConnection, SockJSRouter
-    from sockjs.tornado.transports import (
-        WebSocketTransport,
-        XhrPollingTransport,
-        XhrSendHandler,
-        XhrStreamingTransport,
-    )
+# Its decorator was named for a Tornado of long ago; it works all the same. Not catch_warnings():
+# a project's worker may be in one too, and whoever leaves last would bring back the other's.
+warnings.filterwarnings("ignore", "@asynchronous is deprecated", DeprecationWarning)
+
+from sockjs.tornado import SockJSConnection  # noqa: E402
+from sockjs.tornado.router import DEFAULT_SETTINGS  # noqa: E402
+from sockjs.tornado.session import Session  # noqa: E402
+from sockjs.tornado.transports import (  # noqa: E402
+    WebSocketTransport,
+    XhrPollingTransport,
+    XhrSendHandler,
+    XhrStreamingTransport,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +52,7 @@ MAX_PINGS, PING_TIME = 100, 10.0
 
 
 class PageConnection(SockJSConnection):  # type: ignore[misc]
-    """One page, a :class:`~warrior.web.live.reader.Channel` of the hub."""
+    """One page, and the hub's way to it."""
 
     def __init__(self, hub: Hub, session: Any) -> None:
         super().__init__(session)
@@ -80,7 +82,7 @@ class PageConnection(SockJSConnection):  # type: ignore[misc]
         try:
             self._hub.received(self._reader, json.loads(message))
         except (ValueError, TypeError, RecursionError) as error:
-            logger.info("A page sent what makes no sense and is closed: %s", error)
+            logger.info("A page has sent an invalid message and is closed: %s", error)
             self.abort()
 
     def on_close(self) -> None:
@@ -88,6 +90,7 @@ class PageConnection(SockJSConnection):  # type: ignore[misc]
             self._hub.leave(self._reader)
 
     def ready(self) -> bool:
+        """Whether all that was sent before has gone out, so that more may follow."""
         session = self.session
         if session.is_closed:
             return False
@@ -97,15 +100,18 @@ class PageConnection(SockJSConnection):  # type: ignore[misc]
         return stream is not None and not stream.writing()
 
     def send(self, frame: str) -> None:
+        """Send a message, JSON in JSON; never raises for a page that is gone."""
         session = self.session
         if session is not None and not session.is_closed:
             session.send_jsonified(frame, stats=False)
 
     def close(self, reason: str = "") -> None:
+        """End the connection in good order."""
         if not self.session.is_closed:
             self.session.close(3000, reason)
 
     def abort(self) -> None:
+        """End the connection and forget what was not sent yet."""
         stream = _stream(self.session.handler)
         if stream is not None:
             stream.close()
@@ -158,7 +164,7 @@ class WebSocket(OneLine, WebSocketTransport):  # type: ignore[misc]
         try:
             messages = decode(message)
         except ValueError as error:
-            logger.info("A page sent what makes no sense and is closed: %s", error)
+            logger.info("A page has sent an invalid message and is closed: %s", error)
             self.abort_connection()
             return
         self.session.on_messages(messages)
@@ -195,7 +201,7 @@ class Sending(_SameOriginOnly, XhrSendHandler):  # type: ignore[misc]
 
     def post(self, session_id: str) -> None:
         self.disable_cache()
-        session = self._get_session(session_id)
+        session = self.server.get_session(session_id)
         if session is None or session.is_closed:
             raise HTTPError(404)
         try:
@@ -220,32 +226,42 @@ class Info(OneLine, RequestHandler):
                      "entropy": secrets.randbits(32)})
 
 
-class QuietRouter(SockJSRouter):  # type: ignore[misc]
-    """A router whose timers rest while there is nothing for them to do."""
+class _NoStatistics:
+    """Takes what the library counts and nobody asks for."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *numbers: None
+
+
+class PageServer:
+    """What the library's handlers ask of their server. Its timer rests while no page polls."""
 
     def __init__(self, hub: Hub) -> None:
         # Who asks, the gate decides; a page may go on from another address.
-        settings = {"jsessionid": False, "verify_ip": False}
-        super().__init__(functools.partial(PageConnection, hub), "/sockjs", settings)
+        self.settings = {**DEFAULT_SETTINGS, "jsessionid": False, "verify_ip": False}
+        self.stats = _NoStatistics()
+        self.io_loop = ioloop.IOLoop.current()
         self._hub = hub
-        self.stats._callback.stop()
-        # It would miss a page that has gone over to another transport.
-        self.stats.sess_transports = collections.Counter()
-        self._sessions_cleanup.stop()
-        expire = self._sessions.expire
+        #: Pages without a websocket, by the id of their session.
+        self._polling: dict[str, Session] = {}
 
-        def expire_and_rest() -> None:
-            expire()
-            if not self._sessions._items:
-                self._sessions_cleanup.stop()
+    def create_session(self, session_id: str, register: bool = True) -> Any:
+        session = Session(functools.partial(PageConnection, self._hub), self, session_id,
+                          self.settings["disconnect_delay"])
+        if register:
+            if not self._polling:
+                self._look_later()
+            self._polling[session_id] = session
+        return session
 
-        self._sessions_cleanup.callback = expire_and_rest
+    def get_session(self, session_id: str) -> Any:
+        return self._polling.get(session_id)
 
     def is_full(self, address: str) -> bool:
         """Whether as many pages are open as may be, in all or of this neighbour, with those that
         have just stopped polling."""
         sessions = {getattr(reader.channel, "session", None) for reader in self._hub.readers}
-        sessions.update(self._sessions._items.values())
+        sessions.update(self._polling.values())
         infos = [session.conn_info for session in sessions if session is not None]
         if len(infos) < PAGES_EACH:
             return False
@@ -253,11 +269,19 @@ class QuietRouter(SockJSRouter):  # type: ignore[misc]
         held = sum(info is not None and neighbour(info.ip or "") == mine for info in infos)
         return len(infos) >= MAX_PAGES or held >= PAGES_EACH
 
-    def create_session(self, session_id: str, register: bool = True) -> Any:
-        session = super().create_session(session_id, register)
-        if register and not self._sessions_cleanup.is_running():
-            self._sessions_cleanup.start()
-        return session
+    def _look_later(self) -> None:
+        self.io_loop.call_later(self.settings["session_check_interval"], self._look)
+
+    def _look(self) -> None:
+        """Let go of pages that have stopped polling."""
+        now = time.time()
+        for session_id, session in list(self._polling.items()):
+            if (session.promoted or session.expiry_date) <= now:
+                session.on_delete(False)  # it goes on where a request of it is open
+                if (session.promoted or 0) <= now:
+                    del self._polling[session_id]
+        if self._polling:
+            self._look_later()
 
 
 #: All that is offered under /sockjs.
@@ -270,37 +294,28 @@ TRANSPORTS: tuple[tuple[str, type[RequestHandler]], ...] = (
 )
 
 
-def find(
-    router: QuietRouter, application: Application, request: httputil.HTTPServerRequest
-) -> httputil.HTTPMessageDelegate | None:
-    """Who handles a request under /sockjs; None for what is not offered."""
-    for pattern, handler in TRANSPORTS:
-        match = re.fullmatch(pattern, request.path)
-        if match is not None:
-            if handler is not Info and _is_new(router, handler, match) \
-                    and router.is_full(request.remote_ip or ""):
-                return RefusalDelegate(request, Refusal(
-                    503, "Too many pages of this console are open: close one of them."))
-            arguments = [part.encode() for part in match.groups()]
-            return application.get_handler_delegate(
-                request, handler, {"server": router}, path_args=arguments)
-    return None
-
-
-def _is_new(router: QuietRouter, handler: type[RequestHandler], match: re.Match[str]) -> bool:
-    """Whether this opens another page."""
-    return handler is WebSocket or (
-        handler is not Sending and router.get_session(match.group(1)) is None)
-
-
 class SocketRoutes(routing.Router):
     """Looks requests up; the library is imported with the first page, not at the start."""
 
     def __init__(self, hub: Hub, application: Application) -> None:
-        self._router = QuietRouter(hub)
+        self._server = PageServer(hub)
         self._application = application
 
     def find_handler(
         self, request: httputil.HTTPServerRequest, **kwargs: Any
     ) -> httputil.HTTPMessageDelegate | None:
-        return find(self._router, self._application, request)
+        for pattern, handler in TRANSPORTS:
+            match = re.fullmatch(pattern, request.path)
+            if match is not None:
+                if self._opens_page(handler, match) and self._server.is_full(
+                        request.remote_ip or ""):
+                    return RefusalDelegate(request, Refusal(
+                        503, "Too many pages of this console are open: close one of them."))
+                arguments = [part.encode() for part in match.groups()]
+                return self._application.get_handler_delegate(
+                    request, handler, {"server": self._server}, path_args=arguments)
+        return None  # not offered
+
+    def _opens_page(self, handler: type[RequestHandler], match: re.Match[str]) -> bool:
+        return handler is WebSocket or (
+            handler in (Streaming, Polling) and self._server.get_session(match.group(1)) is None)

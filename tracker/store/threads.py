@@ -1,0 +1,166 @@
+"""The threads through which the server uses the database.
+
+One thread writes. A durable commit costs a disk flush, so requests that arrive during a commit
+share the next one: fifty clients cost one flush, not fifty. Nobody is answered before the
+commit of their change has returned. Another thread reads for pages; in WAL mode neither waits
+for the other, so a slow page delays no claim.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tracker.errors import StoreUnavailable
+from tracker.store.store import Store
+
+T = TypeVar("T")
+
+MAX_BATCH = 500
+"""Most operations in one transaction: limits how long the first of them waits."""
+
+
+class _DatabaseThread:
+    """One thread with a Store of its own, which ``start`` opens and ``close`` closes."""
+
+    def __init__(self, name: str, opener: Callable[[], Store]) -> None:
+        self._thread = ThreadPoolExecutor(1, name)
+        self._opener = opener
+        self._store: Store | None = None
+
+    async def start(self) -> None:
+        """Open the database; raises FolderUnusable."""
+        self._store = await self._in_thread(self._opener)
+
+    async def close(self) -> None:
+        """Finish what was asked for, then close the database."""
+        store, self._store = self._store, None
+        if store is not None:
+            await self._in_thread(store.close)
+        self._thread.shutdown(wait=False)
+
+    def _opened(self) -> Store:
+        if self._store is None:
+            raise StoreUnavailable("The tracker is stopping.")
+        return self._store
+
+    async def _in_thread(self, function: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function)
+
+
+class Reader(_DatabaseThread):
+    """Answers questions to a Store that cannot write, one after another."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("tracker-reader", lambda: Store.open(path, read_only=True))
+
+    async def run(self, question: Callable[[Store], T]) -> T:
+        """Return what *question* returns, or raise what it raises.
+
+        Raises StoreUnavailable if the database cannot be read.
+        """
+        store = self._opened()
+        try:
+            return await self._in_thread(lambda: question(store))
+        except sqlite3.Error as error:
+            raise _unavailable(error) from error
+
+
+@dataclass
+class _Job:
+    operation: Callable[[Store], Any]
+    answer: asyncio.Future[Any]
+    value: Any = None
+    error: Exception | None = None
+
+
+class Writer(_DatabaseThread):
+    """Runs operations on a Store in order of arrival, each in its own savepoint."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("tracker-writer", lambda: Store.open(path))
+        self._jobs: deque[_Job] = deque()
+
+    async def run(self, operation: Callable[[Store], T]) -> T:
+        """Return what *operation* returns, once its changes are durable.
+
+        If it raises, its own changes are undone, and only its caller gets the error. Raises
+        StoreUnavailable if the database cannot be written; then nothing was changed.
+        """
+        store, loop = self._opened(), asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
+        self._jobs.append(_Job(operation, answer))
+        self._thread.submit(self._commit_waiting, store, loop)
+        return await answer
+
+    def _commit_waiting(self, store: Store, loop: asyncio.AbstractEventLoop) -> None:
+        """Commit the jobs that wait now; an earlier call may have taken them all."""
+        batch = [self._jobs.popleft() for _ in range(min(len(self._jobs), MAX_BATCH))]
+        if batch:
+            _commit(store, batch)
+            loop.call_soon_threadsafe(_deliver, batch)
+
+
+class _TransactionEnded(Exception):
+    """SQLite rolled back the whole transaction when *job* failed."""
+
+    def __init__(self, job: _Job) -> None:
+        super().__init__()
+        self.job = job
+
+
+def _commit(store: Store, batch: list[_Job]) -> None:
+    """Run *batch* in one transaction; if that cannot begin or commit, all of it fails.
+
+    SQLite ends the whole transaction for a few errors, such as a full disk. The job that met
+    the error fails then, and each of the others is run again in a transaction of its own.
+    """
+    try:
+        with store.transaction():
+            for job in batch:
+                _run(store, job)
+    except _TransactionEnded as ended:
+        for job in batch:
+            if job is not ended.job:
+                job.error = None
+                _commit(store, [job])
+    except Exception as error:  # every caller gets it, see _deliver
+        for job in batch:
+            job.error = _unavailable(error) if isinstance(error, sqlite3.Error) else error
+
+
+def _run(store: Store, job: _Job) -> None:
+    """Run one job in a savepoint, so that its failure leaves the others' changes alone."""
+    connection = store.connection
+    connection.execute("SAVEPOINT job")
+    try:
+        job.value = job.operation(store)
+    except Exception as error:  # its caller gets it, see _deliver
+        job.error = _unavailable(error) if isinstance(error, sqlite3.Error) else error
+        if not connection.in_transaction:
+            raise _TransactionEnded(job) from error
+        connection.execute("ROLLBACK TO job")
+    connection.execute("RELEASE job")
+
+
+def _unavailable(error: sqlite3.Error) -> StoreUnavailable:
+    found = StoreUnavailable(f"The tracker cannot use its database now: {error}.")
+    found.__cause__ = error
+    return found
+
+
+def _deliver(batch: list[_Job]) -> None:
+    """Answer the callers of a committed batch, on the loop."""
+    for job in batch:
+        if job.answer.done():  # its caller was cancelled
+            continue
+        if job.error is not None:
+            job.answer.set_exception(job.error)
+        else:
+            job.answer.set_result(job.value)

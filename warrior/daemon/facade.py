@@ -1,0 +1,218 @@
+"""The warrior as the page, the control socket and the signals see and command it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pipeline_core.event import Event
+from warrior.daemon.lifecycle import Ending, Lifecycle, State
+from warrior.daemon.view_models import Notice, ProjectCard, Status, UnknownProject
+from warrior.projects.entry import AUTO
+
+if TYPE_CHECKING:
+    from pipeline_core.engine.project_worker import Busy
+    from pipeline_core.pipeline import Pipeline
+    from pipeline_core.runner import Runner
+    from warrior.daemon.overview import Overview
+    from warrior.projects.catalogue import Catalogue
+    from warrior.projects.hq import HQ
+    from warrior.projects.project_run import ProjectRun
+    from warrior.projects.supervisor import Supervisor
+    from warrior.settings.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between TERM and KILL for the items' programs: usually, and where it has to be quick.
+KILL_AFTER, KILL_AFTER_IN_HASTE = 10.0, 3.0
+
+
+class WarriorFacade:
+    """All on the loop.
+
+    ``on_change(section)`` names what has changed: status, runner, projects, pipelines,
+    settings or notices. ``on_runner(name, runner)`` comes before the runner starts an item.
+    """
+
+    def __init__(
+        self, settings: Settings, catalogue: Catalogue, hq: HQ, lifecycle: Lifecycle,
+        supervisor: Supervisor, overview: Overview, *, facts: Mapping[str, Any],
+        read_log: Callable[[], bytes],
+    ) -> None:
+        self.settings = settings
+        self.on_change = Event()
+        self.on_runner = Event()
+        #: Called when somebody takes back a stop: signals count anew.
+        self.on_keep_running = Event()
+        self._catalogue = catalogue
+        self._hq = hq
+        self._lifecycle = lifecycle
+        self._supervisor = supervisor
+        self._overview = overview
+        self._facts = dict(facts)
+        self._read_log = read_log
+        lifecycle.on_change += self._lifecycle_changed
+        catalogue.on_change += lambda catalogue: self._offer_changed()
+        hq.on_change += lambda hq: self._changed("status", "notices", "projects")
+        settings.on_change += self._settings_changed
+        supervisor.on_change += self.on_change
+        supervisor.on_runner += self.on_runner
+        supervisor.on_idle += lifecycle.all_done
+        self._export_concurrent_items()
+
+    # -- what has changed ------------------------------------------------------------
+    def _changed(self, *sections: str) -> None:
+        for section in sections:
+            self.on_change(section)
+
+    def _lifecycle_changed(self, lifecycle: Lifecycle) -> None:
+        if lifecycle.reason:
+            logger.info("%s The warrior is %s now.", lifecycle.reason, lifecycle.state.value)
+        self._changed("runner", "status", "projects")
+
+    def _offer_changed(self) -> None:
+        self._supervisor.reconcile()
+        self._changed("projects", "notices", "status")
+
+    def _settings_changed(self, names: frozenset[str]) -> None:
+        self._export_concurrent_items()
+        if names & {"selected", "downloader"}:
+            self._supervisor.reconcile()
+            self._hq.wake()
+        elif "concurrent_items" in names:
+            self._supervisor.deal()
+        self._changed("settings", "runner", "status", "projects", "notices")
+
+    def _export_concurrent_items(self) -> None:
+        """Project files look for the number in the environment."""
+        os.environ["CONCURRENT_ITEMS"] = str(self.settings.concurrent_items.value)
+
+    # -- what it tells ---------------------------------------------------------------
+    @property
+    def state(self) -> str:
+        """starting, running, draining, paused, ending or ended."""
+        return self._lifecycle.state.value
+
+    @property
+    def ending(self) -> str:
+        """'' or what follows when the items are done: shut-down, restart."""
+        return self._lifecycle.ending.value
+
+    def facts(self) -> Mapping[str, Any]:
+        """For the about page: see ``WarriorOptions.facts``."""
+        return self._facts
+
+    def runners(self) -> Mapping[str, Runner]:
+        return {name: run.runner for name, run in self._supervisor.runs.items()}
+
+    def pipelines(self) -> Iterator[tuple[str, str, Pipeline]]:
+        """``(project, version, pipeline)`` of all that are loaded, draining ones too."""
+        return self._supervisor.pipelines()
+
+    def status(self) -> Status:
+        return self._overview.status()
+
+    def cards(self) -> Sequence[ProjectCard]:
+        """In the order of the catalogue; the chosen ones know their ``order``."""
+        return self._overview.cards()
+
+    def choice(self) -> str:
+        """The project that is Archive Team's choice now; '' when there is none."""
+        return self._catalogue.choice
+
+    def notices(self) -> Sequence[Notice]:
+        return self._overview.notices()
+
+    def busy(self) -> Iterator[tuple[str, Busy]]:
+        """``(project, what its code does now)`` for each worker that is busy."""
+        for name, run in self._supervisor.runs.items():
+            for version in run.versions():
+                if version.loaded.worker.busy is not None:
+                    yield name, version.loaded.worker.busy
+
+    def active(self) -> int:
+        """How many items are at work or wait."""
+        return self._supervisor.active()
+
+    def project_log(self, name: str) -> str:
+        """What fetching, installing and loading printed. Raises UnknownProject."""
+        return self._run(name).code.log()
+
+    async def daemon_log(self) -> bytes:
+        """The newest part of the daemon's own log."""
+        return await asyncio.to_thread(self._read_log)
+
+    # -- what it is told -------------------------------------------------------------
+    async def select(self, names: Sequence[str]) -> None:
+        """Choose projects, in order. Raises UnknownProject, SettingsError."""
+        known = {AUTO, *self._catalogue.entries, *self.settings.selected}
+        for name in names:
+            if name not in known:
+                raise UnknownProject(f"There is no project {name!r} on offer. There are: "
+                                     f"{', '.join([AUTO, *self._catalogue.entries])}.")
+        await self.settings.select(names)
+
+    async def save_settings(self, values: Mapping[str, Any]) -> None:
+        """All or nothing. Raises SettingsError."""
+        await self.settings.save(values)
+
+    async def read_notice(self, notice_id: str) -> None:
+        kind, _, number = notice_id.partition("-")
+        if kind == "announcement":
+            await self.settings.set_announcement_read(number)
+            self._changed("notices")
+
+    def update(self, name: str) -> None:
+        """Look for new code now, and try again what failed. Raises UnknownProject."""
+        self._run(name).code.look()
+
+    def install_anyway(self, name: str) -> None:
+        """Go on although the project's installer failed. Raises UnknownProject."""
+        self._run(name).code.look(installer_may_fail=True)
+
+    def _run(self, name: str) -> ProjectRun:
+        run = self._supervisor.runs.get(name)
+        if run is None:
+            raise UnknownProject(f"The project {name!r} is not running: choose it first.")
+        return run
+
+    # -- stopping --------------------------------------------------------------------
+    def stop(self) -> None:
+        """No new items; the daemon stays."""
+        if self._lifecycle.may(State.DRAINING):
+            self._drain(State.DRAINING, "Asked to stop.")
+
+    def stop_now(self) -> None:
+        self.stop()
+        self._supervisor.stop_now(KILL_AFTER)
+
+    def keep_running(self) -> None:
+        if self._lifecycle.may(State.RUNNING) and self._lifecycle.state is not State.STARTING:
+            self.on_keep_running()
+            logger.info("Resuming, as asked.")
+            self._lifecycle.move(State.RUNNING)
+            self._supervisor.reconcile()
+
+    def shut_down(self, now: bool = False) -> None:
+        self.end("Asked to shut down.", Ending.SHUT_DOWN, now=now)
+
+    def restart(self, now: bool = False) -> None:
+        self.end("Asked to restart.", Ending.RESTART, now=now)
+
+    def end(
+        self, reason: str, ending: Ending, *, now: bool = False, kill_after: float = KILL_AFTER
+    ) -> None:
+        """Finish the items, or with ``now`` end them, and then end the process."""
+        if self._lifecycle.may(State.ENDING):
+            self._drain(State.ENDING, reason, ending)
+        else:
+            self._lifecycle.end_differently(reason, ending)
+        if now:
+            self._supervisor.stop_now(kill_after)
+
+    def _drain(self, state: State, reason: str, ending: Ending = Ending.NONE) -> None:
+        self._lifecycle.move(state, reason, ending)
+        self._supervisor.reconcile()

@@ -114,6 +114,8 @@ class ItemScope:
         self._children: dict[Child, None] = {}
         self._main: asyncio.Task[None] | None = None
         self._has_begun = False
+        #: Whether :meth:`end` has cancelled the item's coroutine.
+        self.was_cancelled = False
         self._spawned: set[asyncio.Task[None]] = set()
         self._project_calls = 0
         self._project_backlog = 0
@@ -282,7 +284,7 @@ class ItemScope:
                 item.may_be_canceled or self.is_asking_for_work)
         if self._main is not None:
             if self._has_begun:
-                self._main.cancel()
+                self.was_cancelled = self._main.cancel()
         elif self._children:
             self._main = self._loop().create_task(self.close())
         else:

@@ -72,6 +72,8 @@ class ProjectWorker(WorkerThread):
         self.children = children or Children(self.loop)
         self.busy: Busy | None = None
         self.closed = False
+        #: Which classes of the project's tasks are plain steps; see ``engine/steps``.
+        self.plain_classes: dict[type, bool] = {}
         self._want_own_directory = own_directory
         self._has_own_directory = False
 

@@ -25,7 +25,7 @@ async def run_item(item: Item, position: int = 0) -> None:
     except Exception as error:
         item.log_failure(error)
         scope.outcome = scope.outcome or "failed"
-    if scope.outcome != "completed":
+    if scope.was_cancelled:
         # A handler that ended the item may have cancelled this task between two awaits; then
         # the cancellation is still pending, and is delivered here.
         with contextlib.suppress(asyncio.CancelledError):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import weakref
 from typing import TYPE_CHECKING, Any
 
 from pipeline_core.engine.base_task import Task
@@ -27,28 +26,27 @@ _METHODS = (
 _EVENTS = ("on_start_item", "on_complete_item", "on_finish_item")
 _ITEM_EVENTS = ("on_output", "on_task_status", "on_property", "on_waiting")
 
-#: Whether each class is plain. Weak keys, because a class keeps all of its project's code alive.
-_plain_classes: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
-
 
 def plain_steps(item: Item, position: int) -> list[SimpleTask]:
     """Return the tasks from ``position`` on that can run in one job: the project defines only
     their ``process``, and handles none of their events."""
     steps: list[SimpleTask] = []
-    if item.worker is None or item.seal is not None:
-        return steps
-    if not _are_quiet(item, _ITEM_EVENTS):
+    worker = item.worker
+    if worker is None or item.seal is not None or not _are_quiet(item, _ITEM_EVENTS):
         return steps
     for task in item.pipeline.tasks[position:]:
-        if not _is_plain(task):
+        if not _is_plain(worker, task):
             break
         steps.append(task)
     return steps
 
 
-def _is_plain(task: Task) -> bool:
+def _is_plain(worker: ProjectWorker, task: Task) -> bool:
     kind: Any = type(task)
-    return (_is_plain_class(kind) and _are_quiet(task, _EVENTS)
+    known = worker.plain_classes
+    if kind not in known:
+        known[kind] = _is_plain_class(kind)
+    return (known[kind] and _are_quiet(task, _EVENTS)
             and vars(task).keys().isdisjoint(_METHODS))
 
 
@@ -61,13 +59,6 @@ def _are_quiet(owner: Item | Task, names: tuple[str, ...]) -> bool:
 
 
 def _is_plain_class(kind: Any) -> bool:
-    plain = _plain_classes.get(kind)
-    if plain is None:
-        plain = _plain_classes[kind] = _looks_plain(kind)
-    return plain
-
-
-def _looks_plain(kind: Any) -> bool:
     return (issubclass(kind, SimpleTask) and kind._work_on is SimpleTask._work_on
             and all(getattr(kind, name) is getattr(Task, name)
                     for name in _METHODS if name != "process")
@@ -119,7 +110,7 @@ def _process_all(
     """In the worker: run the steps. Return the last step entered, and the error it raised."""
     for number, step in enumerate(steps):
         if number:
-            if not (_is_plain(step) and _are_quiet(item, _ITEM_EVENTS)):
+            if not (_is_plain(worker, step) and _are_quiet(item, _ITEM_EVENTS)):
                 # The previous step has changed this one: return, so that the loop runs it.
                 return steps[number - 1], None
             worker.post(carry_out, item, _next_step,

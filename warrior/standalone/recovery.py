@@ -86,7 +86,7 @@ class PipelineRecovery:
             self._records = []
 
     def begin(self) -> None:
-        """Carry on what was found, before an item is begun."""
+        """Resume what was found, before a new item starts."""
         if not self._records:
             return
         self._runner.hold(FIRST, "recovery")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -244,5 +245,26 @@ def test_going_on_behind_the_seal(tmp_path: Path) -> None:
             line.pipeline.resume_item(item, 2)
             assert await line.ended(item) == "completed"
         assert entered == [2, 3] and sealer.calls == [("left", 2), ("left", 3)]
+
+    run(main())
+
+
+@pytest.mark.parametrize("end", [Item.complete, Item.fail, Item.cancel])
+def test_a_handler_ends_the_item_where_nothing_is_awaited(
+    tmp_path: Path, end: Callable[[Item], None]
+) -> None:
+    """The cancellation that is still pending must not cut short what the end has to wait for."""
+
+    async def main() -> None:
+        @ours
+        def end_it(task: Task, item: Item) -> None:
+            item.scope.spawn(for_ever(item))
+            end(item)
+
+        last = OursTask("Last", lambda item: asyncio.sleep(0))
+        last.on_finish_item += end_it
+        with Line(tmp_path, last) as line:
+            item = await line.send()
+            assert item.finished and item.end_time is not None
 
     run(main())

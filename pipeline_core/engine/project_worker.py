@@ -15,6 +15,7 @@ import os
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -72,8 +73,9 @@ class ProjectWorker(WorkerThread):
         self.children = children or Children(self.loop)
         self.busy: Busy | None = None
         self.closed = False
-        #: Which classes of the project's tasks are plain steps; see ``engine/steps``.
-        self.plain_classes: dict[type, bool] = {}
+        #: Which classes of the project's tasks are plain steps; see ``engine/steps``. Weak keys,
+        #: because Tornado keeps a closed worker's loop until the next loop is made.
+        self.plain_classes: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
         self._want_own_directory = own_directory
         self._has_own_directory = False
 

@@ -39,7 +39,7 @@ def status_text(state: Json) -> str:
                  "warrior-ctl select NAME")
     at_work = [item for item in state["items"] if item.get("state") == "running"]
     if at_work:
-        parts.append(_titled("Items at work", [_item_row(item, state) for item in at_work]))
+        parts.append(_titled("Active items", [_item_row(item, state) for item in at_work]))
     for worker in state.get("workers") or ():
         parts.append(f"The code of {one_line(worker['project'])} has not returned from "
                      f"{one_line(worker['label'])} for {duration(worker['age'])}.")
@@ -138,8 +138,16 @@ def _facts(state: Json) -> str:
          or "none yet: warrior-ctl set downloader=NICKNAME"],
         ["Concurrent items", f"{runner.get('concurrent')}"
          + (f" (at most {most})" if most else "")],
-        ["Items", ", ".join([f"{runner.get('active', 0)} at work", *done])],
+        ["Items", ", ".join([*_active(runner.get("active") or 0, state), *done])],
         *([["Version", version]] if version else [])]))
+
+
+def _active(active: int, state: Json) -> list[str]:
+    """How many of the active items work, and how many only wait."""
+    waiting = sum(bool(item.get("waiting")) for item in state["items"]
+                  if item.get("state") == "running")
+    words = [f"{active - waiting} at work"] if active > waiting or not waiting else []
+    return [*words, f"{waiting} waiting"] if waiting else words
 
 
 def _takes_part(project: Json) -> bool:
@@ -160,7 +168,7 @@ def _project_rows(projects: Iterable[Json]) -> list[list[str]]:
         rows.append([
             "" if order is None else f"{order + 1}.", one_line(project["id"]),
             one_line(project.get("state") or ""),
-            f"{active} at work" if active else "", one_line(project.get("title") or "")
+            f"{active} item{'' if active == 1 else 's'}" if active else "", one_line(project.get("title") or "")
             + (f" – {words}" if words else "")])
     return rows
 

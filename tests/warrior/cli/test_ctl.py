@@ -168,16 +168,16 @@ Asked to stop on the page.
 State             draining, then it restarts
 Nickname          someone
 Concurrent items  3 (at most 6)
-Items             2 at work, 120 completed, 2 failed
+Items             1 at work, 1 waiting, 120 completed, 2 failed
 Version           1.0
 
 Projects
-  1.  practice  running  2 at work  Practice
-  2.  auto      idle                Archive Team’s choice – Now it is Other.
-  3.  broken    broken              Broken
-      other     loading             Other
+  1.  practice  running  2 items  Practice
+  2.  auto      idle              Archive Team’s choice – Now it is Other.
+  3.  broken    broken            Broken
+      other     loading           Other
 
-Items at work
+Active items
   practice  urls:1  1:02  Download     200 OK
   practice  Item 2  0:03  Get an item  No items now. Next try in 42 s.
 
@@ -202,15 +202,15 @@ def test_projects(daemon: Daemon, said: Any) -> None:
     """The chosen ones first, in order; one that cannot run says why, what to do, and when."""
     _, out, _ = said("projects")
     assert out == """\
-1.  practice  running  2 at work  Practice
-2.  auto      idle                Archive Team’s choice – Now it is Other.
-3.  broken    broken              Broken
+1.  practice  running  2 items  Practice
+2.  auto      idle              Archive Team’s choice – Now it is Other.
+3.  broken    broken            Broken
       wget-at is not there.
       Put it into the data folder.
       Next try in 7 min, or now: warrior-ctl retry broken
       What it printed: warrior-ctl log broken
-    other     loading             Other
-    idle      idle                Idle
+    other     loading           Other
+    idle      idle              Idle
 """
 
 

@@ -15,24 +15,19 @@ from pipeline_core.engine.calls import call, hook, on_loop, realized
 from pipeline_core.engine.project_code import current_item, is_project_value
 from pipeline_core.engine.waiting import Fault, Waiting
 from pipeline_core.net import http
-from pipeline_core.net.backoff import LONGEST_RETRY_AFTER, Backoff, parse_retry_after
+from pipeline_core.net.backoff import LONGEST_RETRY_AFTER, Backoff
+from pipeline_core.net.tracker_retry import (
+    BLOCKED_DELAY,
+    Asking,
+    Retry,
+    WaitForTarget,
+    trouble_of,
+)
 
 if TYPE_CHECKING:
     from pipeline_core.item import Item
     from pipeline_core.net.endpoints import Endpoint
     from pipeline_core.net.turns import Turn
-
-#: Seconds before a tracker that blocks us is asked again.
-BLOCKED_DELAY = 3600.0
-
-#: HTTP status -> (sentence, whose fault, code of the reason).
-_REASONS = {
-    404: ("The tracker has no items for us right now.", Fault.NOBODY, "no-items"),
-    420: ("The tracker limits how often it gives items.", Fault.TRACKER, "rate-limit"),
-    429: ("The tracker limits how often it gives items.", Fault.TRACKER, "rate-limit"),
-    455: ("The project's code is out of date; it has to be updated.", Fault.YOU, "outdated"),
-    403: ("The tracker has blocked this address or this name.", Fault.YOU, "blocked"),
-}
 
 
 class TrackerRequest(Task):
@@ -118,11 +113,11 @@ class TrackerRequest(Task):
 
     # -- on the loop -------------------------------------------------------------
     async def _work_on(self, item: Item) -> None:
-        asking = item.scope.kept_by[self] = _Asking(self._new_backoff())
+        asking = item.scope.kept_by[self] = Asking(self._new_backoff())
         await self._ask(item, asking)
 
     async def _ask(
-        self, item: Item, asking: _Asking, *, is_sending: bool = False
+        self, item: Item, asking: Asking, *, is_sending: bool = False
     ) -> None:
         """Ask until the item has left. ``is_sending``: ``send_request`` has already been called
         for the first request."""
@@ -147,7 +142,7 @@ class TrackerRequest(Task):
         item.idle = None
         asking.answer_used()
 
-    async def _line_up(self, item: Item, asking: _Asking, own_reason: Waiting | None) -> None:
+    async def _line_up(self, item: Item, asking: Asking, own_reason: Waiting | None) -> None:
         """Wait until the governor gives this item a turn; this may take long."""
         item.may_be_canceled = self.may_be_canceled
         endpoint = item.governor.tracker(self._url(await realized(item, self, self.tracker_url)))
@@ -194,10 +189,10 @@ class TrackerRequest(Task):
         return response
 
     def _report_provisionally(
-        self, item: Item, asking: _Asking, turn: Turn, response: httpclient.HTTPResponse
+        self, item: Item, asking: Asking, turn: Turn, response: httpclient.HTTPResponse
     ) -> None:
         """Report the failure before the project's hooks run: it counts whatever they do."""
-        reason, fault, code, asked_for = _trouble_of(response)
+        reason, fault, code, asked_for = trouble_of(response)
         backoff = asking.backoff
         next_delay = min(backoff.delay + backoff.increment, max(backoff.maximum, backoff.delay))
         turn.provisional(
@@ -206,7 +201,7 @@ class TrackerRequest(Task):
             asker=item.item_id)
 
     def _answered_with_trouble(self, item: Item, response: httpclient.HTTPResponse) -> None:
-        reason, fault, code, asked_for = _trouble_of(response)
+        reason, fault, code, asked_for = trouble_of(response)
         self._ask_again(item, reason, fault, code, asked_for, answered=http.has_answered(response))
 
     @on_loop
@@ -243,7 +238,7 @@ class TrackerRequest(Task):
         delay = self._asking(item).backoff.next_delay(
             asked_for, BLOCKED_DELAY * random.uniform(1.0, 1.02) if code == "blocked"
             else LONGEST_RETRY_AFTER)
-        retry = _Retry(Waiting(reason, fault, None, code), delay, asked_for, answered, at, alone)
+        retry = Retry(Waiting(reason, fault, None, code), delay, asked_for, answered, at, alone)
         worker = item.worker
         if worker is not None and not worker.on_loop():
             token = current_item.set(item)
@@ -255,19 +250,19 @@ class TrackerRequest(Task):
         self._retry(item, retry)
 
     @on_loop
-    def _retry(self, item: Item, retry: _Retry | _WaitForTarget) -> None:
+    def _retry(self, item: Item, retry: Retry | WaitForTarget) -> None:
         item.scope.ask_again(self, retry)
 
     def _wait_for_target(self, item: Item, endpoint: Endpoint) -> None:
         """Ask again as soon as this upload target may be tried."""
-        self._retry(item, _WaitForTarget(endpoint))
+        self._retry(item, WaitForTarget(endpoint))
 
     async def _wait_for_retry(
-        self, item: Item, asking: _Asking, retry: _Retry | _WaitForTarget
+        self, item: Item, asking: Asking, retry: Retry | WaitForTarget
     ) -> Waiting | None:
         """Hold back all requests to the same endpoint. Return the reason and time that apply to
         this item alone, if any."""
-        if isinstance(retry, _WaitForTarget):
+        if isinstance(retry, WaitForTarget):
             asking.answer_used()
             asking.target_turn = await retry.endpoint.turn(item.scope.show_waiting)
             return None
@@ -289,7 +284,7 @@ class TrackerRequest(Task):
         asking.target_turn = await retry.at.turn(item.scope.show_waiting, own=why)
         return None
 
-    def _hold(self, item: Item, asking: _Asking, retry: _Retry) -> Waiting:
+    def _hold(self, item: Item, asking: Asking, retry: Retry) -> Waiting:
         """Report the result of the turn to the governor. Return why to wait, and until when."""
         turn, asking.turn = asking.turn, None
         own = dataclasses.replace(retry.why, next_try=time.monotonic() + retry.delay)
@@ -316,10 +311,10 @@ class TrackerRequest(Task):
             Fault.TRACKER, "tracker-trouble", alone=alone)
 
     # -- what belongs to one item ----------------------------------------------------
-    def _asking(self, item: Item) -> _Asking:
+    def _asking(self, item: Item) -> Asking:
         if self not in item.scope.kept_by:
-            item.scope.kept_by[self] = _Asking(self._new_backoff())
-        asking: _Asking = item.scope.kept_by[self]
+            item.scope.kept_by[self] = Asking(self._new_backoff())
+        asking: Asking = item.scope.kept_by[self]
         return asking
 
     def _new_backoff(self) -> Backoff:
@@ -334,79 +329,6 @@ class TrackerRequest(Task):
         """Return what "out of date" applies to: the project's version, or this loaded pipeline."""
         version = getattr(self, "version", None)
         return version if isinstance(version, str) else item.pipeline
-
-
-class _Asking:
-    """The delays and turns of one item that asks a tracker."""
-
-    def __init__(self, backoff: Backoff) -> None:
-        self.backoff = backoff
-        #: The current or last turn for the tracker; see governor.
-        self.turn: Turn | None = None
-        #: The turn for an upload target, for when the tracker has named it again.
-        self.target_turn: Turn | None = None
-
-    def answer_used(self) -> None:
-        """Report a usable answer: the next request may be made at once."""
-        if self.turn is not None:
-            self.turn.succeeded()
-        self.give_back_target()
-
-    def take_target_turn(self, endpoint: Endpoint) -> Turn | None:
-        """Return the turn that was waited for, else one that is free now, else None."""
-        turn, self.target_turn = self.target_turn, None
-        if turn is not None and turn.is_for(endpoint) and endpoint.held is None:
-            return turn
-        if turn is not None:
-            turn.abandoned()
-        return endpoint.try_turn()
-
-    def give_back_target(self) -> None:
-        """Give up the turn for the target, so that another item may try it."""
-        turn, self.target_turn = self.target_turn, None
-        if turn is not None:
-            turn.abandoned()
-
-    def break_off(self, *, failed: bool) -> None:
-        """Release the turns of an item that has ended while it was asking."""
-        if self.turn is not None:
-            if self.turn.in_use and failed:
-                # Otherwise each following item would ask at once, and fail like this one.
-                self.turn.refused("The project's code failed on an answer of "
-                                  f"{self.turn.endpoint.name}.", Fault.PROJECT, "tracker-trouble")
-            self.turn.abandoned()
-        self.give_back_target()
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Retry:
-    """Why and when a request is repeated; see TrackerRequest._ask_again."""
-
-    why: Waiting
-    delay: float
-    asked_for: float | None
-    answered: bool
-    at: Endpoint | None
-    alone: bool
-    #: Whether the next delay has already been increased.
-    has_grown: bool = False
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _WaitForTarget:
-    """The tracker named an upload target that may not be tried now: ask again when it may."""
-
-    endpoint: Endpoint
-
-
-def _trouble_of(response: httpclient.HTTPResponse) -> tuple[str, Fault, str, float | None]:
-    """Return reason, fault and code for an unusable answer, and its Retry-After in seconds."""
-    if response.code in _REASONS:
-        reason, fault, code = _REASONS[response.code]
-    else:
-        reason, fault, code = http.describe_trouble(response), Fault.TRACKER, "tracker-trouble"
-    asked_for = parse_retry_after(response.headers.get("Retry-After"))
-    return reason, fault, code, BLOCKED_DELAY if response.code == 403 else asked_for
 
 
 def _while_asking(endpoint: Endpoint) -> Waiting:

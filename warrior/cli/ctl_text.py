@@ -168,8 +168,8 @@ def _project_rows(projects: Iterable[Json]) -> list[list[str]]:
         rows.append([
             "" if order is None else f"{order + 1}.", one_line(project["id"]),
             one_line(project.get("state") or ""),
-            f"{active} item{'' if active == 1 else 's'}" if active else "", one_line(project.get("title") or "")
-            + (f" – {words}" if words else "")])
+            f"{active} item{'' if active == 1 else 's'}" if active else "",
+            one_line(project.get("title") or "") + (f" – {words}" if words else "")])
     return rows
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline_core.config import ConfigValue, realize
 from pipeline_core.engine.base_task import Task, leave_by, run_task
-from pipeline_core.engine.calls import call, contained, realized
+from pipeline_core.engine.calls import call, realized, start_contained
 from pipeline_core.engine.concurrency_limiter import ConcurrencyLimiter
 from pipeline_core.engine.printing import prints_to
 from pipeline_core.engine.worker_thread import original
@@ -64,7 +64,7 @@ class SimpleTask(Task):
         with prints_to(functools.partial(item.log_output, full_line=False)):
             # In its own asyncio task: a coroutine that cancels its current task must not cancel
             # the item's.
-            work = asyncio.ensure_future(contained(self.process(item)))
+            work = start_contained(asyncio.get_running_loop(), self.process(item))
         try:
             await work
         except asyncio.CancelledError:

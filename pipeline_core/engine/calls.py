@@ -76,6 +76,16 @@ async def contained(work: Coroutine[Any, Any, Any]) -> Any:
         raise NotAnException(error) from None
 
 
+def start_contained(
+    loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any]
+) -> asyncio.Task[Any]:
+    """Start a project's coroutine as a task (see :func:`contained`)."""
+    task = loop.create_task(contained(work))
+    # A task that is cancelled before its first step never awaits the work: close it here.
+    task.add_done_callback(lambda _: work.close())
+    return task
+
+
 def _crash_if_failed(item: Item, future: asyncio.Future[Any]) -> None:
     error = None if future.cancelled() else future.exception()
     if error is not None:

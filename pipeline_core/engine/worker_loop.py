@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tornado.platform.asyncio import BaseAsyncIOLoop
 
-from pipeline_core.engine.calls import contained
+from pipeline_core.engine.calls import contained, start_contained
 from pipeline_core.engine.project_code import current_item, report_failure
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def run_coroutine(
     """Run an ``async def`` of project code on the loop, for an item."""
     token = current_item.set(item)
     try:
-        task = worker.loop.create_task(contained(coroutine))
+        task = start_contained(worker.loop, coroutine)
     finally:
         current_item.reset(token)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -268,3 +269,28 @@ def test_a_handler_ends_the_item_where_nothing_is_awaited(
             assert item.finished and item.end_time is not None
 
     run(main())
+
+
+class Coroutine(SimpleTask):
+    """A project's step of the new kind."""
+
+    async def process(self, item: Item) -> None:
+        raise AssertionError("it began")
+
+
+def test_a_coroutine_that_is_cancelled_before_its_first_step(tmp_path: Path) -> None:
+    """It does not begin, and Python does not complain that nobody awaited it."""
+
+    async def main() -> None:
+        @ours
+        def cancel_soon(task: Task, item: Item) -> None:
+            asyncio.get_running_loop().call_soon(item.cancel)
+
+        step = Coroutine("Coroutine")
+        step.on_start_item += cancel_soon
+        with Line(tmp_path, step) as line:
+            item = await line.send()
+            assert item.canceled and "it began" not in line.log(item)
+
+    run(main())
+    gc.collect()

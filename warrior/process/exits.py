@@ -10,7 +10,7 @@ USAGE = 64
 CANNOT_BIND = 69
 #: Another warrior uses the state folder.
 STATE_IN_USE = 73
-#: ProgramResult on request, to be started again: sysexits.h calls it a temporary failure.
+#: Ended on request, to be started again: sysexits.h calls this a temporary failure.
 RESTART = 75
 #: What the operator has set is wrong, or would let everybody command the program.
 BAD_CONFIGURATION = 78

@@ -4,7 +4,7 @@
 
 Starts the practice tracker and a command on loopback, with the journal on and no page open,
 and profiles every thread of the command. A call counts when its code lies in ``pipeline_core``
-or ``warrior``, and when it happens between the moment at which ``GetItemFromTracker.start_item``
+or ``warrior``, and when it happens between the moment at which ``GetItemFromTracker.record_start``
 is called for the item and the moment at which ``on_pipeline_finish_item`` tells of it. A
 coroutine or generator counts each time that it is entered. Comprehensions do not count, because
 they are no calls from Python 3.12 on. See README.md.
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import inspect
 import json
 import os
 import runpy
@@ -77,7 +76,7 @@ class Profile:
         from pipeline_core.runner import Runner
         from pipeline_core.tracker import GetItemFromTracker
 
-        self._claim = inspect.unwrap(GetItemFromTracker.start_item).__code__
+        self._claim = GetItemFromTracker.record_start.__code__
         initialise = Runner.__init__
 
         def initialise_and_watch(runner: Any, *args: Any, **kwargs: Any) -> None:

@@ -32,15 +32,13 @@ class Event:
     logged.
     """
 
-    __slots__ = ("_handlers", "is_quiet", "owned")
-
-    def __init__(self) -> None:
-        # Tuples, replaced as a whole: handlers may be added and removed while it is fired.
-        self._handlers: tuple[Handler, ...] = ()
-        #: Each handler, and whether it is project code.
-        self.owned: tuple[tuple[Handler, bool], ...] = ()
-        #: Whether no handler is project code.
-        self.is_quiet = True
+    # Tuples, replaced as a whole: handlers may be added and removed while it is fired. They are
+    # values of the class, because most of the events that an item or a task has get no handlers.
+    _handlers: tuple[Handler, ...] = ()
+    #: Each handler, and whether it is project code.
+    owned: tuple[tuple[Handler, bool], ...] = ()
+    #: Whether no handler is project code.
+    is_quiet = True
 
     def handle(self, handler: Handler) -> Event:
         """Add a handler, as ``+=`` does. Returns the event, so that calls can be chained."""

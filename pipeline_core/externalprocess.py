@@ -11,12 +11,12 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline_core.config import realize
 from pipeline_core.engine.async_popen import AsyncPopen, AsyncPopen2
-from pipeline_core.engine.base_task import leave_by
+from pipeline_core.engine.base_task import leave
 from pipeline_core.engine.calls import call, hook, on_loop
 from pipeline_core.engine.child import RESOURCE_ERRORS, Child
 from pipeline_core.engine.ownership import is_project_code
@@ -113,8 +113,8 @@ class ExternalProcess(Task):
     #: Whether this is an upload, which seals the item if necessary, and needs a turn.
     _uploads = False
 
-    async def _work_on(self, item: Item) -> None:
-        await self._try_until_left(item)
+    def _work_on(self, item: Item) -> Coroutine[Any, Any, None]:
+        return self._try_until_left(item)
 
     async def _try_until_left(self, item: Item, *, is_trying: bool = False) -> None:
         """Try until the item has left. ``is_trying``: the first time ``process`` has been called
@@ -178,7 +178,7 @@ class ExternalProcess(Task):
             await call(item, self, self.handle_process_error, returncode, item)
 
     async def _succeeded(self, exit_code: int, item: Item) -> None:
-        await leave_by(item, self, self.complete_item)
+        await leave(item, self)
 
     @on_loop
     def _try_failed(self, exit_code: int, item: Item, delay: float) -> None:
@@ -190,7 +190,7 @@ class ExternalProcess(Task):
             item.scope.ask_again(self, _Retry(
                 f"{self.name} {_how_it_ended(exit_code)}.", Fault.PROJECT, "retry", delay))
         else:
-            item.scope.spawn(leave_by(item, self, self.fail_item))
+            item.scope.spawn(leave(item, self, False))
 
     async def _input_left(self, item: Item, ended: ProgramResult) -> None:
         """Handle a program that has not read all of its input: it cannot have done what it was
@@ -205,7 +205,7 @@ class ExternalProcess(Task):
         if self._uploads:
             await call(item, self, self.handle_process_error, returncode, item)
         else:
-            await leave_by(item, self, self.fail_item)
+            await leave(item, self, False)
 
     # -- uploads -------------------------------------------------------------------
     def use_turn(self, item: Item, turn: Turn) -> None:
@@ -247,7 +247,7 @@ class ExternalProcess(Task):
         if not isinstance(data, (bytes, bytearray, memoryview)):
             item.log_output(f"{self.name}: the input of the program must be bytes or text, but it "
                             f"is {'None' if data is None else type(data).__name__}.")
-            await leave_by(item, self, self.fail_item)
+            await leave(item, self, False)
             return None
         worker = item.worker
         if worker is None:
@@ -308,7 +308,7 @@ class ExternalProcess(Task):
             reason = str(error)
         item.log_output(f"{self.name}: {program!s} cannot be run: {reason}.")
         item.log_error(self, error)
-        await leave_by(item, self, self.fail_item)
+        await leave(item, self, False)
 
 
 @dataclasses.dataclass(frozen=True)

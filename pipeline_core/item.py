@@ -53,6 +53,11 @@ class _TaskStatus:
     canceled = "canceled"
 
 
+_EVENTS = tuple(f"on_{event}" for event in (
+    "output", "error", "item_state", "task_status", "property", "name", "waiting", "complete",
+    "fail", "cancel", "finish"))
+
+
 class Item(MutableMapping[str, Any]):
     """A mapping of values, with a log and a state.
 
@@ -94,16 +99,18 @@ class Item(MutableMapping[str, Any]):
         self.only_waited = False
         #: Its record in the journal, once it is sealed.
         self.seal: Seal | None = None
-        for event in ("output", "error", "item_state", "task_status", "property", "waiting",
-                      "complete", "fail", "cancel", "finish"):
-            setattr(self, f"on_{event}", Event())
+        for event in _EVENTS:
+            setattr(self, event, Event())
         #: The worker of this item's project; None for an item outside a runner.
         self.worker: ProjectWorker | None = getattr(pipeline, "worker", None)
         self.scope = ItemScope(self)
-        self._properties: dict[str, Any] = dict(properties or {})
+        #: Its values; set them by ``item[key] = value``, which tells the handlers.
+        self.properties: dict[str, Any] = dict(properties or {})
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._at_line_start = True
-        self._properties["data_dir"] = os.path.join(str(pipeline.data_dir), item_id)
+        #: Output of this turn of the loop, which the handlers get in one piece.
+        self._new_output: list[str] = []
+        self.properties["data_dir"] = os.path.join(str(pipeline.data_dir), item_id)
         if prepare_data_directory:
             self.prepare_data_directory()
 
@@ -113,6 +120,8 @@ class Item(MutableMapping[str, Any]):
     on_task_status: Event
     on_property: Event
     on_waiting: Event
+    #: ``(item)``: its ``item_name`` has changed. For the page.
+    on_name: Event
     on_complete: Event
     on_fail: Event
     on_cancel: Event
@@ -120,54 +129,55 @@ class Item(MutableMapping[str, Any]):
 
     # -- a mapping -----------------------------------------------------------
     def __getitem__(self, key: str) -> Any:
-        return self._properties[key]
+        return self.properties[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
-        old = self._properties.get(key)
-        self._properties[key] = value
+        old = self.properties.get(key)
+        self.properties[key] = value
         if self.on_property.owned:
-            self._property_changed(key, value, old)
+            self._on_loop(self.deliver, self.on_property, self, key, value, old)
+        if key == "item_name":
+            self._on_loop(self.deliver, self.on_name, self)
 
     def __delitem__(self, key: str) -> None:
-        old = self._properties.pop(key)
+        old = self.properties.pop(key)
         if self.on_property.owned:
-            self._property_changed(key, None, old)
+            self._on_loop(self.deliver, self.on_property, self, key, None, old)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(list(self._properties))
+        return iter(list(self.properties))
 
     def __len__(self) -> int:
-        return len(self._properties)
+        return len(self.properties)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._properties
+        return key in self.properties
 
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def _property_changed(self, key: str, new: Any, old: Any) -> None:
-        self._on_loop(self.deliver, self.on_property, self, key, new, old)
+    # An item is equal to itself alone, unlike other mappings.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     def property_items(self) -> list[tuple[str, Any]]:
         """Return all current values."""
-        return list(self._properties.items())
+        return list(self.properties.items())
 
     # -- the folder ----------------------------------------------------------
     def prepare_data_directory(self) -> None:
         """Create the item's folder, empty. Raises OSError."""
-        path = self._properties["data_dir"]
-        if os.path.isdir(path):
+        path = self.properties["data_dir"]
+        try:
+            os.mkdir(path)
+        except FileNotFoundError:
+            os.makedirs(path)
+        except FileExistsError:
             shutil.rmtree(path)
-        os.makedirs(path)
+            os.mkdir(path)
 
     def clear_data_directory(self) -> None:
         """Remove the item's folder and its contents, unless ``keep_data``. Raises OSError."""
         if self.keep_data:
             return
-        path = self._properties["data_dir"]
+        path = self.properties["data_dir"]
         try:
             os.rmdir(path)
         except FileNotFoundError:
@@ -180,7 +190,8 @@ class Item(MutableMapping[str, Any]):
         """Add text to the log. A full line gets its own line.
 
         Bytes are decoded as UTF-8, and invalid bytes become U+FFFD. A character may be split
-        between two calls.
+        between two calls. The toolkit's own handlers of ``on_output`` get what is logged in one
+        turn of the loop in one piece.
         """
         worker = self.worker
         if worker is not None and threading.get_ident() != worker.loop_thread:
@@ -196,8 +207,23 @@ class Item(MutableMapping[str, Any]):
                 text = "\n" + text
             if not text.endswith("\n"):
                 text += "\n"
-        if text:
-            self._at_line_start = text.endswith("\n")
+        if not text:
+            return
+        self._at_line_start = text.endswith("\n")
+        if (worker is not None and self.item_state == _ItemState.running
+                and type(self.on_output) is Event and self.on_output.is_quiet):
+            if not self._new_output:
+                worker.loop.call_soon(self.deliver_output)
+            self._new_output.append(text)
+        else:
+            self.deliver_output()
+            self.deliver(self.on_output, self, text)
+
+    def deliver_output(self) -> None:
+        """Give the handlers of ``on_output`` what has been logged since the last time."""
+        if self._new_output:
+            text = "".join(self._new_output)
+            self._new_output.clear()
             self.deliver(self.on_output, self, text)
 
     def flush_output(self) -> None:
@@ -239,9 +265,15 @@ class Item(MutableMapping[str, Any]):
 
     @on_loop
     def set_task_status(self, task: Task, status: str) -> None:
+        """Record how far the item is in a task."""
+        self.record_status(task, status)
+
+    def record_status(self, task: Task, status: str) -> None:
+        """On the loop: like :meth:`set_task_status`."""
         old = self.task_status.get(task)
         self.task_status[task] = status
-        if status != old and self.on_task_status.owned:
+        if status != old and (
+                type(self.on_task_status) is not Event or self.on_task_status.owned):
             self.deliver(self.on_task_status, self, task, status, old)
 
     def set_waiting(self, waiting: Waiting | None) -> None:
@@ -306,10 +338,10 @@ class Item(MutableMapping[str, Any]):
 
     # -- what is shown -------------------------------------------------------
     def description(self) -> str:
-        return f"Item {self._properties.get('item_name', '')}"
+        return f"Item {self.properties.get('item_name', '')}"
 
     def __str__(self) -> str:
-        name = self._properties.get("item_name", "")
+        name = self.properties.get("item_name", "")
         return f"<Item {name!r} {self.item_id} {self.item_state}>"
 
     __repr__ = __str__
@@ -339,7 +371,8 @@ class ItemInterpolation:
         self.s = s
 
     def realize(self, item: Item) -> Any:
-        return realize(self.s, item) % item
+        # A dict is read without a call for each name.
+        return realize(self.s, item) % (item.properties if type(item) is Item else item)
 
     def __str__(self) -> str:
         return f"<{self.s!r}>"

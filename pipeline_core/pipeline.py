@@ -58,6 +58,8 @@ class Pipeline:
         #: ``(item)``: the item has been sealed. For runners.
         self.on_seal_item = Event()
         self.items_in_pipeline: set[Item] = set()
+        #: Which classes of its tasks are plain steps; see ``engine/steps``.
+        self.plain_classes: dict[type, bool] = {}
         #: Whether items that only wait must end instead of asking again.
         self.stop_requested = False
         for event in ("start_item", "complete_item", "fail_item", "cancel_item", "finish_item",

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pipeline_core.config import ConfigValue, realize
-from pipeline_core.engine.base_task import Task, leave_by, run_task
+from pipeline_core.engine.base_task import Task, leave, run_task
 from pipeline_core.engine.calls import call, realized, start_contained
 from pipeline_core.engine.concurrency_limiter import ConcurrencyLimiter
 from pipeline_core.engine.printing import prints_to
@@ -54,11 +54,11 @@ class SimpleTask(Task):
         except Exception as error:
             await self._failed(item, error)
         else:
-            await leave_by(item, self, self.complete_item)
+            await leave(item, self)
 
     async def _failed(self, item: Item, error: BaseException) -> None:
         item.log_failure(original(error))
-        await leave_by(item, self, self.fail_item)
+        await leave(item, self, False)
 
     async def _await_process(self, item: Item) -> None:
         with prints_to(functools.partial(item.log_output, full_line=False)):
@@ -83,7 +83,7 @@ class SetItemKey(SimpleTask):
 
     async def _work_on(self, item: Item) -> None:
         item[self.key] = await realized(item, self, self.value)
-        await leave_by(item, self, self.complete_item)
+        await leave(item, self)
 
 
 class PrintItem(SimpleTask):
@@ -112,16 +112,14 @@ class _Container(Task):
         self.inner_task.fill_ui_task_list(task_list)
 
     async def _run_inner_task(self, item: Item) -> None:
-        completed = await run_task(self.inner_task, item)
-        await leave_by(item, self, self.complete_item if completed else self.fail_item)
+        await leave(item, self, await run_task(self.inner_task, item))
 
     def inner_task_left(self, task: Task, item: Item, status: str) -> None:
         item.scope.spawn(self._inner_task_left(item, status))
 
     async def _inner_task_left(self, item: Item, status: str) -> None:
         await item.scope.handlers_returned()
-        completed = status == item.TaskStatus.completed
-        await leave_by(item, self, self.complete_item if completed else self.fail_item)
+        await leave(item, self, status == item.TaskStatus.completed)
 
     def __str__(self) -> str:
         return f"{self.name}({self.inner_task})"
@@ -139,7 +137,7 @@ class ConditionalTask(_Container):
             await self._run_inner_task(item)
         else:
             item.log_output(f"Skipping {self.inner_task} for {item.description()}")
-            await leave_by(item, self, self.complete_item)
+            await leave(item, self)
 
 
 class LimitConcurrent(_Container):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tornado import httpclient, ioloop
 
 from pipeline_core.config import realize
-from pipeline_core.engine.base_task import leave_by, run_task
+from pipeline_core.engine.base_task import leave, run_task
 from pipeline_core.engine.calls import call, hook, on_loop
 from pipeline_core.engine.waiting import Fault
 from pipeline_core.externalprocess import CurlUpload, RsyncUpload
@@ -110,7 +110,7 @@ class GetItemFromTracker(TrackerRequest):
             else:
                 item.log_output(f"item_filter returned invalid data{wrong}")
             await self._release(item, names)
-            await leave_by(item, self, self.fail_item)
+            await leave(item, self, False)
             return None
         keep = [number for number, verdict in enumerate(verdicts) if verdict]
         refused = [name for name, verdict in zip(names, verdicts) if not verdict]
@@ -149,7 +149,7 @@ class GetItemFromTracker(TrackerRequest):
         item["items"] = names
         item["queues"] = queues
         item.log_output(f"Received {item.description()} from the tracker")
-        await leave_by(item, self, self.complete_item)
+        await leave(item, self)
 
 
 class ReleaseItemsToTracker(TrackerRequest):
@@ -179,7 +179,7 @@ class ReleaseItemsToTracker(TrackerRequest):
             self._unexpected(item, body, str(error))
             return
         if isinstance(answer.get("items"), list):
-            await leave_by(item, self, self.complete_item)
+            await leave(item, self)
         else:
             self._unexpected(item, body, "it has no list of released items")
 
@@ -298,7 +298,7 @@ class UploadWithTracker(TrackerRequest):
         item.scope.spawn(self._not_uploaded(task, item))
 
     async def _uploaded(self, task: Task, item: Item) -> None:
-        await leave_by(item, self, self.complete_item)
+        await leave(item, self)
 
     async def _not_uploaded(self, task: Task, item: Item) -> None:
         if item.seal is not None:
@@ -313,7 +313,7 @@ class UploadWithTracker(TrackerRequest):
                 item.log_output(f"The file {missing} is missing, so it cannot be uploaded. The "
                                 f"item's other files are kept in {item['data_dir']}")
         if missing:
-            await leave_by(item, self, self.fail_item)
+            await leave(item, self, False)
             return
         target = getattr(task, "target", None)
         where = f" to {target}" if isinstance(target, str) else ""
@@ -362,11 +362,11 @@ class SendDoneToTracker(TrackerRequest):
     async def _process_body(self, body: str, item: Item) -> None:
         if body.strip() == "OK":
             item.log_output("The tracker has confirmed the item")
-            await leave_by(item, self, self.complete_item)
+            await leave(item, self)
         elif time.monotonic() - self._asking(item).backoff.started > NOT_ACCEPTED_AFTER:
             item.keep_data = True
             item.log_output("The tracker has not accepted the item for a day; its files are "
                             f"kept in {item['data_dir']}")
-            await leave_by(item, self, self.fail_item)
+            await leave(item, self, False)
         else:
             self._unexpected(item, body, "it should be OK", alone=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Coroutine, Iterator
 from typing import TYPE_CHECKING, Any
 
 from pipeline_core.engine.calls import call, on_loop
-from pipeline_core.engine.ownership import is_project_code
+from pipeline_core.engine.ownership import is_overridden
 from pipeline_core.event import Event
 
 if TYPE_CHECKING:
@@ -40,41 +41,41 @@ class Task:
     def enqueue(self, item: Item) -> None:
         """Start work on the item, and return at once."""
         item.scope.enter(self)
-        item.scope.spawn(self._begin(item))
+        item.scope.spawn(run_task(self, item, is_enqueued=True))
 
     @on_loop
     def start_item(self, item: Item) -> None:
         """Record and announce that work on the item starts."""
         item.scope.enter(self)
-        item.set_task_status(self, item.TaskStatus.running)
-        if not self.is_container:
-            item.log_output(f"Starting {self.name} for {item.description()}")
-        item.deliver(self.on_start_item, self, item)
+        self.record_start(item)
 
     @on_loop
     def complete_item(self, item: Item) -> None:
         """Record that the item has completed this task."""
-        self._leave(item, item.TaskStatus.completed, "Finished", self.on_complete_item)
+        self.record_end(item, item.TaskStatus.completed)
 
     @on_loop
     def fail_item(self, item: Item) -> None:
         """Record that the item has failed in this task."""
-        self._leave(item, item.TaskStatus.failed, "Failed", self.on_fail_item)
+        self.record_end(item, item.TaskStatus.failed)
 
-    async def _begin(self, item: Item) -> None:
-        """Work on the item until it has left this task."""
-        await call(item, self, self.start_item, item)
-        await item.scope.handlers_returned()
-        if item.scope.is_in(self):
-            await self._work_on(item)
-
-    async def _work_on(self, item: Item) -> None:
+    def _work_on(self, item: Item) -> Coroutine[Any, Any, None]:
         """Do the work between ``start_item`` and ``complete_item``. Subclasses override this."""
         raise NotImplementedError(f"{type(self).__name__} must define enqueue() or process()")
 
-    def _leave(self, item: Item, status: str, word: str, event: Any) -> None:
-        visit = item.scope.visit(self) or item.scope.enter(self)
-        if item.scope.ending or visit.status is not None:
+    def record_start(self, item: Item) -> None:
+        """On the loop: the item, which has entered this task, starts."""
+        item.record_status(self, item.TaskStatus.running)
+        if not self.is_container:
+            item.log_output(f"Starting {self.name} for {item.description()}")
+        event = self.on_start_item
+        if type(event) is not Event or event.owned:
+            item.deliver(event, self, item)
+
+    def record_end(self, item: Item, status: str) -> None:
+        """On the loop: the item leaves this task, completed or failed. The first call counts."""
+        visit = item.scope.visits.get(self) or item.scope.enter(self)
+        if visit.status is not None or item.scope.outcome is not None:
             if not item.canceled and item.task_status.get(self) is not None:
                 item.log_output(
                     f"Warning: {self.name} was already {item.task_status.get(self)} for "
@@ -82,12 +83,17 @@ class Task:
             return
         # This comes first: calls by the handlers below must no longer count.
         visit.leave(status)
-        item.set_waiting(None)
-        item.set_task_status(self, status)
+        if item.waiting is not None:
+            item.set_waiting(None)
+        item.record_status(self, status)
+        completed = status == item.TaskStatus.completed
         if not self.is_container:
-            item.log_output(f"{word} {self.name} for {item.description()}")
-        item.deliver(event, self, item)
-        item.deliver(self.on_finish_item, self, item)
+            item.log_output(
+                f"{'Finished' if completed else 'Failed'} {self.name} for {item.description()}")
+        for event in (self.on_complete_item if completed else self.on_fail_item,
+                      self.on_finish_item):
+            if type(event) is not Event or event.owned:
+                item.deliver(event, self, item)
         if not visit.is_awaited and self.owner is not None:
             # A container defined by the project has enqueued the item.
             self.owner.inner_task_left(self, item, status)
@@ -113,24 +119,43 @@ class Task:
         return self.name
 
 
-async def run_task(task: Task, item: Item) -> bool:
+async def run_task(task: Task, item: Item, *, is_enqueued: bool = False) -> bool:
     """Take the item through a task. Return whether it has completed the task.
 
     The item leaves when the task's ``complete_item`` or ``fail_item`` is called.
+    ``is_enqueued``: a project's override has called ``Task.enqueue``, so this must not call the
+    override again.
     """
-    visit = item.scope.enter(task)
-    visit.is_awaited = True
-    if is_project_code(task.enqueue):
+    scope = item.scope
+    visit = scope.enter(task)
+    if not is_enqueued:
+        visit.is_awaited = True
+    if not is_enqueued and is_overridden(task.enqueue, Task.enqueue):
         await call(item, task, task.enqueue, item)
     else:
-        await task._begin(item)
-    status = await visit.left()
-    await item.scope.handlers_returned()
-    item.scope.check()
+        if is_overridden(task.start_item, Task.start_item):
+            await call(item, task, task.start_item, item)
+        else:
+            task.record_start(item)
+        if scope.awaits_handlers:
+            await scope.handlers_returned()
+        if visit.status is None and scope.outcome is None:
+            await task._work_on(item)
+    status = visit.status or await visit.left()
+    if scope.awaits_handlers:
+        await scope.handlers_returned()
+    if scope.outcome is not None:
+        raise asyncio.CancelledError
     return status == item.TaskStatus.completed
 
 
-async def leave_by(item: Item, task: Task, leave: Callable[[Item], Any]) -> None:
+async def leave(item: Item, task: Task, completed: bool = True) -> None:
     """Call the task's ``complete_item`` or ``fail_item``, unless the item has already left."""
-    if item.scope.is_in(task):
-        await call(item, task, leave, item)
+    if not item.scope.is_in(task):
+        return
+    if completed and is_overridden(task.complete_item, Task.complete_item):
+        await call(item, task, task.complete_item, item)
+    elif not completed and is_overridden(task.fail_item, Task.fail_item):
+        await call(item, task, task.fail_item, item)
+    else:
+        task.record_end(item, item.TaskStatus.completed if completed else item.TaskStatus.failed)

@@ -28,21 +28,20 @@ KILL_AFTER = 10.0
 class Visit:
     """An item's stay in one task. The task may be told to retry; the item leaves once."""
 
-    __slots__ = ("_retry", "_waiters", "is_awaited", "is_tried", "status")
-
-    def __init__(self) -> None:
-        #: "completed" or "failed" once the item has left.
-        self.status: str | None = None
-        #: Whether the caller that enqueued the item waits for it to leave.
-        self.is_awaited = False
-        #: Whether the task's coroutine waits for the result of each try.
-        self.is_tried = False
-        self._retry: Any = None
-        self._waiters: list[asyncio.Future[None]] = []
+    #: "completed" or "failed" once the item has left.
+    status: str | None = None
+    #: Whether the caller that enqueued the item waits for it to leave.
+    is_awaited = False
+    #: Whether the task's coroutine waits for the result of each try.
+    is_tried = False
+    _retry: Any = None
+    #: Those who wait for a change.
+    _waiters: tuple[asyncio.Future[None], ...] = ()
 
     def leave(self, status: str) -> None:
         self.status = status
-        self._wake()
+        if self._waiters:
+            self._wake()
 
     def ask_again(self, retry: Any) -> None:
         """Make the task try again; ``retry`` says when and why. The first call counts."""
@@ -63,26 +62,24 @@ class Visit:
     async def left(self) -> str:
         """Wait until the item has left. Return its status."""
         while self.status is None:
-            await self._changed()
+            await self._change()
         return self.status
 
     async def tried(self) -> Any:
         """Wait for the result of the try. Return what :meth:`ask_again` was given, or None when
         the item has left."""
         while self.status is None and self._retry is None:
-            await self._changed()
+            await self._change()
         return None if self.status is not None else self._retry
 
-    async def _changed(self) -> None:
+    def _change(self) -> asyncio.Future[None]:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
-        try:
-            await waiter
-        finally:
-            self._waiters.remove(waiter)
+        self._waiters += (waiter,)
+        return waiter
 
     def _wake(self) -> None:
-        for waiter in self._waiters:
+        waiters, self._waiters = self._waiters, ()
+        for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
 
@@ -109,8 +106,11 @@ class ItemScope:
         self.kill_after = KILL_AFTER
         #: What the toolkit's tasks keep for this item, by task: delays, turns.
         self.kept_by: dict[object, Any] = {}
+        #: Whether called handlers of the project have not returned yet.
+        self.awaits_handlers = False
         self.closed: asyncio.Future[None] | None = None
-        self._visits: dict[Task, Visit] = {}
+        #: Its last stay in each task, the innermost task last.
+        self.visits: dict[Task, Visit] = {}
         self._children: dict[Child, None] = {}
         self._main: asyncio.Task[None] | None = None
         self._has_begun = False
@@ -133,25 +133,21 @@ class ItemScope:
     # -- tasks: an item leaves each once -------------------------------------
     def enter(self, task: Task) -> Visit:
         """Enter a task, or enter it again. Nothing changes while the item is in the task."""
-        visit = self._visits.get(task)
+        visit = self.visits.get(task)
         if visit is None or visit.status is not None:
             # Reinserted, so that the innermost task comes last.
-            self._visits.pop(task, None)
-            visit = self._visits[task] = Visit()
+            self.visits.pop(task, None)
+            visit = self.visits[task] = Visit()
         return visit
-
-    def visit(self, task: Task) -> Visit | None:
-        """Return the item's last stay in a task; None if it was never there."""
-        return self._visits.get(task)
 
     def ask_again(self, task: Task, retry: Any) -> None:
         """Make the task try again (see :meth:`Visit.ask_again`), unless the item has left it."""
-        (self._visits.get(task) or self.enter(task)).ask_again(retry)
+        (self.visits.get(task) or self.enter(task)).ask_again(retry)
 
     def try_begun_by_project(self, task: Task) -> bool:
         """Return whether project code has started this try itself, without
         :meth:`Task.enqueue`. Then the caller must wait for the result of the try."""
-        visit = self._visits.get(task) or self.enter(task)
+        visit = self.visits.get(task) or self.enter(task)
         if visit.is_tried or visit.status is not None:
             return False
         visit.begin_try()
@@ -159,12 +155,12 @@ class ItemScope:
 
     def is_in(self, task: Task) -> bool:
         """Return whether the item is in the task."""
-        visit = self._visits.get(task)
+        visit = self.visits.get(task)
         return self.outcome is None and visit is not None and visit.status is None
 
     def open_tasks(self) -> list[Task]:
         """Return the tasks that the item is in, the innermost first."""
-        return [task for task, visit in reversed(self._visits.items()) if visit.status is None]
+        return [task for task, visit in reversed(self.visits.items()) if visit.status is None]
 
     # -- its coroutines ---------------------------------------------------------
     def start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -236,6 +232,7 @@ class ItemScope:
         if size and self.ending and self._project_backlog > PROJECT_BACKLOG:
             return  # the last output of its children, and the handlers are too far behind
         self._project_calls += 1
+        self.awaits_handlers = True
         self._project_backlog += size
         if self._project_backlog > PROJECT_BACKLOG and not self.ending:
             for child in self._children:
@@ -248,17 +245,13 @@ class ItemScope:
 
     def _project_call_ended(self, size: int, result: Any, error: BaseException | None) -> None:
         self._project_calls -= 1
+        self.awaits_handlers = self._project_calls > 0
         self._project_backlog -= size
         if size and self._project_backlog <= PROJECT_BACKLOG // 2:
             for child in self._children:
                 child.resume(self)
         if error is not None:
             self.item.crash(error)
-
-    @property
-    def awaits_handlers(self) -> bool:
-        """Whether called handlers of the project have not returned yet."""
-        return self._project_calls > 0
 
     async def handlers_returned(self) -> None:
         """Wait until the project's handlers called so far have returned."""
@@ -327,6 +320,7 @@ class ItemScope:
                 item.set_task_status(task, outcome)
         if outcome == "failed":
             self._tell_failed()
+        item.deliver_output()
         item.deliver(item.on_item_state, item, outcome)
         item.deliver({"completed": item.on_complete, "failed": item.on_fail,
                       "canceled": item.on_cancel}[outcome], item)

@@ -15,7 +15,6 @@ import os
 import sys
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -73,9 +72,6 @@ class ProjectWorker(WorkerThread):
         self.children = children or Children(self.loop)
         self.busy: Busy | None = None
         self.closed = False
-        #: Which classes of the project's tasks are plain steps; see ``engine/steps``. Weak keys,
-        #: because Tornado keeps a closed worker's loop until the next loop is made.
-        self.plain_classes: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
         self._want_own_directory = own_directory
         self._has_own_directory = False
 
@@ -135,10 +131,7 @@ class ProjectWorker(WorkerThread):
         worker_loop = WorkerLoop(self)  # type: ignore[abstract]  # only a part is implemented
         if self._has_own_directory:
             os.chdir(self.directory)
-        while True:
-            job = self._jobs.get()
-            if job is None:
-                return
+        while (job := self._next_job()) is not None:
             # Set before each job: project code that calls asyncio.run() removes the loop.
             asyncio.set_event_loop(worker_loop)
             if self._has_own_directory:

@@ -10,7 +10,6 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from pipeline_core.engine.base_task import Task
-from pipeline_core.engine.calls import carry_out
 from pipeline_core.engine.ownership import is_project_code
 from pipeline_core.engine.printing import current_sink
 from pipeline_core.engine.project_worker import ProjectWorker
@@ -20,42 +19,42 @@ from pipeline_core.task import SimpleTask
 if TYPE_CHECKING:
     from pipeline_core.item import Item
 
-#: Methods and events by which a project can make something happen between two steps.
-_METHODS = (
-    "process", "enqueue", "start_item", "complete_item", "fail_item", "_begin", "_leave")
-_EVENTS = ("on_start_item", "on_complete_item", "on_finish_item")
-_ITEM_EVENTS = ("on_output", "on_task_status", "on_property", "on_waiting")
+#: Methods by which a project can make something happen between two steps.
+_METHODS = frozenset({
+    "process", "enqueue", "start_item", "complete_item", "fail_item", "record_start",
+    "record_end"})
 
 
 def plain_steps(item: Item, position: int) -> list[SimpleTask]:
     """Return the tasks from ``position`` on that can run in one job: the project defines only
     their ``process``, and handles none of their events."""
+    pipeline = item.pipeline
     steps: list[SimpleTask] = []
-    worker = item.worker
-    if worker is None or item.seal is not None or not _are_quiet(item, _ITEM_EVENTS):
+    if item.worker is None or item.seal is not None or not _is_unwatched(item):
         return steps
-    for task in item.pipeline.tasks[position:]:
-        if not _is_plain(worker, task):
+    for task in pipeline.tasks[position:]:
+        if not _is_plain(task, pipeline.plain_classes):
             break
         steps.append(task)
     return steps
 
 
-def _is_plain(worker: ProjectWorker, task: Task) -> bool:
+def _is_plain(task: Task, known: dict[type, bool]) -> bool:
+    """Return whether the project defines nothing of a task but its ``process``. ``known`` is the
+    cache of what its pipeline's classes are."""
     kind: Any = type(task)
-    known = worker.plain_classes
     if kind not in known:
         known[kind] = _is_plain_class(kind)
-    return (known[kind] and _are_quiet(task, _EVENTS)
-            and vars(task).keys().isdisjoint(_METHODS))
+    return known[kind] and _METHODS.isdisjoint(vars(task)) and _are_quiet(
+        task.on_start_item, task.on_complete_item, task.on_finish_item)
 
 
-def _are_quiet(owner: Item | Task, names: tuple[str, ...]) -> bool:
-    for name in names:
-        event = getattr(owner, name)
-        if type(event) is not Event or not event.is_quiet:
-            return False
-    return True
+def _is_unwatched(item: Item) -> bool:
+    return _are_quiet(item.on_output, item.on_task_status, item.on_property, item.on_waiting)
+
+
+def _are_quiet(*events: Any) -> bool:
+    return all([type(event) is Event and event.is_quiet for event in events])
 
 
 def _is_plain_class(kind: Any) -> bool:
@@ -76,31 +75,30 @@ async def run_steps(item: Item, position: int, steps: list[SimpleTask]) -> bool:
     item.scope.check()
     last, error = await worker.run_for(
         item, steps[0].name, _process_all, worker, item, position, steps)
+    scope = item.scope
     if error is not None:
         item.log_failure(error)
-    if item.scope.is_in(last):
-        if error is None:
-            last.complete_item(item)
-        else:
-            last.fail_item(item)
-    visit = item.scope.visit(last)
-    assert visit is not None
-    status = await visit.left()
-    await item.scope.handlers_returned()
-    item.scope.check()
+    if scope.is_in(last):
+        last.record_end(
+            item, item.TaskStatus.failed if error is not None else item.TaskStatus.completed)
+    visit = scope.visits[last]
+    status = visit.status or await visit.left()
+    if scope.awaits_handlers:
+        await scope.handlers_returned()
+    scope.check()
     return status == item.TaskStatus.completed
 
 
 def _enter(item: Item, position: int, step: SimpleTask) -> None:
     item.scope.position = position
     item.scope.enter(step).is_awaited = True
-    step.start_item(item)
+    step.record_start(item)
 
 
 def _next_step(item: Item, position: int, left: SimpleTask, entered: SimpleTask) -> None:
     """On the loop: record that the worker has reached the next step."""
-    if not item.scope.ending:
-        left.complete_item(item)
+    if item.scope.outcome is None:
+        left.record_end(item, item.TaskStatus.completed)
         _enter(item, position, entered)
 
 
@@ -110,11 +108,10 @@ def _process_all(
     """In the worker: run the steps. Return the last step entered, and the error it raised."""
     for number, step in enumerate(steps):
         if number:
-            if not (_is_plain(worker, step) and _are_quiet(item, _ITEM_EVENTS)):
+            if not (_is_plain(step, item.pipeline.plain_classes) and _is_unwatched(item)):
                 # The previous step has changed this one: return, so that the loop runs it.
                 return steps[number - 1], None
-            worker.post(carry_out, item, _next_step,
-                        (item, position + number, steps[number - 1], step), {})
+            worker.post(_next_step, item, position + number, steps[number - 1], step)
             worker.set_busy(item, step.name)
         asked_for = item.scope.asked_for
         try:
@@ -127,7 +124,7 @@ def _process_all(
             lines = current_sink.get()
             if lines is not None:
                 lines.flush()
-        if item.scope.ending or item.scope.asked_for != asked_for:
+        if item.scope.outcome is not None or item.scope.asked_for != asked_for:
             # The step has completed or failed the item itself, or has called the toolkit for
             # something else; the loop has to handle that before the next step.
             return step, None

@@ -6,6 +6,7 @@ control characters (``\x1b`` for the start of an escape sequence) only where tex
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 
@@ -24,6 +25,7 @@ def shown(text: str, instead: str | Callable[[re.Match[str]], str] = _escape) ->
     return _COMMANDS.sub(instead, text)
 
 
+@functools.lru_cache(maxsize=256)
 def shown_name(name: str) -> str:
     """Return an item's name on one line; names joined by NUL are separated by commas."""
     text = shown(name.replace("\0", ", "))
@@ -35,7 +37,7 @@ def shown_output(text: str, name: str) -> str:
 
     All other output is unchanged: programs and projects may use colours and move the cursor.
     """
-    if name not in text or (escaped := shown_name(name)) == name:
+    if (escaped := shown_name(name)) == name or name not in text:
         return text
     text = text.replace(f"Item {name}", f"Item {escaped}")
     # A name such as a newline alone is found everywhere.

@@ -27,6 +27,10 @@ POSTS_A_TURN = 256
 #: The most characters or bytes that may wait for the loop. Callers that post more wait.
 MOST_POSTED = 4 << 20
 
+#: Seconds that posted calls may wait while a job runs. A job that is done sooner wakes the loop
+#: once: two threads that wake each other for every call spend most of their time on that.
+QUICK_JOB = 0.002
+
 T = TypeVar("T")
 Then = Callable[[Any, "BaseException | None"], None]
 
@@ -86,8 +90,12 @@ class WorkerThread:
         self._posts: collections.deque[tuple[int, Callable[..., Any], tuple[Any, ...]]] = (
             collections.deque())
         self._woken = False
-        self._room = threading.Condition()
+        #: Whether a posted call wakes the loop at once; not in the first moments of a job.
+        self._wakes = True
+        self._is_watched = False
         self._posted = 0
+        self._counting = threading.Lock()
+        self._room = threading.Event()
         # Posted calls must not run with the context variables of their caller.
         self._context = contextvars.Context()
         self._thread: threading.Thread | None = None
@@ -107,7 +115,17 @@ class WorkerThread:
         if self._thread is None:
             self._thread = threading.Thread(target=self._main, name=self.name, daemon=True)
             self._thread.start()
+        self._wakes = False
+        if not self._is_watched:
+            self._is_watched = True
+            self.loop.call_later(QUICK_JOB, self._watched, context=self._context)
         self._jobs.put(job)
+
+    def _watched(self) -> None:
+        """The job is not quick: deliver what it has posted, and from now on each call at once."""
+        self._is_watched = False
+        self._wakes = True
+        self._deliver()
 
     def close(self) -> None:
         """Let the thread end after its queued jobs. Returns at once."""
@@ -131,48 +149,69 @@ class WorkerThread:
         loop, this blocks until the loop has caught up.
         """
         if size:
-            self._wait_for_room(size)
+            if self._posted > MOST_POSTED:
+                self._wait_for_room()
+            with self._counting:
+                self._posted += size
         self._posts.append((size, function, args))
-        # The loop clears the flag before it looks at the queue, so no post is ever missed.
-        if not self._woken:
-            self._woken = True
-            # A closed loop runs no more calls.
-            with contextlib.suppress(RuntimeError):
-                self.loop.call_soon_threadsafe(self._deliver, context=self._context)
+        # Both flags are changed before the loop looks at the queue, so no post is ever missed.
+        if self._wakes and not self._woken:
+            self._wake()
 
-    def _wait_for_room(self, size: int) -> None:
-        with self._room:
-            # The timeout is for a loop that is closed meanwhile: it takes no more calls.
-            while self._posted > MOST_POSTED and not self.on_loop() and not self.loop.is_closed():
+    def _wake(self) -> None:
+        """From any thread: make the loop deliver what has been posted."""
+        self._woken = True
+        # A closed loop runs no more calls.
+        with contextlib.suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self._deliver, context=self._context)
+
+    def _wait_for_room(self) -> None:
+        # The timeout is for a loop that is closed meanwhile: it takes no more calls.
+        while self._posted > MOST_POSTED and not self.on_loop() and not self.loop.is_closed():
+            self._room.clear()
+            self._wake()
+            if self._posted > MOST_POSTED:
                 self._room.wait(0.5)
-            self._posted += size
 
     def _deliver(self) -> None:
         self._woken = False
         posts = self._posts
+        delivered = 0
         for _ in range(POSTS_A_TURN):
             if not posts:
-                return
+                break
             size, function, args = posts.popleft()
+            delivered += size
             try:
                 function(*args)
             except Exception:
                 logger.exception("A call from %s failed", self.name)
-            if size:
-                with self._room:
-                    self._posted -= size
-                    self._room.notify_all()
-        if not self._woken:
+        if delivered:
+            with self._counting:
+                self._posted -= delivered
+            self._room.set()
+        if posts and not self._woken:
             self._woken = True
             self.loop.call_soon(self._deliver, context=self._context)
 
     # -- on the thread -------------------------------------------------------
     def _main(self) -> None:
-        while True:
-            job = self._jobs.get()
-            if job is None:
-                return
+        while (job := self._next_job()) is not None:
             self._run(job)
+
+    def _next_job(self) -> tuple[Any, ...] | None:
+        """Wait for the next job; None when the thread has to end."""
+        # The jobs in the queue are run first, so that the loop is woken once for all of them.
+        if self._jobs.empty():
+            self._wake_for_posts()
+        job = self._jobs.get()
+        if job is None:
+            self._wake_for_posts()
+        return job
+
+    def _wake_for_posts(self) -> None:
+        if self._posts and not self._woken:
+            self._wake()
 
     def _run(self, job: tuple[Any, ...]) -> None:
         function, args, then = job

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import random
 import time
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from tornado import httpclient
@@ -112,9 +113,9 @@ class TrackerRequest(Task):
             self._asking(item).backoff.reset()
 
     # -- on the loop -------------------------------------------------------------
-    async def _work_on(self, item: Item) -> None:
+    def _work_on(self, item: Item) -> Coroutine[Any, Any, None]:
         asking = item.scope.kept_by[self] = Asking(self._new_backoff())
-        await self._ask(item, asking)
+        return self._ask(item, asking)
 
     async def _ask(
         self, item: Item, asking: Asking, *, is_sending: bool = False
@@ -218,7 +219,7 @@ class TrackerRequest(Task):
             self._unexpected(item, repr(response.body), "it is not UTF-8")
             return
         await hook(item, self, self.process_body, self._process_body, body, item)
-        visit = item.scope.visit(self)
+        visit = item.scope.visits.get(self)
         if visit is None or not visit.is_retrying:
             self._asking(item).answer_used()
 

@@ -46,18 +46,18 @@ class RecoveredItem(Item):
     ) -> None:
         super().__init__(pipeline, sealed.item_id, sealed.number, keep_data=keep_data,
                          prepare_data_directory=False)
-        self._properties.update(sealed.properties)
+        self.properties.update(sealed.properties)
         self.lost = frozenset(sealed.lost)
         self.lost_attributes = frozenset(sealed.lost_attributes)
         self.seal = Seal(sealed, position)
 
     def __getitem__(self, key: str) -> Any:
-        if key in self.lost and key not in self._properties:
+        if key in self.lost and key not in self.properties:
             raise LostProperty(key)
         return super().__getitem__(key)
 
     def __contains__(self, key: object) -> bool:
-        if key in self.lost and key not in self._properties:
+        if key in self.lost and key not in self.properties:
             raise LostProperty(str(key))
         return super().__contains__(key)
 

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from pipeline_core.runner import Runner
 
 
+#: Seconds between two writes: each wakes the thread that writes.
+INTERVAL = 0.01
+#: Characters that wait no longer, so that the pace of the reader is noticed.
+MOST_PENDING = 1 << 18
+
+
 class ItemOutput:
     """The output of a runner's items. ``fault`` is a sentence when some of it is missing;
     ``on_fault()`` follows. Made and used on the loop."""
@@ -28,6 +34,9 @@ class ItemOutput:
         self._runner = runner
         self._loop = asyncio.get_running_loop()
         self._pending: list[tuple[Item, str]] = []
+        self._pending_size = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._written_at = 0.0
         self.writer = StdoutWriter(
             on_closed=self._from_thread(self._closed),
             on_drained=self._from_thread(self._drained),
@@ -47,13 +56,20 @@ class ItemOutput:
         item.on_output += self._item_output
 
     def _item_output(self, item: Item, data: str) -> None:
-        if not self._pending:
-            # Once for all that is said in this turn of the loop.
-            self._loop.call_soon(self._write_pending)
         self._pending.append((item, data))
+        self._pending_size += len(data)
+        if self._pending_size > MOST_PENDING:
+            self._write_pending()
+        elif self._timer is None:
+            self._timer = self._loop.call_at(
+                self._written_at + INTERVAL, self._write_pending)
 
     def _write_pending(self) -> None:
-        pending, self._pending = self._pending, []
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._written_at = self._loop.time()
+        pending, self._pending, self._pending_size = self._pending, [], 0
         for item, pieces in itertools.groupby(pending, operator.itemgetter(0)):
             text = "".join([data for _, data in pieces])
             self.writer.write(shown_output(text, str(item.get("item_name", ""))))

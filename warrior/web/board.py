@@ -152,7 +152,7 @@ class Board:
         self.items[item.item_id] = ItemView(
             item.item_id, item.item_number, _name(item), time.monotonic(), project, place.key)
         item.on_output += self._output
-        item.on_property += self._property_changed
+        item.on_name += self._name_changed
         item.on_task_status += functools.partial(self._task_changed, place)
         item.on_waiting += self._waiting_changed
         self._changed(item.item_id)
@@ -191,9 +191,8 @@ class Board:
         if self.listener is not None:
             self.listener.output_came(item.item_id, text)
 
-    def _property_changed(self, item: Item, key: str, new: Any, old: Any) -> None:
-        if key == "item_name":
-            self._update(item, name=_name(item))
+    def _name_changed(self, item: Item) -> None:
+        self._update(item, name=_name(item))
 
     def _task_changed(
         self, place: _Place, item: Item, task: Task, new: str, old: str | None

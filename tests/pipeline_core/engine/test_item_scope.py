@@ -90,7 +90,7 @@ def test_a_task_that_was_left_is_not_tried_again(tmp_path: Path) -> None:
             visit = scope.enter(task)
             visit.leave("completed")
             scope.ask_again(task, "late")
-            assert scope.visit(task) is visit and scope.open_tasks() == []
+            assert scope.visits[task] is visit and scope.open_tasks() == []
             assert not scope.try_begun_by_project(task)
 
     run(main())

@@ -19,7 +19,7 @@ from pipeline_core.engine.async_popen import AsyncPopen, AsyncPopen2
 from pipeline_core.engine.base_task import leave
 from pipeline_core.engine.calls import call, hook, on_loop
 from pipeline_core.engine.child import RESOURCE_ERRORS, Child
-from pipeline_core.engine.ownership import is_project_code
+from pipeline_core.engine.ownership import is_overridden, is_project_code
 from pipeline_core.engine.project_code import is_project_value
 from pipeline_core.engine.waiting import Fault, Waiting
 from pipeline_core.net.backoff import Backoff
@@ -253,13 +253,11 @@ class ExternalProcess(Task):
         if worker is None:
             raise RuntimeError(f"{self.name} can run a program only for an item of a runner")
         ended: asyncio.Future[int] = worker.loop.create_future()
-        to_project = is_project_code(self.on_subprocess_stdout)
-
-        def on_output(data: bytes) -> None:
-            if not to_project:
-                self.on_subprocess_stdout(child, item, data)
-            elif not item.finished:
-                item.scope.project_call(worker, self.on_subprocess_stdout, (child, item, data))
+        on_output: Callable[[bytes], Any] = functools.partial(item.log_output, full_line=False)
+        if is_overridden(self.on_subprocess_stdout, ExternalProcess.on_subprocess_stdout):
+            def on_output(data: bytes) -> None:
+                if not item.finished:
+                    item.scope.project_call(worker, self.on_subprocess_stdout, (child, item, data))
 
         def on_end(returncode: int) -> None:
             item.flush_output()

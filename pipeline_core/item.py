@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import codecs
 import datetime
 import functools
@@ -36,7 +37,10 @@ __all__ = [
     "datetime", "functools", "json", "os", "re", "subprocess", "time",
 ]
 
-Then = Callable[[], Any]
+#: Seconds between two deliveries of an item's output; the first after a pause does not wait.
+OUTPUT_INTERVAL = 0.01
+#: The most characters that wait for the next delivery.
+MOST_UNDELIVERED = 1 << 16
 
 
 class _ItemState:
@@ -108,8 +112,11 @@ class Item(MutableMapping[str, Any]):
         self.properties: dict[str, Any] = dict(properties or {})
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._at_line_start = True
-        #: Output of this turn of the loop, which the handlers get in one piece.
+        #: Output that the handlers get in one piece, and whether a timer is set to deliver it.
         self._new_output: list[str] = []
+        self._new_size = 0
+        self._is_timed = False
+        self._delivered_at = 0.0
         self.properties["data_dir"] = os.path.join(str(pipeline.data_dir), item_id)
         if prepare_data_directory:
             self.prepare_data_directory()
@@ -190,8 +197,8 @@ class Item(MutableMapping[str, Any]):
         """Add text to the log. A full line gets its own line.
 
         Bytes are decoded as UTF-8, and invalid bytes become U+FFFD. A character may be split
-        between two calls. The toolkit's own handlers of ``on_output`` get what is logged in one
-        turn of the loop in one piece.
+        between two calls. Where only the toolkit handles ``on_output``, its handlers get what is
+        logged within OUTPUT_INTERVAL in one piece.
         """
         worker = self.worker
         if worker is not None and threading.get_ident() != worker.loop_thread:
@@ -212,18 +219,29 @@ class Item(MutableMapping[str, Any]):
         self._at_line_start = text.endswith("\n")
         if (worker is not None and self.item_state == _ItemState.running
                 and type(self.on_output) is Event and self.on_output.is_quiet):
-            if not self._new_output:
-                worker.loop.call_soon(self.deliver_output)
             self._new_output.append(text)
+            self._new_size += len(text)
+            if self._new_size > MOST_UNDELIVERED:
+                self.deliver_output()
+            elif not self._is_timed:
+                self._is_timed = True
+                worker.loop.call_at(
+                    self._delivered_at + OUTPUT_INTERVAL, self._time_to_deliver, worker.loop)
         else:
             self.deliver_output()
             self.deliver(self.on_output, self, text)
+
+    def _time_to_deliver(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._is_timed = False
+        self._delivered_at = loop.time()
+        self.deliver_output()
 
     def deliver_output(self) -> None:
         """Give the handlers of ``on_output`` what has been logged since the last time."""
         if self._new_output:
             text = "".join(self._new_output)
             self._new_output.clear()
+            self._new_size = 0
             self.deliver(self.on_output, self, text)
 
     def flush_output(self) -> None:

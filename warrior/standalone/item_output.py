@@ -72,7 +72,7 @@ class ItemOutput:
         pending, self._pending, self._pending_size = self._pending, [], 0
         for item, pieces in itertools.groupby(pending, operator.itemgetter(0)):
             text = "".join([data for _, data in pieces])
-            self.writer.write(shown_output(text, str(item.get("item_name", ""))))
+            self.writer.write(shown_output(text, str(item.properties.get("item_name", ""))))
         if self.writer.full:
             for item in {item for item, _ in pending}:
                 for child in item.scope.children:

@@ -56,8 +56,8 @@ class Governor:
 
     def tracker(self, url: str) -> Endpoint:
         """Return the endpoint of one command of one project's tracker; ``url`` has both."""
-        return self._endpoint("tracker", url, "the tracker", 1, PATIENCE,
-                              functools.partial(Backoff, 60.0, increment=10.0))
+        return self._endpoints.get(("tracker", url)) or self._endpoint(
+            "tracker", url, "the tracker", 1, PATIENCE, lambda: Backoff(60.0, increment=10.0))
 
     def hq(self, url: str, *, first_delay: float, longest_delay: float) -> Endpoint:
         """Return the endpoint of a Warrior HQ; delays in seconds."""
@@ -98,7 +98,7 @@ class Governor:
         for key, endpoint in list(self._endpoints.items()):
             host = endpoint.host
             if (now - max(endpoint.used, endpoint.opens_at) > FORGET_AFTER
-                    and not host._turns and not host._queue):
+                    and not host.turns and not host.queue):
                 del self._endpoints[key]
                 host.endpoints.discard(endpoint)
         self._hosts = {name: host for name, host in self._hosts.items() if host.endpoints}

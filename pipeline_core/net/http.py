@@ -148,13 +148,14 @@ async def _ask(
             head, body = _new_head(), bytearray()
             left = max(ends - time.monotonic(), 0.001)
             connection = client.tcp_client = _Connection(resolver)
-            request = httpclient.HTTPRequest(
-                url, follow_redirects=False, decompress_response=False,
-                header_callback=head.append, streaming_callback=body.extend,
-                connect_timeout=left, request_timeout=left, **asked)
+            take_line = head.append
             if heads_of is not None:
                 heads_of.append(connection)
-                request.header_callback = functools.partial(_take_head, head, connection)
+                take_line = functools.partial(_take_head, head, connection)
+            request = httpclient.HTTPRequest(
+                url, follow_redirects=False, decompress_response=False,
+                header_callback=take_line, streaming_callback=body.extend,
+                connect_timeout=left, request_timeout=left, **asked)
             fetching = client.fetch(request, raise_error=False)
             try:
                 # Not awaited directly: Tornado logs errors that come after a cancellation.

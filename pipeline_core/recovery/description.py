@@ -81,22 +81,22 @@ class Reader:
 
 
 # -- what the pipeline looks like ------------------------------------------------------
-def chain(task: Task) -> Iterator[Task]:
-    """Yield the task and the tasks inside it."""
+def chain(task: Task) -> list[Task]:
+    """Return the task and the tasks inside it."""
+    tasks = []
     inner: Task | None = task
     while inner is not None:
-        yield inner
+        tasks.append(inner)
         inner = getattr(inner, "inner_task", None)
+    return tasks
 
 
 def upload_in(task: Task) -> Task | None:
     """Return the upload task that the task is or contains; None if there is none."""
-    return next((one for one in chain(task) if isinstance(one, UPLOADS)), None)
-
-
-def done_in(task: Task) -> SendDoneToTracker | None:
-    """Return the report task that the task is or contains; None if there is none."""
-    return next((one for one in chain(task) if isinstance(one, SendDoneToTracker)), None)
+    found: Task | None = task
+    while found is not None and not isinstance(found, UPLOADS):
+        found = getattr(found, "inner_task", None)
+    return found
 
 
 def is_unmodified(task: Task) -> bool:
@@ -109,37 +109,45 @@ def is_unmodified(task: Task) -> bool:
     for name in own:
         if callable(getattr(kind, name, None)):
             return False
-    if isinstance(task, ExternalProcess) and (
-            task.env not in (None, {}, *UPLOAD_ENV.values())
-            or task.retry_on_exit_code is not None or task.accept_on_exit_code != [0]):
-        return False
-    return _are_quiet([own[name] for name in _TASK_EVENTS])
-
-
-def _are_quiet(events: list[Any]) -> bool:
-    return all([type(event) is Event and event.is_quiet for event in events])
+    for name in _TASK_EVENTS:
+        if type(own[name]) is not Event or not own[name].is_quiet:
+            return False
+    return not (isinstance(task, ExternalProcess) and (
+        task.env not in (None, {}, *UPLOAD_ENV.values())
+        or task.retry_on_exit_code is not None or task.accept_on_exit_code != [0]))
 
 
 def plain_tail(pipeline: Pipeline, position: int, upload: Task) -> tuple[bool, Any]:
     """Return whether the upload at ``position`` and what follows it (at most one report) are
     unmodified, and the report."""
-    top = pipeline.tasks[position]
     rest = pipeline.tasks[position + 1:]
     done = rest[0] if len(rest) == 1 and type(rest[0]) is SendDoneToTracker else None
-    plain = (
-        type(upload) in UPLOADS and len(rest) == (0 if done is None else 1)
-        and all(type(task) is LimitConcurrent for task in chain(top) if task is not upload)
-        and all(is_unmodified(task) for task in (*chain(top), *rest))
-        and not any(is_project_value(*vars(task).values()) for task in rest)
-        and _are_quiet([getattr(pipeline, name) for name in _PIPELINE_EVENTS]))
-    return plain, done
+    if type(upload) not in UPLOADS or len(rest) != (0 if done is None else 1):
+        return False, done
+    tasks = chain(pipeline.tasks[position])
+    for task in tasks:
+        if not (task is upload or type(task) is LimitConcurrent):
+            return False, done
+    for task in (*tasks, *rest):
+        if not is_unmodified(task):
+            return False, done
+    for name in _PIPELINE_EVENTS:
+        event = getattr(pipeline, name)
+        if type(event) is not Event or not event.is_quiet:
+            return False, done
+    return done is None or not is_project_value(*vars(done).values()), done
 
 
 # -- recording. Where this calls project code, it runs in the worker ------------------------
 def runs_project_code(*tasks: Task | None) -> bool:
     """Return whether :func:`describe` calls project code for one of these tasks."""
-    return any(is_project_value(*vars(task).values()) for task in tasks if task is not None) or any(
-        isinstance(task, RsyncUpload) and is_project_code(task.stdin_data) for task in tasks)
+    values: list[Any] = []
+    for task in tasks:
+        if task is not None:
+            values += vars(task).values()
+        if isinstance(task, RsyncUpload) and is_project_code(task.stdin_data):
+            return True
+    return is_project_value(*values)
 
 
 def describe(item: Item, top: Task, upload: Task, done: Any, plain: bool) -> Description | None:
@@ -197,16 +205,17 @@ def _describe_upload(
 def _describe_with_tracker(
     upload: UploadWithTracker, reader: Any
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    files = realize(upload.files, reader)
-    files = [str(file) for file in (files if isinstance(files, (list, tuple)) else [files])]
-    source = os.path.join(upload.cwd, str(realize(upload.rsync_target_source_path, reader)))
-    paths = tuple(os.path.join(upload.cwd, file) for file in files)
-    values = {name: realize(getattr(upload, name), reader) for name in (
-        "tracker_url", "downloader", "version", "rsync_bwlimit", "rsync_extra_args",
-        "curl_connect_timeout", "curl_speed_limit", "curl_speed_time")}
+    values = realize({name: getattr(upload, name) for name in (
+        "files", "rsync_target_source_path", "tracker_url", "downloader", "version",
+        "rsync_bwlimit", "rsync_extra_args", "curl_connect_timeout", "curl_speed_limit",
+        "curl_speed_time")}, reader)
+    files = values.pop("files")
+    source = os.path.join(upload.cwd, str(values.pop("rsync_target_source_path")))
+    paths = [os.path.join(upload.cwd, str(file))
+             for file in (files if isinstance(files, (list, tuple)) else [files])]
     return {
         "kind": "tracker", "name": upload.name, **values, "source": resolve(source),
-        "names": [os.path.relpath(path, source) for path in paths]}, paths
+        "names": [os.path.relpath(path, source) for path in paths]}, tuple(paths)
 
 
 def _limit(top: Task, reader: Any) -> list[Any] | None:

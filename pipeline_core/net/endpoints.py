@@ -73,9 +73,10 @@ class Endpoint:
             host.pump()
             if any(waiter.endpoint is self for waiter in host.queue):
                 return None
-        if max(self.schedule.opens_at, host.schedule.opens_at) > self.used or self.is_full(
-                self.used):
+        if max(self.schedule.opens_at, host.schedule.opens_at) > self.used:
             return None
+        if len(self.turns) >= self._width or host.schedule.why is not None:
+            return None if self.is_full(self.used) else Turn(self)
         return Turn(self)
 
     async def turn(
@@ -125,11 +126,10 @@ class Endpoint:
 
     def is_full(self, now: float) -> bool:
         """Return whether earlier requests leave no room for one more."""
-        if len(self.turns) >= self._width and self._blocking(now) >= self._width:
-            return True
         # A host that did not answer gets one request at a time.
-        return self.host.schedule.why is not None and any(
-            endpoint._blocking(now) for endpoint in self.host.endpoints)
+        return self._blocking(now) >= self._width or (
+            self.host.schedule.why is not None
+            and any(endpoint._blocking(now) for endpoint in self.host.endpoints))
 
     def _blocking(self, now: float) -> int:
         """Return how many requests block others."""

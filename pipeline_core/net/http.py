@@ -37,6 +37,9 @@ DEADLINE = 60.0
 LARGEST_BODY = 1 << 20
 #: The most bytes in the status line and header fields of an answer.
 LARGEST_HEAD = 64 << 10
+#: The most lines of answers' heads that are kept: as many as an answer of LARGEST_HEAD can have.
+#: Any number of answers with status 1xx may come before the answer itself.
+MOST_LINES = LARGEST_HEAD // 4
 MOST_REDIRECTS = 3
 #: The most characters of an error that are shown.
 LONGEST_REASON = 300
@@ -120,6 +123,7 @@ class _Connection(TCPClient):
         return self.stream
 
     def close(self) -> None:
+        """Close the connection, or keep it from being made. The resolver is not closed."""
         self.closed = True
         if self.stream is not None:
             self.stream.close()
@@ -134,18 +138,18 @@ async def _ask(
     """
     first, ends = url, time.monotonic() + limits.deadline
     client: SimpleAsyncHTTPClient | None = None
-    head, body = _new_head(), bytearray()
+    head: collections.deque[str] = collections.deque()
+    body = bytearray()
     try:
-        # A client for this one request; it keeps no connections. Its limits only bound memory:
-        # it reports an answer above them as a closed connection. max_buffer_size is for answers
-        # without a Content-Length.
+        # A client for this one request; it keeps no connections. It reports an answer above its
+        # limits only as a closed connection.
         client = SimpleAsyncHTTPClient(
             force_instance=True, max_clients=1, max_header_size=LARGEST_HEAD,
             max_body_size=2 * limits.largest_body,
             max_buffer_size=2 * limits.largest_body + LARGEST_HEAD)
         resolver = client.resolver
         for _ in range(limits.most_redirects + 1):
-            head, body = _new_head(), bytearray()
+            head, body = collections.deque(maxlen=MOST_LINES), bytearray()
             left = max(ends - time.monotonic(), 0.001)
             connection = client.tcp_client = _Connection(resolver)
             take_line = head.append
@@ -160,15 +164,11 @@ async def _ask(
             try:
                 # Not awaited directly: Tornado logs errors that come after a cancellation.
                 await asyncio.wait([fetching])
-            finally:
-                connection.close()
-                if not fetching.done():
-                    fetching.add_done_callback(lambda future: future.exception())
-            response = None
-            if heads_of is not None and fetching.exception() is not None:
-                response = _parse_head(head, request)
-            if response is None:
-                response = fetching.result()
+            except asyncio.CancelledError:
+                fetching.add_done_callback(lambda future: future.exception())
+                raise
+            response = (fetching.result() if heads_of is None or not fetching.exception()
+                        else _parse_head(head, request, fetching))
             if len(body) > limits.largest_body:
                 raise BodyTooLarge
             response.buffer = io.BytesIO(body)
@@ -183,18 +183,12 @@ async def _ask(
         error = raised
         if isinstance(raised, ScopeRefused):
             error = RedirectRefused(f"it redirects to {raised}")
-        elif len(body) > limits.largest_body or _announces_more(head, limits.largest_body):
+        elif heads_of is None and _is_too_large(head, body, limits.largest_body):
             error = BodyTooLarge(f"it is over {limits.largest_body >> 20} MiB")
         return httpclient.HTTPResponse(httpclient.HTTPRequest(first), 599, error=error)
     finally:
         if client is not None:
-            client.close()
-
-
-def _new_head() -> collections.deque[str]:
-    """Return a list for the lines of an answer's head. It is bounded, because any number of
-    answers with status 1xx may come before the answer itself."""
-    return collections.deque(maxlen=LARGEST_HEAD // 4)
+            client.close()  # this closes the connection as well
 
 
 def _take_head(head: collections.deque[str], connection: _Connection, line: str) -> None:
@@ -207,19 +201,23 @@ def _take_head(head: collections.deque[str], connection: _Connection, line: str)
 
 
 def _parse_head(
-    head: collections.deque[str], request: httpclient.HTTPRequest
-) -> httpclient.HTTPResponse | None:
-    """Return the answer to which this head belongs; None when the head is not complete."""
+    head: collections.deque[str], request: httpclient.HTTPRequest,
+    fetching: asyncio.Future[httpclient.HTTPResponse],
+) -> httpclient.HTTPResponse:
+    """Return the answer to which this head belongs. Raises the error of the request when the
+    head is not complete."""
     if not head or head[-1].strip() or head[0].split()[1].startswith("1"):
-        return None
+        return fetching.result()
     headers = httputil.HTTPHeaders()
     for line in list(head)[1:-1]:
         headers.parse_line(line)
     return httpclient.HTTPResponse(request, int(head[0].split()[1]), headers)
 
 
-def _announces_more(head: Iterable[str], largest: int) -> bool:
-    """Return whether the head announces a body above the limit."""
+def _is_too_large(head: Iterable[str], body: bytearray, largest: int) -> bool:
+    """Return whether the body is larger than the limit, or the head announces that it is."""
+    if len(body) > largest:
+        return True
     for line in head:
         name, _, value = line.partition(":")
         digits = value.strip()

@@ -179,7 +179,6 @@ class Host:
         self.schedule = Schedule(shortest_delay)
         self.endpoints: set[Endpoint] = set()
         self.asked_at = -math.inf
-        self.turns: set[Turn] = set()
         self.queue: list[_Waiter] = []
         self._timer: asyncio.TimerHandle | None = None
 
@@ -202,7 +201,8 @@ class Host:
         if not self.queue:
             return
         moments = [waiter.endpoint.opens_for(waiter) for waiter in self.queue]
-        moments += [turn.started + turn.endpoint.patience for turn in self.turns]
+        moments += [turn.started + endpoint.patience
+                    for endpoint in self.endpoints for turn in endpoint.turns]
         later = [moment for moment in moments if moment > now]
         if later:
             self._timer = asyncio.get_running_loop().call_later(

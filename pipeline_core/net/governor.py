@@ -98,7 +98,7 @@ class Governor:
         for key, endpoint in list(self._endpoints.items()):
             host = endpoint.host
             if (now - max(endpoint.used, endpoint.opens_at) > FORGET_AFTER
-                    and not host.turns and not host.queue):
+                    and not endpoint.turns and not host.queue):
                 del self._endpoints[key]
                 host.endpoints.discard(endpoint)
         self._hosts = {name: host for name, host in self._hosts.items() if host.endpoints}

@@ -76,7 +76,6 @@ class Turn:
         self._provisional: tuple[Schedule, float, float] | None = None
         self._failures = (endpoint.schedule.failures, host.schedule.failures)
         endpoint.turns.add(self)
-        host.turns.add(self)
 
     def spend(self) -> None:
         """Record that the request is made now. Raises RuntimeError for a second request."""
@@ -105,8 +104,9 @@ class Turn:
         """Report a usable answer."""
         if not self.open:
             return
-        self._close()
         endpoint, host = self.endpoint, self.endpoint.host
+        self.open = False
+        endpoint.turns.discard(self)
         if host.schedule.why is not None:
             host.schedule.open()
         if self._failures[0] == endpoint.schedule.failures:  # no other request has failed since
@@ -129,7 +129,8 @@ class Turn:
         if earlier is not None:
             earlier[0].take_back(*earlier[1:])
         late = self.open and self._is_late(answered)
-        self._close()
+        self.open = False
+        self.endpoint.turns.discard(self)
         return self.endpoint.note_failure(
             why, delay, silence, next_delay, answered, asker, late, again=earlier is not None)
 
@@ -165,7 +166,8 @@ class Turn:
         """End the turn without a result. Does nothing when a result was reported."""
         if not self.open:
             return
-        self._close()
+        self.open = False
+        self.endpoint.turns.discard(self)
         host = self.endpoint.host
         if self._spent:
             # Nobody waits for the answer any more. During a failure, the next request still
@@ -174,11 +176,6 @@ class Turn:
                 if schedule.why is not None:
                     schedule.close_until(schedule.why, 0.0, None)
         host.pump()
-
-    def _close(self) -> None:
-        self.open = False
-        self.endpoint.turns.discard(self)
-        self.endpoint.host.turns.discard(self)
 
     def _is_late(self, answered: bool) -> bool:
         """Return whether others have failed since this request was made. Then its own failure

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 #: The shortest delay after a failure, in seconds.
 SHORTEST_DELAY = 1.0
-#: The most requests at the same time. No limit in practice.
-WIDEST = 1024
 
 #: Called with the reason to wait, whenever the reason or its time changes.
 Show = Callable[[Waiting], object]
@@ -39,17 +37,19 @@ class Endpoint:
         self.backoff = backoff
         self.schedule = Schedule(host.shortest_delay)
         self.used = time.monotonic()
-        self._width = width
+        #: How many requests may run at the same time now, and after how many seconds one no
+        #: longer blocks others.
+        self.width = width
         self.patience = patience
-        self._successes = 0
+        #: The number of successes in a row.
+        self.successes = 0
         self.turns: set[Turn] = set()
-        #: When the last turn was given (monotonic).
-        self.asked_at = -math.inf
-        self._failed_at = -math.inf
+        #: When the last turn was given, and when the last request failed (monotonic).
+        self.asked_at = self.failed_at = -math.inf
         #: The concerns given to :meth:`only_for` since the last success, and whether the last
         #: failure had one.
-        self._concerns: set[object] = set()
-        self._concerns_some = False
+        self.concerns: set[object] = set()
+        self.concerns_some = False
 
     @property
     def held(self) -> Waiting | None:
@@ -75,7 +75,7 @@ class Endpoint:
                 return None
         if max(self.schedule.opens_at, host.schedule.opens_at) > self.used:
             return None
-        if len(self.turns) >= self._width or host.schedule.why is not None:
+        if len(self.turns) >= self.width or host.schedule.why is not None:
             return None if self.is_full(self.used) else Turn(self)
         return Turn(self)
 
@@ -112,62 +112,27 @@ class Endpoint:
     def only_for(self, concern: object) -> None:
         """Restrict the last failure to callers with the same ``concern`` (such as an outdated
         version of a project). Other callers may ask after a second."""
-        self._concerns.add(concern)
-        self._concerns_some = True
+        self.concerns.add(concern)
+        self.concerns_some = True
         self.host.pump()
 
-    # -- for turns and hosts -------------------------------------------------------------
     def opens_for(self, waiter: _Waiter) -> float:
         """Return when this waiter may ask, as far as the schedules decide."""
         own = self.schedule.opens_at
-        if self._concerns_some and waiter.concern not in (None, *self._concerns):
-            own = min(own, self._failed_at + self.host.shortest_delay)
+        if self.concerns_some and waiter.concern not in (None, *self.concerns):
+            own = min(own, self.failed_at + self.host.shortest_delay)
         return max(self.host.schedule.opens_at, own, waiter.not_before)
 
     def is_full(self, now: float) -> bool:
         """Return whether earlier requests leave no room for one more."""
         # A host that did not answer gets one request at a time.
-        return self._blocking(now) >= self._width or (
+        return self._blocking(now) >= self.width or (
             self.host.schedule.why is not None
             and any(endpoint._blocking(now) for endpoint in self.host.endpoints))
 
     def _blocking(self, now: float) -> int:
         """Return how many requests block others."""
         return sum(now - turn.started < self.patience for turn in self.turns)
-
-    def note_success(self) -> None:
-        """Let the next caller ask at once, or more callers at the same time."""
-        if self.schedule.why is not None:
-            self.schedule.open()
-        self._concerns.clear()
-        self._concerns_some = False
-        if self.backoff.tries:
-            self.backoff.reset()
-        self._successes += 1
-        # The first success allows only one more request: the server may take no more.
-        if self._successes > 1:
-            self._width = min(2 * self._width, WIDEST)
-
-    def note_failure(
-        self, why: Waiting, delay: float, silence: float | None, next_delay: float,
-        answered: bool, asker: object, late: bool, *, again: bool = False,
-    ) -> Waiting:
-        """Close the endpoint, or without an answer the host; see :meth:`Turn.failed`."""
-        if answered:
-            self.host.schedule.open()
-        self._width, self._successes, self._concerns_some = 1, 0, False
-        self._failed_at = time.monotonic()
-        schedule = self.schedule if answered else self.host.schedule
-        if late and schedule.why is not None:
-            # The request was made before another one failed: the same failure, reported twice.
-            delay = 0.0
-        elif not again:
-            schedule.failures += 1
-        schedule.next_delay = max(schedule.next_delay, next_delay)
-        schedule.asker = asker
-        held = schedule.close_until(why, delay, silence)
-        self.host.pump()
-        return held
 
 
 class Host:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline_core.engine.waiting import Fault, Waiting
 
 if TYPE_CHECKING:
     from pipeline_core.net.endpoints import Endpoint
+
+#: The most requests at the same time. No limit in practice.
+WIDEST = 1024
 
 
 class Schedule:
@@ -110,7 +113,16 @@ class Turn:
         if host.schedule.why is not None:
             host.schedule.open()
         if self._failures[0] == endpoint.schedule.failures:  # no other request has failed since
-            endpoint.note_success()
+            if endpoint.schedule.why is not None:
+                endpoint.schedule.open()
+            endpoint.concerns.clear()
+            endpoint.concerns_some = False
+            if endpoint.backoff.tries:
+                endpoint.backoff.reset()
+            endpoint.successes += 1
+            # The first success allows only one more request: the server may take no more.
+            if endpoint.successes > 1:
+                endpoint.width = min(2 * endpoint.width, WIDEST)
         if host.queue:
             host.pump()
 
@@ -129,24 +141,33 @@ class Turn:
         if earlier is not None:
             earlier[0].take_back(*earlier[1:])
         late = self.open and self._is_late(answered)
+        endpoint, host = self.endpoint, self.endpoint.host
         self.open = False
-        self.endpoint.turns.discard(self)
-        return self.endpoint.note_failure(
-            why, delay, silence, next_delay, answered, asker, late, again=earlier is not None)
+        endpoint.turns.discard(self)
+        endpoint.width, endpoint.successes, endpoint.concerns_some = 1, 0, False
+        endpoint.failed_at = time.monotonic()
+        if answered:
+            host.schedule.open()
+        schedule = endpoint.schedule if answered else host.schedule
+        if late and schedule.why is not None:
+            # The request was made before another one failed: the same failure, reported twice.
+            delay = 0.0
+        elif earlier is None:
+            schedule.failures += 1
+        schedule.next_delay = max(schedule.next_delay, next_delay)
+        schedule.asker = asker
+        held = schedule.close_until(why, delay, silence)
+        host.pump()
+        return held
 
-    def provisional(
-        self, why: Waiting, delay: float, *, silence: float | None, next_delay: float,
-        answered: bool, asker: object,
-    ) -> None:
+    def provisional(self, why: Waiting, delay: float, *, answered: bool, **report: Any) -> None:
         """Report a failure like :meth:`failed`, which replaces this report if called later.
 
         Call this before code that might never return to report the failure (project hooks).
         """
-        endpoint = self.endpoint
-        schedule = endpoint.schedule if answered else endpoint.host.schedule
+        schedule = self.endpoint.schedule if answered else self.endpoint.host.schedule
         before = schedule.next_delay
-        self.failed(why, delay, silence=silence, next_delay=next_delay, answered=answered,
-                    asker=asker)
+        self.failed(why, delay, answered=answered, **report)
         self._provisional = (schedule, schedule._open_at, before)
 
     def refused(

@@ -5,6 +5,7 @@ Nothing here changes the item. Project code is called as the upload itself will 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -154,15 +155,24 @@ def describe(item: Item, top: Task, upload: Task, done: Any, plain: bool) -> Des
     """Return all that is kept of the item; None when the upload cannot be realized (yet)."""
     reader = Reader(item)
     try:
-        values, paths, usual = _describe_upload(upload, reader)
-        plain = plain and usual
+        if isinstance(upload, UploadWithTracker):
+            values, paths = _describe_with_tracker(upload, reader)
+        else:
+            values, paths, usual = _describe_program(upload, reader)
+            plain = plain and usual
         json.dumps(values)
     except Exception:
         # The upload may be skipped later, and its values never needed: not an error.
         return None
     report = None
     if plain:
-        values["limit"] = _limit(top, reader)
+        if isinstance(top, LimitConcurrent):
+            # The name of the setting, and the number.
+            name = top.limit.name if isinstance(top.limit, ConfigValue) else ""
+            try:
+                values["limit"] = [name, max(1, int(realize(top.limit, reader)))]
+            except Exception:
+                values["limit"] = [name, 1]
         try:
             report = None if done is None else {
                 "tracker_url": str(realize(done.tracker_url, reader)),
@@ -173,33 +183,26 @@ def describe(item: Item, top: Task, upload: Task, done: Any, plain: bool) -> Des
     return Description(values, report, plain, paths, *_properties(item, reader))
 
 
-def _describe_upload(
-    upload: Task, reader: Any
+def _describe_program(
+    upload: Any, reader: Any
 ) -> tuple[dict[str, Any], tuple[str, ...], bool]:
     """Return the values, the paths, and whether the command line has the usual form."""
-    if isinstance(upload, UploadWithTracker):
-        return (*_describe_with_tracker(upload, reader), True)
-    assert isinstance(upload, ExternalProcess)
     values: dict[str, Any] = {
         "kind": "program", "name": upload.name, "max_tries": realize(upload.max_tries, reader),
         "args": [str(arg) for arg in realize(upload.args, reader)], "stdin": ""}
     args = values["args"]
-    paths: tuple[str, ...]
     if isinstance(upload, RsyncUpload):
         source = str(realize(upload.target_source_path, reader))
         usual = args[0] == "rsync" and args[-3:-1] == ["--files-from=-", source]
         args[-2] = os.path.join(resolve(os.path.join(upload.cwd, source)), "")
         values["stdin"] = upload.stdin_data(reader).decode("utf-8", "surrogateescape")
-        paths = tuple(os.path.join(upload.cwd, str(file))
-                      for file in realize(upload.files, reader))
-    else:
-        usual = args[0] == "curl" and "--upload-file" in args[:-1]
-        paths = ()
-        if usual:
-            place = args.index("--upload-file") + 1
-            args[place] = resolve(os.path.join(upload.cwd, args[place]))
-            paths = (args[place],)
-    return values, paths, usual
+        return values, tuple([os.path.join(upload.cwd, str(file))
+                              for file in realize(upload.files, reader)]), usual
+    if args[0] != "curl" or "--upload-file" not in args[:-1]:
+        return values, (), False
+    place = args.index("--upload-file") + 1
+    args[place] = resolve(os.path.join(upload.cwd, args[place]))
+    return values, (args[place],), True
 
 
 def _describe_with_tracker(
@@ -218,35 +221,21 @@ def _describe_with_tracker(
         "names": [os.path.relpath(path, source) for path in paths]}, tuple(paths)
 
 
-def _limit(top: Task, reader: Any) -> list[Any] | None:
-    """Return ``[name of the setting, number]`` of the limit around the upload."""
-    if not isinstance(top, LimitConcurrent):
-        return None
-    name = top.limit.name if isinstance(top.limit, ConfigValue) else ""
-    try:
-        return [name, max(1, int(realize(top.limit, reader)))]
-    except Exception:
-        return [name, 1]
-
-
 def _properties(
     item: Item, reader: Any
 ) -> tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]:
     """Return the properties that are kept, and the names of the properties and attributes that
     are not."""
-    kept: dict[str, Any] = {}
     have = dict(item.property_items())
+    kept: dict[str, Any] = {}
     for key in (*_KEPT, *reader.read):
         if key in have and key not in _MADE:
-            try:
+            with contextlib.suppress(TypeError, ValueError, RecursionError):
                 json.dumps({key: have[key]})
                 kept[key] = have[key]
-            except (TypeError, ValueError, RecursionError):
-                continue
-    names = set(have) | item.lost
-    lost = tuple(sorted(names.difference(kept, _MADE)))
-    own = {name for name in vars(item) if name not in _own_attributes()}
-    return kept, lost, tuple(sorted(own | item.lost_attributes))
+    lost = (have.keys() | item.lost).difference(kept, _MADE)
+    own = vars(item).keys() - _own_attributes()
+    return kept, tuple(sorted(lost)), tuple(sorted(own | item.lost_attributes))
 
 
 @functools.lru_cache(maxsize=1)

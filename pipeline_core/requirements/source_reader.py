@@ -6,8 +6,7 @@ import ast
 import dataclasses
 from collections.abc import Callable, Iterator
 
-from pipeline_core.compat.additions import Additions
-from pipeline_core.compat.deprecations import Deprecations
+from pipeline_core.compat.features import Features
 from pipeline_core.engine.quiet import warnings_ignored
 from pipeline_core.requirements.needs import Deprecated, Newer
 
@@ -64,9 +63,9 @@ def read_source(source: bytes, file: str, is_own: Callable[[str], bool]) -> Read
         reader.visit(tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Reading()
-    return Reading(tuple(reader.imports), tuple(reader.started), reader.old.found(),
+    return Reading(tuple(reader.imports), tuple(reader.started), reader.features.deprecated(),
                    frozenset(reader.heads), frozenset(reader.class_heads),
-                   tuple(reader.looked_up), reader.new.found())
+                   tuple(reader.looked_up), reader.features.newer())
 
 
 class _Reader(ast.NodeVisitor):
@@ -78,8 +77,7 @@ class _Reader(ast.NodeVisitor):
         self.heads: set[str] = set()
         self.class_heads: set[tuple[str, str]] = set()
         self.looked_up: list[tuple[str, str]] = []
-        self.old = Deprecations(file, is_own)
-        self.new = Additions(file)
+        self.features = Features(file, is_own)
         self._scope: list[str] = []
         self._functions = 0
         self._guards = 0
@@ -87,8 +85,7 @@ class _Reader(ast.NodeVisitor):
 
     def visit(self, node: ast.AST) -> None:
         guards = self._guards + self._name_guards.get(type(node), 0)
-        self.old.look(node, guarded=guards > 0)
-        self.new.look(node)
+        self.features.look(node, guarded=guards > 0)
         super().visit(node)
 
     @property

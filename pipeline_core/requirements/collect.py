@@ -24,7 +24,6 @@ from pipeline_core.requirements.install_hints import (
 )
 from pipeline_core.requirements.needs import (
     NOT_EXECUTABLE,
-    Deprecated,
     Lookup,
     Missing,
     ModuleNeed,
@@ -69,9 +68,9 @@ def gather(
         modules = [*(one for one in modules if one.name != name), ModuleNeed(name, False, "")]
     return Needs(
         tuple(programs), tuple(modules),
-        tuple([*map(_missing_module, _not_here(modules)), *map(_missing_program, (
-            one for one in programs if not one.found and not one.optional))]),
-        tuple(_old_ways(files)),
+        tuple([*[_missing_module(one) for one in modules if not one.found and not one.optional],
+               *[_missing_program(one) for one in programs if not one.found and not one.optional]]),
+        tuple(one for file in files for one in file.reading.deprecated),
         () if pipeline is None else tuple(_unseen(pipeline, files, programs, space.namespace)),
         tuple(one for file in files for one in file.reading.newer))
 
@@ -106,22 +105,19 @@ def _without(files: list[FileRead], namespace: Mapping[str, Any]) -> frozenset[s
 def _of_tasks(pipeline: Pipeline, known: list[ProgramNeed]) -> list[ProgramNeed]:
     """Return ``known`` and the other programs that the tasks run."""
     needs = list(known)
-    for task in every_task(pipeline):
+    for task in pipeline.positions:
         for program, why in programs_of(task):
-            where = _search_path(task)
             if program is None:
                 if not any(not one.found and not one.optional for one in needs):
                     needs.append(ProgramNeed("its program (None)", "", "", (), why))
                 continue
             if any(one.name == program or one.found == program for one in needs):
                 continue
-            needs.append(_look(program, getattr(task, "cwd", pipeline.cwd), where, why))
+            env = getattr(task, "env", None)
+            path = env.get("PATH") if isinstance(env, dict) else None
+            needs.append(_look(program, getattr(task, "cwd", pipeline.cwd),
+                               path if isinstance(path, str) else os.defpath, why))
     return needs
-
-
-def every_task(pipeline: Pipeline) -> Iterator[Task]:
-    """Iterate over the tasks in order, including inner tasks."""
-    return iter(pipeline.positions)
 
 
 def programs_of(task: Task) -> Iterator[tuple[str | None, str]]:
@@ -166,16 +162,10 @@ def _unseen(
                   if isinstance(value, str) and value in found}
     known = {scope for file in files for scope, variable in file.reading.class_heads
              if variable in variables}
-    for task in every_task(pipeline):
+    for task in pipeline.positions:
         args = getattr(task, "args", None) if isinstance(task, ExternalProcess) else None
         if args is not None and type(args).__name__ not in known and not any(programs_of(task)):
             yield str(getattr(task, "name", type(task).__name__))
-
-
-def _search_path(task: Task) -> str:
-    env = getattr(task, "env", None)
-    path = env.get("PATH") if isinstance(env, dict) else None
-    return path if isinstance(path, str) else os.defpath
 
 
 def _look(program: str, cwd: str, search: str, why: str) -> ProgramNeed:
@@ -201,8 +191,7 @@ def _of_source(files: list[FileRead], known: list[ProgramNeed]) -> list[ProgramN
             if started.program not in names and started.program not in needs:
                 needs[started.program] = _look(
                     started.program, os.path.dirname(file.path),
-                    os.environ.get("PATH", os.defpath),
-                    f"{started.function} runs it ({file.name}:{started.line})")
+                    os.environ.get("PATH", os.defpath), started.where)
     return list(needs.values())
 
 
@@ -240,9 +229,9 @@ def _modules(files: list[FileRead], space: ImportSpace, *, loaded: bool) -> list
     """Return one need for each top-level module that is neither the toolkit's, Python's nor the
     project's."""
     needs: dict[str, ModuleNeed] = {}
-    for one in (one for file in files for one in file.imports):
+    for one in (one for file in files for one in file.foreign):
         top = one.name.partition(".")[0]
-        if one.own or not top or top in _PROVIDED or top in sys.builtin_module_names:
+        if not top or top in _PROVIDED or top in sys.builtin_module_names:
             continue
         found = is_there(top, space)
         if top in sys.stdlib_module_names and (found or top not in GONE):
@@ -266,16 +255,8 @@ def is_there(top: str, space: ImportSpace) -> bool:
         return False
 
 
-def _not_here(modules: Iterable[ModuleNeed]) -> Iterator[ModuleNeed]:
-    return (one for one in modules if not one.found and not one.optional)
-
-
 def _missing_module(need: ModuleNeed) -> Missing:
     later = f": it is needed later, {need.later}" if need.later else ""
     return Missing("module", need.name, f"The Python module {need.name} is missing{later}.",
                    module_advice(need.name))
 
-
-def _old_ways(files: list[FileRead]) -> Iterator[Deprecated]:
-    for file in files:
-        yield from file.reading.deprecated

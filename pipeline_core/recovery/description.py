@@ -6,7 +6,6 @@ Nothing here changes the item. Project code is called as the upload itself will 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import json
 import os
@@ -36,19 +35,6 @@ _MADE = frozenset({"data_dir", "tries"})
 
 _TASK_EVENTS = ("on_start_item", "on_complete_item", "on_fail_item", "on_finish_item")
 _PIPELINE_EVENTS = ("on_complete_item", "on_fail_item", "on_finish_item")
-
-
-@dataclasses.dataclass(frozen=True)
-class Description:
-    """``upload`` and ``done`` are JSON values; ``paths`` are the absolute paths of all uploads."""
-
-    upload: dict[str, Any]
-    done: dict[str, Any] | None
-    plain: bool
-    paths: tuple[str, ...]
-    properties: dict[str, Any]
-    lost: tuple[str, ...]
-    lost_attributes: tuple[str, ...]
 
 
 class Reader:
@@ -151,8 +137,11 @@ def runs_project_code(*tasks: Task | None) -> bool:
     return is_project_value(*values)
 
 
-def describe(item: Item, top: Task, upload: Task, done: Any, plain: bool) -> Description | None:
-    """Return all that is kept of the item; None when the upload cannot be realized (yet)."""
+def describe(
+    item: Item, top: Task, upload: Task, done: Any, plain: bool
+) -> tuple[dict[str, Any], tuple[str, ...]] | None:
+    """Return the fields of the item's record that come from the pipeline, and the absolute paths
+    of all uploads; None when the upload cannot be realized (yet)."""
     reader = Reader(item)
     try:
         if isinstance(upload, UploadWithTracker):
@@ -180,7 +169,9 @@ def describe(item: Item, top: Task, upload: Task, done: Any, plain: bool) -> Des
             json.dumps(report)
         except Exception:
             plain, report = False, None
-    return Description(values, report, plain, paths, *_properties(item, reader))
+    properties, lost, lost_attributes = _properties(item, reader)
+    return {"upload": values, "done": report, "plain": plain, "properties": properties,
+            "lost": lost, "lost_attributes": lost_attributes}, paths
 
 
 def _describe_program(

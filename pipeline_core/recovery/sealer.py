@@ -95,7 +95,10 @@ class Sealer:
         if item.completed:
             return False
         journal = self.keeper.journal
-        why = "It was stopped." if item.canceled else f"It failed in {_last_task(item)}."
+        failed = [str(task) for task, status in item.task_status.items()
+                  if status == item.TaskStatus.failed]
+        last = failed[-1] if failed else item.pipeline.tasks[item.scope.position]
+        why = "It was stopped." if item.canceled else f"It failed in {last}."
         sealed = journal.records.get(item.item_id)
         if sealed is not None and not item.canceled:
             journal.note_trouble(item.item_id, why)
@@ -133,7 +136,6 @@ class Sealer:
     async def _seal(
         self, item: Item, position: int, top: Task, upload: Task, done: Any, plain: bool
     ) -> None:
-        found: description.Description | None
         if description.runs_project_code(upload, done, top):
             found = await call(item, top, description.describe, item, top, upload, done, plain,
                                in_worker=True)
@@ -141,11 +143,19 @@ class Sealer:
             found = description.describe(item, top, upload, done, plain)
         if found is None:
             return
-        sealed = self._record(item, position, found)
+        fields, paths = found
+        if self._tasks != item.pipeline.tasks:
+            self._tasks = list(item.pipeline.tasks)
+            self._steps = tuple([str(task) for task in self._tasks])
+        sealed = Sealed(
+            item_id=item.item_id, number=item.item_number, name=str(item.get("item_name", "")),
+            project=self.project, version=self.version, folder="", position=position,
+            steps=self._steps, files=(), sealed_at=time.time(), next=position,
+            downloader=str(fields["upload"].get("downloader") or self._downloader()), **fields)
         backoff: Backoff | None = None
         while True:
             taking = self.keeper.files.run(
-                _take_files, self.keeper, sealed, str(item["data_dir"]), found.paths)
+                _take_files, self.keeper, sealed, str(item["data_dir"]), paths)
             try:
                 sealed = await asyncio.shield(taking)
                 break
@@ -170,18 +180,6 @@ class Sealer:
         item.pipeline.on_seal_item(item)
         item.log_output(f"Sealed: {count} file{'' if count == 1 else 's'}, {size:,} "
                         "bytes, kept until they are uploaded and reported")
-
-    def _record(self, item: Item, position: int, found: description.Description) -> Sealed:
-        if self._tasks != item.pipeline.tasks:
-            self._tasks = list(item.pipeline.tasks)
-            self._steps = tuple([str(task) for task in self._tasks])
-        return Sealed(
-            item_id=item.item_id, number=item.item_number, name=str(item.get("item_name", "")),
-            project=self.project, version=self.version, folder="", position=position,
-            steps=self._steps, downloader=str(found.upload.get("downloader") or self._downloader()),
-            upload=found.upload, done=found.done, plain=found.plain, files=(),
-            properties=found.properties, lost=found.lost, lost_attributes=found.lost_attributes,
-            sealed_at=time.time(), next=position)
 
     def _take_back(self, item: Item, taking: asyncio.Future[Sealed]) -> None:
         """Remove what the thread writes for an item that was abandoned meanwhile: the next start
@@ -216,12 +214,6 @@ class Sealer:
 
 def _new_backoff() -> Backoff:
     return Backoff(2.0, factor=2.0, maximum=60.0)
-
-
-def _last_task(item: Item) -> str:
-    failed = [str(task) for task, status in item.task_status.items()
-              if status == item.TaskStatus.failed]
-    return failed[-1] if failed else str(item.pipeline.tasks[item.scope.position])
 
 
 def _take_files(keeper: Keeper, sealed: Sealed, folder: str, paths: Iterable[str]) -> Sealed:

@@ -25,6 +25,9 @@ __all__ = [
     "datetime", "functools", "json", "os", "re", "subprocess", "time",
 ]
 
+#: Types of values that are realized unchanged.
+_PLAIN = frozenset({str, bytes, int, float, bool, type(None)})
+
 _collector: contextvars.ContextVar[_CollectedValues | None] = contextvars.ContextVar(
     "config_value_collector", default=None)
 
@@ -68,15 +71,20 @@ def realize(value: Any, item: Any = None) -> Any:
     Dicts and lists are realized member by member (a dict's values, not its keys). A value with
     a ``realize(item)`` method is replaced by its result. Any other value is returned unchanged.
     """
-    if isinstance(value, dict):
-        return {key: member if type(member) is str else realize(member, item)
-                for key, member in value.items()}
-    if isinstance(value, list):
-        return [member if type(member) is str else realize(member, item) for member in value]
-    # A class (such as one in a list of plugins) has the method, but is not a value.
-    if hasattr(value, "realize") and not isinstance(value, type):
-        return value.realize(item)
-    return value
+    is_dict, is_list = isinstance(value, dict), isinstance(value, list)
+    found = []
+    for member in value.values() if is_dict else value if is_list else (value,):
+        if type(member) in _PLAIN:
+            pass
+        elif isinstance(member, (dict, list)):
+            member = realize(member, item)
+        # A class (such as one in a list of plugins) has the method, but is not a value.
+        elif hasattr(member, "realize") and not isinstance(member, type):
+            member = member.realize(item)
+        found.append(member)
+    if is_dict:
+        return dict(zip(value, found))
+    return found if is_list else found[0]
 
 
 class ConfigValue:

@@ -13,12 +13,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from pipeline_core.requirements.needs import (
-    NOT_EXECUTABLE,
-    lookup_of,
-    record_tried,
-    version_in_words,
-)
+from pipeline_core.requirements.needs import NOT_EXECUTABLE, Tried, lookup_of, version_in_words
 
 __all__ = [
     "find_executable", "test_executable", "unique_id_str",
@@ -51,7 +46,9 @@ def test_executable(name: str, version: Any, path: str, version_arg: str = "-V")
     must match, an object with ``.search(text)``, or None for any.
     """
     why = _problem_with(version, path, version_arg)
-    record_tried(name, version, path, why)
+    lookup = lookup_of(name, version)
+    lookup.tried.append(Tried(str(path), why))
+    lookup.found = lookup.found or ("" if why else str(path))
     if why:
         print(f"{name}: {path} {why}")
     return not why
@@ -97,9 +94,9 @@ def find_executable(
     A path without a slash is looked up on PATH. What is wrong with the others is printed; while
     a pipeline file loads, that goes to the load's log.
     """
-    with lookup_of(name, version):
-        for path in paths:
-            if test_executable(name, version, path, version_arg):
-                print(f"Found {name}: {path}")
-                return path
+    lookup_of(name, version)  # recorded even when there are no paths
+    for path in paths:
+        if test_executable(name, version, path, version_arg):
+            print(f"Found {name}: {path}")
+            return path
     return None

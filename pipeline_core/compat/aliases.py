@@ -32,14 +32,6 @@ class _AliasLoader(Loader):
         module.__spec__ = self._spec
 
 
-class _EmptyPackage(Loader):
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType | None:
-        return None  # the default module type
-
-    def exec_module(self, module: types.ModuleType) -> None:
-        """Do nothing: the package is empty."""
-
-
 def _rest_of_distutils() -> list[str]:
     """Return the folder with the other modules of distutils, if there is one.
 
@@ -73,7 +65,7 @@ class _AliasFinder(MetaPathFinder):
             return importlib.machinery.ModuleSpec(
                 fullname, _AliasLoader("pipeline_core.compat.distutils_version"))
         if fullname == "distutils":
-            spec = importlib.machinery.ModuleSpec(fullname, _EmptyPackage(), is_package=True)
+            spec = importlib.machinery.ModuleSpec(fullname, None, is_package=True)
             spec.submodule_search_locations = _rest_of_distutils()
             return spec
         return None

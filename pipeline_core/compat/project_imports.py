@@ -93,9 +93,7 @@ class ImportSpace:
                 return None if entry in self._common else spec
         if top in sys.modules:
             return None
-        return self._namespace_package(top)
-
-    def _namespace_package(self, top: str) -> importlib.machinery.ModuleSpec | None:
+        # A namespace package.
         own = [entry for entry in self._entries() if entry not in self._common]
         return importlib.machinery.PathFinder.find_spec(top, own)
 
@@ -204,13 +202,9 @@ class _ProjectImportlib(types.ModuleType):
         self._space = space
 
     def import_module(self, name: str, package: str | None = None) -> types.ModuleType:
-        if name.startswith("."):
+        if name.startswith((".", self._space.name + ".")):
             return importlib.import_module(name, package)
-        return self._space.import_(name, fromlist=("*",) if "." in name else ()) \
-            if not name.startswith(self._space.name + ".") else importlib.import_module(name)
-
-    def reload(self, module: types.ModuleType) -> types.ModuleType:
-        return importlib.reload(module)
+        return self._space.import_(name, fromlist=("*",) if "." in name else ())
 
     def __getattr__(self, name: str) -> Any:
         return getattr(importlib, name)

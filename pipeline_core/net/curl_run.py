@@ -77,19 +77,38 @@ class CurlRun:
         self._log = log
         # A project that sets CURL_HOME itself has its own settings.
         self._has_default_home = self._env.setdefault("CURL_HOME", CURL_HOME) == CURL_HOME
-        self._place = _place_of_target(self._args)
+        #: The index of the address in the arguments; 0 when a project has changed them.
+        self._place = 0
+        if "--upload-file" in self._args:
+            place = self._args.index("--upload-file") + 2
+            if place < len(self._args) and self._args[place][:1] not in ("-", b"-"):
+                self._place = place
 
     async def run(self) -> ProgramResult | None:
         """Run curl over all redirects. Return the result; None when curl did not start."""
+        loop = asyncio.get_running_loop()
         target = os.fsdecode(self._args[self._place]) if self._place else ""
         redirected_by: set[AddressScope] = set()
         addresses = await _look_up(target, redirected_by) if self._has_default_home else []
         for hop in range(MOST_REDIRECTS + 1):
-            ended, head = await self._curl(target, addresses)
+            home, args, env = _Home(), list(self._args), dict(self._env)
+            if self._place:
+                args[self._place] = target
+            try:
+                if self._has_default_home:
+                    # The name of a project's proxy must be resolved as usual.
+                    has_proxy = any([name.lower().endswith("_proxy") for name in env])
+                    pin = "" if has_proxy else _pin(target, addresses)
+                    env["CURL_HOME"] = await loop.run_in_executor(
+                        None, home.make, pin) or CURL_HOME
+                ended = await self._start((args, env, self._data))
+            finally:
+                # Not awaited here: this coroutine may have been cancelled.
+                closing = loop.run_in_executor(None, home.close)
             if ended is None:
                 return None
             code = ended.returncode
-            status, location, retry_after = _last_answer(head)
+            status, location, retry_after = _last_answer(await closing)
             try:
                 if code == REDIRECTED and location and self._place:
                     if hop == MOST_REDIRECTS:
@@ -104,37 +123,11 @@ class CurlRun:
                     # Such as a redirect without a Location; --fail does not cover it.
                     code = HTTP_ERROR
                     raise ValueError(f"it answered {status}")
-            except ScopeRefused as error:
-                self._refused(f"it redirects to {error}")
             except (ValueError, OSError) as error:
-                self._refused(str(error))
+                why = f"it redirects to {error}" if isinstance(error, ScopeRefused) else str(error)
+                self._log(f"The target refused the upload: {why[:LONGEST_REASON]}.")
             return ProgramResult(code, ended.unread, parse_retry_after(retry_after))
         raise AssertionError("the last redirect is refused")
-
-    def _refused(self, why: str) -> None:
-        self._log(f"The target refused the upload: {why[:LONGEST_REASON]}.")
-
-    async def _curl(
-        self, target: str, addresses: Sequence[str]
-    ) -> tuple[ProgramResult | None, bytes]:
-        """Run curl once. Return the result, and the head of the answer."""
-        loop = asyncio.get_running_loop()
-        home, args, env = _Home(), list(self._args), dict(self._env)
-        if self._place:
-            args[self._place] = target
-        try:
-            if self._has_default_home:
-                pin = "" if self._has_proxy() else _pin(target, addresses)
-                env["CURL_HOME"] = await loop.run_in_executor(None, home.make, pin) or CURL_HOME
-            ended = await self._start((args, env, self._data))
-            return ended, await loop.run_in_executor(None, home.head)
-        finally:
-            # Not awaited: this coroutine may have been cancelled.
-            loop.run_in_executor(None, home.remove)
-
-    def _has_proxy(self) -> bool:
-        """Return whether the project uses a proxy, whose name must be resolved as usual."""
-        return any(name.lower().endswith("_proxy") for name in self._env)
 
 
 class _Home:
@@ -160,39 +153,33 @@ class _Home:
                 with contextlib.suppress(OSError):
                     _sweep(where or tempfile.gettempdir())
                     self._path = tempfile.mkdtemp(prefix=_PREFIX, dir=where)
-                    self._write(pin)
+                    head = os.path.join(self._path, "head")
+                    head = head.replace("\\", "\\\\").replace('"', '\\"')
+                    self._settings = open(  # noqa: SIM115  it stays open
+                        os.path.join(self._path, ".curlrc"), "w", encoding="utf-8",
+                        errors="surrogateescape")
+                    fcntl.flock(self._settings, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    self._settings.write(f'globoff\nmax-redirs = 0\ndump-header = "{head}"\n')
+                    if pin:
+                        self._settings.write(f'resolve = "{pin}"\n')
+                    self._settings.flush()
                     return self._path
                 self._drop()
             return ""
 
-    def _write(self, pin: str) -> None:
-        head = os.path.join(self._path, "head").replace("\\", "\\\\").replace('"', '\\"')
-        lines = ["globoff", "max-redirs = 0", f'dump-header = "{head}"']
-        if pin:
-            lines.append(f'resolve = "{pin}"')
-        self._settings = open(  # noqa: SIM115  it stays open
-            os.path.join(self._path, ".curlrc"), "w", encoding="utf-8", errors="surrogateescape")
-        fcntl.flock(self._settings, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self._settings.write("".join(line + "\n" for line in lines))
-        self._settings.flush()
-
-    def head(self) -> bytes:
-        """Return the heads of the answers; b'' when there are none."""
-        if not self._path:
-            return b""
-        try:
-            with open(os.path.join(self._path, "head"), "rb") as file:
-                head = file.read(LARGEST_HEAD + 1)
-        except OSError:
-            return b""
-        # The last answer counts. If the file is cut off, the last answer is not in it.
-        return head if len(head) <= LARGEST_HEAD else b""
-
-    def remove(self) -> None:
-        """Remove the folder, and prevent a later :meth:`make`."""
+    def close(self) -> bytes:
+        """Remove the folder, and prevent a later :meth:`make`. Return the heads of the answers;
+        b'' when there are none."""
         with self._lock:
             self._removed = True
+            head = b""
+            if self._path:
+                with contextlib.suppress(OSError), open(
+                        os.path.join(self._path, "head"), "rb") as file:
+                    head = file.read(LARGEST_HEAD + 1)
             self._drop()
+        # The last answer counts. If the file is cut off, the last answer is not in it.
+        return head if len(head) <= LARGEST_HEAD else b""
 
     def _drop(self) -> None:
         if self._path:
@@ -213,15 +200,6 @@ def _sweep(where: str) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _place_of_target(args: Sequence[str | bytes]) -> int:
-    """Return the index of the address in the arguments; 0 when a project has changed them."""
-    try:
-        place = args.index("--upload-file") + 2
-    except ValueError:
-        return 0
-    return place if place < len(args) and args[place][:1] not in ("-", b"-") else 0
-
-
 async def _look_up(target: str, redirected_by: set[AddressScope]) -> list[str]:
     """Return the addresses of the target to which servers in the scopes ``redirected_by`` may
     redirect us.
@@ -238,7 +216,7 @@ async def _look_up(target: str, redirected_by: set[AddressScope]) -> list[str]:
         if not parts.hostname:
             return []
         found = await resolver.resolve(parts.hostname, port)
-        return list(dict.fromkeys(str(address[0]) for _, address in found))
+        return list(dict.fromkeys([str(address[0]) for _, address in found]))
     except ScopeRefused:
         raise
     except (OSError, ValueError) as error:
@@ -259,7 +237,7 @@ def _pin(target: str, addresses: Sequence[str]) -> str:
         return ""
     parts = urlsplit(target)
     port = parts.port if parts.port is not None else _PORTS.get(parts.scheme)
-    places = ",".join(f"[{address}]" if ":" in address else address for address in written)
+    places = ",".join([f"[{address}]" if ":" in address else address for address in written])
     return f"*:{port}:{places}" if port else ""
 
 

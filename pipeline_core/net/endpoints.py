@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 #: The shortest delay after a failure, in seconds.
 SHORTEST_DELAY = 1.0
-#: The most requests at the same time. No limit in practice.
-WIDEST = 1024
 
 #: Called with the reason to wait, whenever the reason or its time changes.
 Show = Callable[[Waiting], object]
@@ -39,20 +37,19 @@ class Endpoint:
         self.backoff = backoff
         self.schedule = Schedule(host.shortest_delay)
         self.used = time.monotonic()
-        self._width = width
-        self._patience = patience
-        self._successes = 0
-        self._turns: set[Turn] = set()
-        self._asked_at = self._failed_at = -math.inf
+        #: How many requests may run at the same time now, and after how many seconds one no
+        #: longer blocks others.
+        self.width = width
+        self.patience = patience
+        #: The number of successes in a row.
+        self.successes = 0
+        self.turns: set[Turn] = set()
+        #: When the last turn was given, and when the last request failed (monotonic).
+        self.asked_at = self.failed_at = -math.inf
         #: The concerns given to :meth:`only_for` since the last success, and whether the last
         #: failure had one.
-        self._concerns: set[object] = set()
-        self._concerns_some = False
-
-    @property
-    def asked_at(self) -> float:
-        """When the last turn was given (monotonic)."""
-        return self._asked_at
+        self.concerns: set[object] = set()
+        self.concerns_some = False
 
     @property
     def held(self) -> Waiting | None:
@@ -71,11 +68,16 @@ class Endpoint:
     def try_turn(self) -> Turn | None:
         """Return a turn if one is free and no earlier caller waits for it, else None."""
         self.used = time.monotonic()
-        if self.host._queue:
-            self.host._pump()
-            if any(waiter.endpoint is self for waiter in self.host._queue):
+        host = self.host
+        if host.queue:
+            host.pump()
+            if any(waiter.endpoint is self for waiter in host.queue):
                 return None
-        return self._take() if self._admits(self.used) else None
+        if max(self.schedule.opens_at, host.schedule.opens_at) > self.used:
+            return None
+        if len(self.turns) >= self.width or host.schedule.why is not None:
+            return None if self.is_full(self.used) else Turn(self)
+        return Turn(self)
 
     async def turn(
         self, show: Show, *, own: Waiting | None = None, concern: object = None
@@ -87,15 +89,15 @@ class Endpoint:
         """
         self.used = time.monotonic()
         waiter = _Waiter(self, show, own, concern)
-        self.host._queue.append(waiter)
-        self.host._pump()
+        self.host.queue.append(waiter)
+        self.host.pump()
         try:
             return await waiter.turn
         except asyncio.CancelledError:
             if waiter.turn.done() and not waiter.turn.cancelled():
                 waiter.turn.result().abandoned()
             else:
-                self.host._leave(waiter)
+                self.host.leave(waiter)
             raise
 
     def hurry(self, pause: float = SHORTEST_DELAY) -> None:
@@ -103,81 +105,34 @@ class Endpoint:
 
         The server's Retry-After still holds.
         """
-        self.schedule.hurry(self._asked_at + pause)
-        self.host.schedule.hurry(self.host._asked_at + pause)
-        self.host._pump()
+        self.schedule.hurry(self.asked_at + pause)
+        self.host.schedule.hurry(self.host.asked_at + pause)
+        self.host.pump()
 
     def only_for(self, concern: object) -> None:
         """Restrict the last failure to callers with the same ``concern`` (such as an outdated
         version of a project). Other callers may ask after a second."""
-        self._concerns.add(concern)
-        self._concerns_some = True
-        self.host._pump()
+        self.concerns.add(concern)
+        self.concerns_some = True
+        self.host.pump()
 
-    # -- for turns and hosts -------------------------------------------------------------
-    def _opens_at(self, waiter: _Waiter | None) -> float:
+    def opens_for(self, waiter: _Waiter) -> float:
         """Return when this waiter may ask, as far as the schedules decide."""
-        if waiter is None:
-            return self.opens_at
         own = self.schedule.opens_at
-        if self._concerns_some and waiter.concern not in (None, *self._concerns):
-            own = min(own, self._failed_at + self.host.shortest_delay)
+        if self.concerns_some and waiter.concern not in (None, *self.concerns):
+            own = min(own, self.failed_at + self.host.shortest_delay)
         return max(self.host.schedule.opens_at, own, waiter.not_before)
 
-    def _admits(self, now: float, waiter: _Waiter | None = None) -> bool:
-        return (now >= self._opens_at(waiter) and self._busy(now) < self._width
-                and self.host._admits(now))
+    def is_full(self, now: float) -> bool:
+        """Return whether earlier requests leave no room for one more."""
+        # A host that did not answer gets one request at a time.
+        return self._blocking(now) >= self.width or (
+            self.host.schedule.why is not None
+            and any(endpoint._blocking(now) for endpoint in self.host.endpoints))
 
-    def _busy(self, now: float) -> int:
+    def _blocking(self, now: float) -> int:
         """Return how many requests block others."""
-        return sum(now - turn.started < self._patience for turn in self._turns)
-
-    def _take(self) -> Turn:
-        turn = Turn(self)
-        self._asked_at = self.host._asked_at = turn.started
-        self._turns.add(turn)
-        self.host._turns.add(turn)
-        return turn
-
-    def _succeeded(self, late: bool) -> None:
-        self.host.schedule.open()
-        if not late:
-            self.schedule.open()
-            self._concerns.clear()
-            self._concerns_some = False
-            self.backoff.reset()
-            self._successes += 1
-            # The first success allows only one more request: the server may take no more.
-            if self._successes > 1:
-                self._width = min(2 * self._width, WIDEST)
-        self.host._pump()
-
-    def _asked_in_vain(self) -> None:
-        """End the turn of a request whose answer nobody waits for any more. During a failure, the
-        next request still keeps its delay."""
-        for schedule in (self.host.schedule, self.schedule):
-            if schedule.why is not None:
-                schedule.close_until(schedule.why, 0.0, None)
-
-    def _failed(
-        self, why: Waiting, delay: float, silence: float | None, next_delay: float,
-        answered: bool, asker: object, late: bool, *, again: bool = False,
-    ) -> Waiting:
-        if answered:
-            self.host.schedule.open()
-        self._width, self._successes, self._concerns_some = 1, 0, False
-        self._failed_at = time.monotonic()
-        schedule = self.schedule if answered else self.host.schedule
-        if late and schedule.why is not None:
-            # The request was made before another one failed: the same failure, reported twice.
-            delay = 0.0
-        elif not again:
-            schedule.failures += 1
-        schedule.next_delay = max(schedule.next_delay, next_delay)
-        schedule.asker = asker
-        held = schedule.close_until(why, delay, silence)
-        self.host._pump()
-        return held
+        return sum(now - turn.started < self.patience for turn in self.turns)
 
 
 class Host:
@@ -188,48 +143,45 @@ class Host:
         self.shortest_delay = shortest_delay
         self.schedule = Schedule(shortest_delay)
         self.endpoints: set[Endpoint] = set()
-        self._asked_at = -math.inf
-        self._turns: set[Turn] = set()
-        self._queue: list[_Waiter] = []
+        self.asked_at = -math.inf
+        self.queue: list[_Waiter] = []
         self._timer: asyncio.TimerHandle | None = None
 
-    def _admits(self, now: float) -> bool:
-        return self.schedule.why is None or not any(
-            endpoint._busy(now) for endpoint in self.endpoints)
-
-    def _pump(self) -> None:
+    def pump(self) -> None:
         """Give turns to the waiters that may ask now, and tell the others why they wait."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         now = time.monotonic()
-        queue = self._queue
+        queue = self.queue
         if self.schedule.why is not None:
             # The endpoint that was asked least recently is probed first: it may still work.
-            queue = sorted(queue, key=lambda waiter: waiter.endpoint._asked_at)
+            queue = sorted(queue, key=lambda waiter: waiter.endpoint.asked_at)
         for waiter in queue:
-            if not waiter.turn.done() and waiter.endpoint._admits(now, waiter):
-                waiter.turn.set_result(waiter.endpoint._take())
-        waiting = self._queue = [waiter for waiter in self._queue if not waiter.turn.done()]
-        if waiting:
-            self._wake(now)
-            for waiter in list(waiting):
-                # show() may end the item of another waiter, which then no longer waits.
-                if not waiter.turn.done():
-                    waiter.show(waiter.why(now))
-
-    def _wake(self, now: float) -> None:
-        moments = [waiter.endpoint._opens_at(waiter) for waiter in self._queue]
-        moments += [turn.started + turn.endpoint._patience for turn in self._turns]
+            endpoint = waiter.endpoint
+            if (not waiter.turn.done() and now >= endpoint.opens_for(waiter)
+                    and not endpoint.is_full(now)):
+                waiter.turn.set_result(Turn(endpoint))
+        self.queue = [waiter for waiter in self.queue if not waiter.turn.done()]
+        if not self.queue:
+            return
+        moments = [waiter.endpoint.opens_for(waiter) for waiter in self.queue]
+        moments += [turn.started + endpoint.patience
+                    for endpoint in self.endpoints for turn in endpoint.turns]
         later = [moment for moment in moments if moment > now]
         if later:
             self._timer = asyncio.get_running_loop().call_later(
-                min(later) - now + 0.001, self._pump)
+                min(later) - now + 0.001, self.pump)
+        for waiter in list(self.queue):
+            # show() may end the item of another waiter, which then no longer waits.
+            if not waiter.turn.done():
+                waiter.show(waiter.why(now))
 
-    def _leave(self, waiter: _Waiter) -> None:
-        if waiter in self._queue:
-            self._queue.remove(waiter)
-        self._pump()
+    def leave(self, waiter: _Waiter) -> None:
+        """Remove a waiter that has given up."""
+        if waiter in self.queue:
+            self.queue.remove(waiter)
+        self.pump()
 
 
 class _Waiter:
@@ -254,5 +206,5 @@ class _Waiter:
         if why is None:
             return Waiting(f"Waiting for the answer to an earlier request to {endpoint.name}.",
                            Fault.NOBODY, None, "queue")
-        opens_at = endpoint._opens_at(self)
+        opens_at = endpoint.opens_for(self)
         return dataclasses.replace(why, next_try=opens_at if opens_at > now else None)

@@ -18,9 +18,7 @@ doubles how many requests may run at the same time.
 
 from __future__ import annotations
 
-import functools
 import time
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from pipeline_core.net.backoff import Backoff
@@ -56,39 +54,38 @@ class Governor:
 
     def tracker(self, url: str) -> Endpoint:
         """Return the endpoint of one command of one project's tracker; ``url`` has both."""
-        return self._endpoint("tracker", url, "the tracker", 1, PATIENCE,
-                              functools.partial(Backoff, 60.0, increment=10.0))
+        return self._endpoints.get(("tracker", url)) or self._endpoint(
+            ("tracker", url), url, "the tracker", Backoff(60.0, increment=10.0))
 
     def hq(self, url: str, *, first_delay: float, longest_delay: float) -> Endpoint:
         """Return the endpoint of a Warrior HQ; delays in seconds."""
-        return self._endpoint("hq", url, "Warrior HQ", 1, PATIENCE, functools.partial(
-            Backoff, first_delay, factor=2.0, maximum=longest_delay))
+        return self._endpoint(("hq", url), url, "Warrior HQ", Backoff(
+            first_delay, factor=2.0, maximum=longest_delay))
 
     def repository(self, url: str, first_delay: float = 60.0) -> Endpoint:
         """Return the endpoint of a git remote; the delay in seconds."""
-        return self._endpoint(
-            "git", url, "the repository", 1, REPOSITORY_PATIENCE, functools.partial(
-                Backoff, first_delay, factor=2.0, maximum=3600.0))
+        return self._endpoint(("git", url), url, "the repository", Backoff(
+            first_delay, factor=2.0, maximum=3600.0), patience=REPOSITORY_PATIENCE)
 
     def target(self, url: str) -> Endpoint:
         """Return the endpoint of an upload target: one per host, whatever the rest of the URL."""
         host = host_of(url)
-        return self._endpoint(
-            "target", url, f"the upload target {host}", 4, TARGET_PATIENCE, functools.partial(
-                Backoff, self._target_delay, factor=1.5, maximum=300.0), key=host)
+        key = "target", host
+        return self._endpoints.get(key) or self._endpoint(
+            key, url, f"the upload target {host}", Backoff(
+                self._target_delay, factor=1.5, maximum=300.0), 4, TARGET_PATIENCE)
 
     def _endpoint(
-        self, kind: str, url: str, label: str, width: int, patience: float,
-        backoff: Callable[[], Backoff], key: str = "",
+        self, key: tuple[str, str], url: str, label: str, backoff: Backoff,
+        width: int = 1, patience: float = PATIENCE,
     ) -> Endpoint:
-        known = self._endpoints.get((kind, key or url))
+        known = self._endpoints.get(key)
         if known is None:
             if len(self._endpoints) >= MOST_ENDPOINTS:
                 self._forget()
             name = host_of(url)
             host = self._hosts.setdefault(name, Host(name, self._shortest_delay))
-            known = self._endpoints[kind, key or url] = Endpoint(
-                host, label, backoff(), width, patience)
+            known = self._endpoints[key] = Endpoint(host, label, backoff, width, patience)
             host.endpoints.add(known)
         return known
 
@@ -98,7 +95,7 @@ class Governor:
         for key, endpoint in list(self._endpoints.items()):
             host = endpoint.host
             if (now - max(endpoint.used, endpoint.opens_at) > FORGET_AFTER
-                    and not host._turns and not host._queue):
+                    and not endpoint.turns and not host.queue):
                 del self._endpoints[key]
                 host.endpoints.discard(endpoint)
         self._hosts = {name: host for name, host in self._hosts.items() if host.endpoints}

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import dataclasses
+import functools
 import io
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from tornado import httpclient, httputil
 from tornado.iostream import IOStream
-from tornado.netutil import Resolver
 from tornado.simple_httpclient import (
     HTTPStreamClosedError,
     HTTPTimeoutError,
@@ -23,7 +24,6 @@ from tornado.tcpclient import TCPClient
 import pipeline_core
 from pipeline_core.engine.terminal import shown
 from pipeline_core.net.address_scope import (
-    AddressScope,
     ScopedResolver,
     ScopeRefused,
     names_one_host,
@@ -37,6 +37,9 @@ DEADLINE = 60.0
 LARGEST_BODY = 1 << 20
 #: The most bytes in the status line and header fields of an answer.
 LARGEST_HEAD = 64 << 10
+#: The most lines of answers' heads that are kept: as many as an answer of LARGEST_HEAD can have.
+#: Any number of answers with status 1xx may come before the answer itself.
+MOST_LINES = LARGEST_HEAD // 4
 MOST_REDIRECTS = 3
 #: The most characters of an error that are shown.
 LONGEST_REASON = 300
@@ -65,18 +68,17 @@ def user_agent() -> str:
             f"{pipeline_core.warrior_build}").strip()
 
 
-async def post(
+def post(
     turn: Turn, url: str, body: str, limits: Limits = TRACKER_LIMITS
-) -> httpclient.HTTPResponse:
-    """POST ``body``, a JSON text. Never raises: a failed request has code 599 and ``error``.
+) -> Coroutine[Any, Any, httpclient.HTTPResponse]:
+    """POST ``body``, a JSON text. Awaiting it never raises: a failed request has code 599 and
+    ``error``.
 
     ``turn`` is a turn from the governor. The caller reports its result.
     """
     turn.spend()
-    found = await _ask(
-        url, limits, method="POST", body=body, user_agent=user_agent(),
-        headers=httputil.HTTPHeaders({"Content-Type": "application/json"}))
-    return found.response
+    return _ask(url, limits, method="POST", body=body, user_agent=user_agent(),
+                headers=httputil.HTTPHeaders({"Content-Type": "application/json"}))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,26 +93,9 @@ class Found:
 
 async def find(url: str, headers: Mapping[str, str], limits: Limits) -> Found:
     """GET the head of the answer without its body. Never raises, like :func:`post`."""
-    return await _ask(url, limits, head_only=True, headers=httputil.HTTPHeaders(headers))
-
-
-async def _ask(url: str, limits: Limits, head_only: bool = False, **asked: Any) -> Found:
-    request = httpclient.HTTPRequest(url)
-    client: SimpleAsyncHTTPClient | None = None
-    try:
-        # A client for this one request; it keeps no connections. max_buffer_size limits an
-        # answer without a Content-Length.
-        client = SimpleAsyncHTTPClient(
-            force_instance=True, max_clients=1, max_header_size=LARGEST_HEAD,
-            max_body_size=2 * limits.largest_body,
-            max_buffer_size=2 * limits.largest_body + LARGEST_HEAD)
-        return await _follow(client, url, limits, head_only, asked)
-    except Exception as raised:
-        # Any error of the network or the answer means that the request failed; callers retry.
-        return Found(httpclient.HTTPResponse(request, 599, error=raised), url, "")
-    finally:
-        if client is not None:
-            client.close()
+    connections: list[_Connection] = []
+    response = await _ask(url, limits, connections, headers=httputil.HTTPHeaders(headers))
+    return Found(response, response.effective_url, connections[-1].address if connections else "")
 
 
 class RedirectRefused(ValueError):
@@ -121,143 +106,126 @@ class BodyTooLarge(ValueError):
     """The answer is larger than the limit."""
 
 
-class _Body:
-    """Receives the body of an answer, up to the limit ``largest``."""
-
-    def __init__(self, largest: int, head_only: bool) -> None:
-        self.largest = largest
-        self.data = bytearray()
-        self.too_large = False
-        #: With ``head_only``: set to the head of the answer when that is complete.
-        self.head: asyncio.Future[tuple[int, httputil.HTTPHeaders]] = (
-            asyncio.get_running_loop().create_future())
-        self._head_only = head_only
-        self._code = 0
-        self._headers = httputil.HTTPHeaders()
-
-    def look(self, line: str) -> None:
-        """Handle a line of the head."""
-        if self._head_only:
-            self._collect(line)
-            return
-        name, _, value = line.partition(":")
-        digits = value.strip()
-        if name.lower() == "content-length" and digits.isascii() and digits.isdigit():
-            # The length is checked first: int() refuses thousands of digits.
-            self.too_large |= len(digits) > 15 or int(digits) > self.largest
-
-    def _collect(self, line: str) -> None:
-        if line.startswith("HTTP/"):
-            self._code, self._headers = int(line.split()[1]), httputil.HTTPHeaders()
-        elif line.strip():
-            self._headers.parse_line(line)
-        elif self._code >= 200 and not self.head.done():
-            self.head.set_result((self._code, self._headers))
-
-    def check(self) -> None:
-        """Raise BodyTooLarge if the body exceeds the limit."""
-        if self.too_large:
-            raise BodyTooLarge(f"it is over {self.largest >> 20} MiB")
-
-    def take(self, chunk: bytes) -> None:
-        if len(self.data) + len(chunk) > self.largest:
-            self.too_large = True
-        else:
-            self.data += chunk
-
-
 class _Connection(TCPClient):
-    """Connects to a host, and can be closed at any moment.
+    """Connects to a host, and can be closed at any moment."""
 
-    ``redirected_by`` is the scope of the server that redirected us here; None without one.
-    """
-
-    def __init__(self, resolver: Resolver, redirected_by: AddressScope | None) -> None:
-        super().__init__(
-            resolver if redirected_by is None else ScopedResolver(resolver, redirected_by))
-        self.stream: IOStream | None = None
-        self.given_up = False
-        #: The address that was connected to, and its scope.
-        self.address = ""
-        self.reached = AddressScope.PUBLIC
+    stream: IOStream | None = None
+    closed = False
+    #: The address that was connected to.
+    address = ""
 
     async def connect(self, *args: Any, **kwargs: Any) -> IOStream:
         self.stream = await super().connect(*args, **kwargs)
         # Raises OSError when the connection is already gone: then there is no answer.
-        self.reached = _how_near(self.stream)
         self.address = str(self.stream.socket.getpeername()[0])
-        if self.given_up:
+        if self.closed:
             self.stream.close()
         return self.stream
 
-    def give_up(self) -> None:
-        self.given_up = True
+    def close(self) -> None:
+        """Close the connection, or keep it from being made. The resolver is not closed."""
+        self.closed = True
         if self.stream is not None:
             self.stream.close()
 
 
-def _how_near(stream: IOStream) -> AddressScope:
-    return nearness_of(str(stream.socket.getpeername()[0]))
-
-
-async def _fetch(
-    client: SimpleAsyncHTTPClient, request: httpclient.HTTPRequest, connection: _Connection,
-    received: _Body,
+async def _ask(
+    url: str, limits: Limits, heads_of: list[_Connection] | None = None, **asked: Any
 ) -> httpclient.HTTPResponse:
-    """Return one answer, or only its head for a ``head_only`` request. The connection is closed
-    as soon as that has arrived, or when this is cancelled."""
-    client.tcp_client = connection
-    # Not awaited directly: Tornado logs errors that come after a cancellation.
-    fetching = client.fetch(request, raise_error=False)
-    fetching.add_done_callback(lambda future: future.cancelled() or future.exception())
-    either: list[asyncio.Future[Any]] = [fetching, received.head]
+    """Make a request, and follow its redirects. Never raises.
+
+    ``heads_of``: read only the heads of the answers, and add the connections to this list.
+    """
+    first, ends = url, time.monotonic() + limits.deadline
+    client: SimpleAsyncHTTPClient | None = None
+    head: collections.deque[str] = collections.deque()
+    body = bytearray()
     try:
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        # A client for this one request; it keeps no connections. It reports an answer above its
+        # limits only as a closed connection.
+        client = SimpleAsyncHTTPClient(
+            force_instance=True, max_clients=1, max_header_size=LARGEST_HEAD,
+            max_body_size=2 * limits.largest_body,
+            max_buffer_size=2 * limits.largest_body + LARGEST_HEAD)
+        resolver = client.resolver
+        for _ in range(limits.most_redirects + 1):
+            head, body = collections.deque(maxlen=MOST_LINES), bytearray()
+            left = max(ends - time.monotonic(), 0.001)
+            connection = client.tcp_client = _Connection(resolver)
+            take_line = head.append
+            if heads_of is not None:
+                heads_of.append(connection)
+                take_line = functools.partial(_take_head, head, connection)
+            request = httpclient.HTTPRequest(
+                url, follow_redirects=False, decompress_response=False,
+                header_callback=take_line, streaming_callback=body.extend,
+                connect_timeout=left, request_timeout=left, **asked)
+            fetching = client.fetch(request, raise_error=False)
+            try:
+                # Not awaited directly: Tornado logs errors that come after a cancellation.
+                await asyncio.wait([fetching])
+            except asyncio.CancelledError:
+                fetching.add_done_callback(lambda future: future.exception())
+                raise
+            response = (fetching.result() if heads_of is None or not fetching.exception()
+                        else _parse_head(head, request, fetching))
+            if len(body) > limits.largest_body:
+                raise BodyTooLarge
+            response.buffer = io.BytesIO(body)
+            location = response.headers.get("Location")
+            if response.code not in (301, 302, 303, 307, 308) or not location:
+                return response
+            url = redirected(url, location, limits)
+            resolver = ScopedResolver(client.resolver, nearness_of(connection.address))
+        raise RedirectRefused(f"more than {limits.most_redirects} redirects")
+    except Exception as raised:
+        # Any error of the network or the answer means that the request failed; callers retry.
+        error = raised
+        if isinstance(raised, ScopeRefused):
+            error = RedirectRefused(f"it redirects to {raised}")
+        elif heads_of is None and _is_too_large(head, body, limits.largest_body):
+            error = BodyTooLarge(f"it is over {limits.largest_body >> 20} MiB")
+        return httpclient.HTTPResponse(httpclient.HTTPRequest(first), 599, error=error)
     finally:
-        connection.give_up()
-    if received.head.done():
-        # The client makes one request at a time, so this one must end first.
-        await asyncio.wait([fetching])
-        code, headers = received.head.result()
-        return httpclient.HTTPResponse(request, code, headers)
-    return fetching.result()
+        if client is not None:
+            client.close()  # this closes the connection as well
 
 
-async def _follow(
-    client: SimpleAsyncHTTPClient, url: str, limits: Limits, head_only: bool,
-    asked: dict[str, Any],
-) -> Found:
-    ends = time.monotonic() + limits.deadline
-    redirected_by: AddressScope | None = None
-    for _ in range(limits.most_redirects + 1):
-        left = max(ends - time.monotonic(), 0.001)
-        received = _Body(limits.largest_body, head_only)
-        request = httpclient.HTTPRequest(
-            url, follow_redirects=False, decompress_response=False,
-            streaming_callback=received.take, header_callback=received.look,
-            connect_timeout=left, request_timeout=left, **asked)
-        connection = _Connection(client.resolver, redirected_by)
-        try:
-            response = await _fetch(client, request, connection, received)
-        except ScopeRefused as error:
-            raise RedirectRefused(f"it redirects to {error}") from None
-        except Exception:
-            # Tornado closes the connection of an answer that is too long, and reports only
-            # the closing.
-            received.check()
-            raise
-        received.check()
-        found = Found(response, url, connection.address)
-        if response.code == 599:
-            return found
-        response.buffer = io.BytesIO(received.data)
-        response._body = None
-        if (response.code not in (301, 302, 303, 307, 308)
-                or not response.headers.get("Location")):
-            return found
-        target = redirected(url, response.headers.get("Location", ""), limits)
-        url, redirected_by = target, connection.reached
-    raise RedirectRefused(f"more than {limits.most_redirects} redirects")
+def _take_head(head: collections.deque[str], connection: _Connection, line: str) -> None:
+    """Take a line of the head, and close the connection after the last one."""
+    if line.startswith("HTTP/"):
+        head.clear()
+    head.append(line)
+    if not line.strip() and not head[0].split()[1].startswith("1"):
+        connection.close()
+
+
+def _parse_head(
+    head: collections.deque[str], request: httpclient.HTTPRequest,
+    fetching: asyncio.Future[httpclient.HTTPResponse],
+) -> httpclient.HTTPResponse:
+    """Return the answer to which this head belongs. Raises the error of the request when the
+    head is not complete."""
+    if not head or head[-1].strip() or head[0].split()[1].startswith("1"):
+        return fetching.result()
+    headers = httputil.HTTPHeaders()
+    for line in list(head)[1:-1]:
+        headers.parse_line(line)
+    return httpclient.HTTPResponse(request, int(head[0].split()[1]), headers)
+
+
+def _is_too_large(head: Iterable[str], body: bytearray, largest: int) -> bool:
+    """Return whether the body is larger than the limit, or the head announces that it is."""
+    if len(body) > largest:
+        return True
+    for line in head:
+        name, _, value = line.partition(":")
+        digits = value.strip()
+        # The number of digits is checked first: int() refuses thousands of them.
+        if (name.lower() == "content-length" and digits.isascii() and digits.isdigit()
+                and (len(digits) > 15 or int(digits) > largest)):
+            return True
+    return False
 
 
 def redirected(source: str, location: str, limits: Limits) -> str:

@@ -93,34 +93,30 @@ def parse_target(answer: dict[str, Any]) -> str:
     if not isinstance(target, str) or not target:
         raise UnexpectedAnswer("it has no upload_target")
     quoted = repr(target if len(target) <= 100 else target[:100] + "…")
-    if len(target) > LONGEST_TARGET:
-        raise UnexpectedAnswer(f"the upload target {quoted} is too long")
-    if " " in target or not target.isprintable():
-        raise UnexpectedAnswer(
-            f"the upload target {quoted} contains spaces or unprintable characters")
     try:
         parts = urlsplit(target)
         host = parts.hostname or ""
         parts.port  # noqa: B018  raises ValueError when it is not a number
     except ValueError:
         raise UnexpectedAnswer(f"the upload target {quoted} is not a valid address") from None
-    if not target.startswith(("rsync://", "http://", "https://")):
-        raise UnexpectedAnswer(f"the upload target {quoted} is neither rsync nor HTTP")
-    if not host or host.startswith("-") or parts.netloc.startswith("-"):
-        raise UnexpectedAnswer(f"the upload target {quoted} names no host")
-    if not names_one_host(parts.netloc):
-        raise UnexpectedAnswer(f"the upload target {quoted} does not name one host")
     user, _, place = parts.netloc.rpartition("@")
-    if parts.scheme != "rsync" and re.search(r"[{}\[\]]", user + target.replace(place, "", 1)):
+    is_http = parts.scheme != "rsync"
+    for is_wrong, why in (
+        (len(target) > LONGEST_TARGET, "is too long"),
+        (" " in target or not target.isprintable(), "contains spaces or unprintable characters"),
+        (not target.startswith(("rsync://", "http://", "https://")), "is neither rsync nor HTTP"),
+        (not host or host.startswith("-") or parts.netloc.startswith("-"), "names no host"),
+        (not names_one_host(parts.netloc), "does not name one host"),
         # Some versions of curl read brackets and braces as a list of addresses.
-        raise UnexpectedAnswer(f"the upload target {quoted} contains brackets or braces")
-    if parts.scheme != "rsync" and re.search(r"[?#]", target):
-        raise UnexpectedAnswer(
-            f"the upload target {quoted} contains '?' or '#', so curl adds no file name to it")
-    if parts.scheme != "rsync" and not target.endswith("/"):
-        raise UnexpectedAnswer(
-            f"the upload target {quoted} does not end with a slash, so curl adds no file name "
-            "to it")
+        (is_http and re.search(r"[{}\[\]]", user + target.replace(place, "", 1)),
+         "contains brackets or braces"),
+        (is_http and re.search(r"[?#]", target),
+         "contains '?' or '#', so curl adds no file name to it"),
+        (is_http and not target.endswith("/"),
+         "does not end with a slash, so curl adds no file name to it"),
+    ):
+        if is_wrong:
+            raise UnexpectedAnswer(f"the upload target {quoted} {why}")
     return target
 
 

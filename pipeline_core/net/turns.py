@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline_core.engine.waiting import Fault, Waiting
 
 if TYPE_CHECKING:
     from pipeline_core.net.endpoints import Endpoint
+
+#: The most requests at the same time. No limit in practice.
+WIDEST = 1024
 
 
 class Schedule:
@@ -25,13 +28,10 @@ class Schedule:
         self.asker: object = None
         #: The number of failures in a row; failures of simultaneous requests count once.
         self.failures = 0
+        #: The time from which requests are allowed: the later of the next two.
+        self.opens_at = 0.0
         self._open_at = 0.0
         self._silent_until = 0.0
-
-    @property
-    def opens_at(self) -> float:
-        """The time from which requests are allowed."""
-        return max(self._open_at, self._silent_until)
 
     def close_until(self, why: Waiting, delay: float, silence: float | None) -> Waiting:
         """Allow no requests for ``delay`` seconds. ``silence`` is the server's Retry-After."""
@@ -39,6 +39,7 @@ class Schedule:
         self._open_at = max(self._open_at, now + max(delay, self._shortest_delay))
         if silence is not None:
             self._silent_until = max(self._silent_until, now + silence)
+        self.opens_at = max(self._open_at, self._silent_until)
         self.why = dataclasses.replace(why, next_try=self.opens_at)
         return self.why
 
@@ -46,11 +47,13 @@ class Schedule:
         """Undo the last :meth:`close_until`, unless another call has extended it since."""
         if self._open_at == opens_at:
             self._open_at = 0.0
+            self.opens_at = self._silent_until
             self.next_delay = next_delay
 
     def hurry(self, earliest: float) -> None:
         """Allow requests from ``earliest`` on, unless the server's Retry-After forbids it."""
         self._open_at = min(self._open_at, earliest)
+        self.opens_at = max(self._open_at, self._silent_until)
         if self.why is not None:
             self.why = dataclasses.replace(self.why, next_try=self.opens_at)
 
@@ -60,20 +63,22 @@ class Schedule:
         self.next_delay = 0.0
         self.asker = None
         self.failures = 0
-        self._open_at = self._silent_until = 0.0
+        self.opens_at = self._open_at = self._silent_until = 0.0
 
 
 class Turn:
     """The right to make one request. Report its result once; only the first report counts."""
 
     def __init__(self, endpoint: Endpoint) -> None:
+        host = endpoint.host
         self.endpoint = endpoint
-        self.started = time.monotonic()
+        self.started = endpoint.asked_at = host.asked_at = time.monotonic()
         self.open = True
         self._spent = False
         #: The schedule that :meth:`provisional` closed, until when, and its previous delay.
         self._provisional: tuple[Schedule, float, float] | None = None
-        self._failures = (endpoint.schedule.failures, endpoint.host.schedule.failures)
+        self._failures = (endpoint.schedule.failures, host.schedule.failures)
+        endpoint.turns.add(self)
 
     def spend(self) -> None:
         """Record that the request is made now. Raises RuntimeError for a second request."""
@@ -94,13 +99,32 @@ class Turn:
     def inherited_delay(self, asker: object) -> float:
         """Return the shortest delay (seconds) for a failure of ``asker``, given the failures of
         others. It is 0.0 when the last failure was its own, or there was none."""
-        return max(schedule.next_delay if schedule.asker != asker else 0.0
-                   for schedule in (self.endpoint.schedule, self.endpoint.host.schedule))
+        own, host = self.endpoint.schedule, self.endpoint.host.schedule
+        return max(own.next_delay if own.asker != asker else 0.0,
+                   host.next_delay if host.asker != asker else 0.0)
 
     def succeeded(self) -> None:
         """Report a usable answer."""
-        if self._close():
-            self.endpoint._succeeded(self._is_late(True))
+        if not self.open:
+            return
+        endpoint, host = self.endpoint, self.endpoint.host
+        self.open = False
+        endpoint.turns.discard(self)
+        if host.schedule.why is not None:
+            host.schedule.open()
+        if self._failures[0] == endpoint.schedule.failures:  # no other request has failed since
+            if endpoint.schedule.why is not None:
+                endpoint.schedule.open()
+            endpoint.concerns.clear()
+            endpoint.concerns_some = False
+            if endpoint.backoff.tries:
+                endpoint.backoff.reset()
+            endpoint.successes += 1
+            # The first success allows only one more request: the server may take no more.
+            if endpoint.successes > 1:
+                endpoint.width = min(2 * endpoint.width, WIDEST)
+        if host.queue:
+            host.pump()
 
     def failed(
         self, why: Waiting, delay: float, *, silence: float | None = None,
@@ -116,23 +140,34 @@ class Turn:
         earlier, self._provisional = self._provisional, None
         if earlier is not None:
             earlier[0].take_back(*earlier[1:])
-        late = self._close() and self._is_late(answered)
-        return self.endpoint._failed(
-            why, delay, silence, next_delay, answered, asker, late, again=earlier is not None)
+        late = self.open and self._is_late(answered)
+        endpoint, host = self.endpoint, self.endpoint.host
+        self.open = False
+        endpoint.turns.discard(self)
+        endpoint.width, endpoint.successes, endpoint.concerns_some = 1, 0, False
+        endpoint.failed_at = time.monotonic()
+        if answered:
+            host.schedule.open()
+        schedule = endpoint.schedule if answered else host.schedule
+        if late and schedule.why is not None:
+            # The request was made before another one failed: the same failure, reported twice.
+            delay = 0.0
+        elif earlier is None:
+            schedule.failures += 1
+        schedule.next_delay = max(schedule.next_delay, next_delay)
+        schedule.asker = asker
+        held = schedule.close_until(why, delay, silence)
+        host.pump()
+        return held
 
-    def provisional(
-        self, why: Waiting, delay: float, *, silence: float | None, next_delay: float,
-        answered: bool, asker: object,
-    ) -> None:
+    def provisional(self, why: Waiting, delay: float, *, answered: bool, **report: Any) -> None:
         """Report a failure like :meth:`failed`, which replaces this report if called later.
 
         Call this before code that might never return to report the failure (project hooks).
         """
-        endpoint = self.endpoint
-        schedule = endpoint.schedule if answered else endpoint.host.schedule
+        schedule = self.endpoint.schedule if answered else self.endpoint.host.schedule
         before = schedule.next_delay
-        self.failed(why, delay, silence=silence, next_delay=next_delay, answered=answered,
-                    asker=asker)
+        self.failed(why, delay, answered=answered, **report)
         self._provisional = (schedule, schedule._open_at, before)
 
     def refused(
@@ -150,16 +185,18 @@ class Turn:
 
     def abandoned(self) -> None:
         """End the turn without a result. Does nothing when a result was reported."""
-        if self._close():
-            if self._spent:
-                self.endpoint._asked_in_vain()
-            self.endpoint.host._pump()
-
-    def _close(self) -> bool:
-        was_open, self.open = self.open, False
-        self.endpoint._turns.discard(self)
-        self.endpoint.host._turns.discard(self)
-        return was_open
+        if not self.open:
+            return
+        self.open = False
+        self.endpoint.turns.discard(self)
+        host = self.endpoint.host
+        if self._spent:
+            # Nobody waits for the answer any more. During a failure, the next request still
+            # keeps its delay.
+            for schedule in (host.schedule, self.endpoint.schedule):
+                if schedule.why is not None:
+                    schedule.close_until(schedule.why, 0.0, None)
+        host.pump()
 
     def _is_late(self, answered: bool) -> bool:
         """Return whether others have failed since this request was made. Then its own failure

@@ -5,7 +5,7 @@ Nothing here changes the item. Project code is called as the upload itself will 
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
 import functools
 import json
 import os
@@ -35,19 +35,6 @@ _MADE = frozenset({"data_dir", "tries"})
 
 _TASK_EVENTS = ("on_start_item", "on_complete_item", "on_fail_item", "on_finish_item")
 _PIPELINE_EVENTS = ("on_complete_item", "on_fail_item", "on_finish_item")
-
-
-@dataclasses.dataclass(frozen=True)
-class Description:
-    """``upload`` and ``done`` are JSON values; ``paths`` are the absolute paths of all uploads."""
-
-    upload: dict[str, Any]
-    done: dict[str, Any] | None
-    plain: bool
-    paths: tuple[str, ...]
-    properties: dict[str, Any]
-    lost: tuple[str, ...]
-    lost_attributes: tuple[str, ...]
 
 
 class Reader:
@@ -81,22 +68,22 @@ class Reader:
 
 
 # -- what the pipeline looks like ------------------------------------------------------
-def chain(task: Task) -> Iterator[Task]:
-    """Yield the task and the tasks inside it."""
+def chain(task: Task) -> list[Task]:
+    """Return the task and the tasks inside it."""
+    tasks = []
     inner: Task | None = task
     while inner is not None:
-        yield inner
+        tasks.append(inner)
         inner = getattr(inner, "inner_task", None)
+    return tasks
 
 
 def upload_in(task: Task) -> Task | None:
     """Return the upload task that the task is or contains; None if there is none."""
-    return next((one for one in chain(task) if isinstance(one, UPLOADS)), None)
-
-
-def done_in(task: Task) -> SendDoneToTracker | None:
-    """Return the report task that the task is or contains; None if there is none."""
-    return next((one for one in chain(task) if isinstance(one, SendDoneToTracker)), None)
+    found: Task | None = task
+    while found is not None and not isinstance(found, UPLOADS):
+        found = getattr(found, "inner_task", None)
+    return found
 
 
 def is_unmodified(task: Task) -> bool:
@@ -109,52 +96,72 @@ def is_unmodified(task: Task) -> bool:
     for name in own:
         if callable(getattr(kind, name, None)):
             return False
-    if isinstance(task, ExternalProcess) and (
-            task.env not in (None, {}, *UPLOAD_ENV.values())
-            or task.retry_on_exit_code is not None or task.accept_on_exit_code != [0]):
-        return False
-    return _are_quiet([own[name] for name in _TASK_EVENTS])
-
-
-def _are_quiet(events: list[Any]) -> bool:
-    return all([type(event) is Event and event.is_quiet for event in events])
+    for name in _TASK_EVENTS:
+        if type(own[name]) is not Event or not own[name].is_quiet:
+            return False
+    return not (isinstance(task, ExternalProcess) and (
+        task.env not in (None, {}, *UPLOAD_ENV.values())
+        or task.retry_on_exit_code is not None or task.accept_on_exit_code != [0]))
 
 
 def plain_tail(pipeline: Pipeline, position: int, upload: Task) -> tuple[bool, Any]:
     """Return whether the upload at ``position`` and what follows it (at most one report) are
     unmodified, and the report."""
-    top = pipeline.tasks[position]
     rest = pipeline.tasks[position + 1:]
     done = rest[0] if len(rest) == 1 and type(rest[0]) is SendDoneToTracker else None
-    plain = (
-        type(upload) in UPLOADS and len(rest) == (0 if done is None else 1)
-        and all(type(task) is LimitConcurrent for task in chain(top) if task is not upload)
-        and all(is_unmodified(task) for task in (*chain(top), *rest))
-        and not any(is_project_value(*vars(task).values()) for task in rest)
-        and _are_quiet([getattr(pipeline, name) for name in _PIPELINE_EVENTS]))
-    return plain, done
+    if type(upload) not in UPLOADS or len(rest) != (0 if done is None else 1):
+        return False, done
+    tasks = chain(pipeline.tasks[position])
+    for task in tasks:
+        if not (task is upload or type(task) is LimitConcurrent):
+            return False, done
+    for task in (*tasks, *rest):
+        if not is_unmodified(task):
+            return False, done
+    for name in _PIPELINE_EVENTS:
+        event = getattr(pipeline, name)
+        if type(event) is not Event or not event.is_quiet:
+            return False, done
+    return done is None or not is_project_value(*vars(done).values()), done
 
 
 # -- recording. Where this calls project code, it runs in the worker ------------------------
 def runs_project_code(*tasks: Task | None) -> bool:
     """Return whether :func:`describe` calls project code for one of these tasks."""
-    return any(is_project_value(*vars(task).values()) for task in tasks if task is not None) or any(
-        isinstance(task, RsyncUpload) and is_project_code(task.stdin_data) for task in tasks)
+    values: list[Any] = []
+    for task in tasks:
+        if task is not None:
+            values += vars(task).values()
+        if isinstance(task, RsyncUpload) and is_project_code(task.stdin_data):
+            return True
+    return is_project_value(*values)
 
 
-def describe(item: Item, top: Task, upload: Task, done: Any, plain: bool) -> Description | None:
-    """Return all that is kept of the item; None when the upload cannot be realized (yet)."""
+def describe(
+    item: Item, top: Task, upload: Task, done: Any, plain: bool
+) -> tuple[dict[str, Any], tuple[str, ...]] | None:
+    """Return the fields of the item's record that come from the pipeline, and the absolute paths
+    of all uploads; None when the upload cannot be realized (yet)."""
     reader = Reader(item)
     try:
-        values, paths, usual = _describe_upload(upload, reader)
-        plain = plain and usual
+        if isinstance(upload, UploadWithTracker):
+            values, paths = _describe_with_tracker(upload, reader)
+        else:
+            values, paths, usual = _describe_program(upload, reader)
+            plain = plain and usual
         json.dumps(values)
     except Exception:
         # The upload may be skipped later, and its values never needed: not an error.
         return None
     report = None
     if plain:
-        values["limit"] = _limit(top, reader)
+        if isinstance(top, LimitConcurrent):
+            # The name of the setting, and the number.
+            name = top.limit.name if isinstance(top.limit, ConfigValue) else ""
+            try:
+                values["limit"] = [name, max(1, int(realize(top.limit, reader)))]
+            except Exception:
+                values["limit"] = [name, 1]
         try:
             report = None if done is None else {
                 "tracker_url": str(realize(done.tracker_url, reader)),
@@ -162,62 +169,47 @@ def describe(item: Item, top: Task, upload: Task, done: Any, plain: bool) -> Des
             json.dumps(report)
         except Exception:
             plain, report = False, None
-    return Description(values, report, plain, paths, *_properties(item, reader))
+    properties, lost, lost_attributes = _properties(item, reader)
+    return {"upload": values, "done": report, "plain": plain, "properties": properties,
+            "lost": lost, "lost_attributes": lost_attributes}, paths
 
 
-def _describe_upload(
-    upload: Task, reader: Any
+def _describe_program(
+    upload: Any, reader: Any
 ) -> tuple[dict[str, Any], tuple[str, ...], bool]:
     """Return the values, the paths, and whether the command line has the usual form."""
-    if isinstance(upload, UploadWithTracker):
-        return (*_describe_with_tracker(upload, reader), True)
-    assert isinstance(upload, ExternalProcess)
     values: dict[str, Any] = {
         "kind": "program", "name": upload.name, "max_tries": realize(upload.max_tries, reader),
         "args": [str(arg) for arg in realize(upload.args, reader)], "stdin": ""}
     args = values["args"]
-    paths: tuple[str, ...]
     if isinstance(upload, RsyncUpload):
         source = str(realize(upload.target_source_path, reader))
         usual = args[0] == "rsync" and args[-3:-1] == ["--files-from=-", source]
         args[-2] = os.path.join(resolve(os.path.join(upload.cwd, source)), "")
         values["stdin"] = upload.stdin_data(reader).decode("utf-8", "surrogateescape")
-        paths = tuple(os.path.join(upload.cwd, str(file))
-                      for file in realize(upload.files, reader))
-    else:
-        usual = args[0] == "curl" and "--upload-file" in args[:-1]
-        paths = ()
-        if usual:
-            place = args.index("--upload-file") + 1
-            args[place] = resolve(os.path.join(upload.cwd, args[place]))
-            paths = (args[place],)
-    return values, paths, usual
+        return values, tuple([os.path.join(upload.cwd, str(file))
+                              for file in realize(upload.files, reader)]), usual
+    if args[0] != "curl" or "--upload-file" not in args[:-1]:
+        return values, (), False
+    place = args.index("--upload-file") + 1
+    args[place] = resolve(os.path.join(upload.cwd, args[place]))
+    return values, (args[place],), True
 
 
 def _describe_with_tracker(
     upload: UploadWithTracker, reader: Any
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    files = realize(upload.files, reader)
-    files = [str(file) for file in (files if isinstance(files, (list, tuple)) else [files])]
-    source = os.path.join(upload.cwd, str(realize(upload.rsync_target_source_path, reader)))
-    paths = tuple(os.path.join(upload.cwd, file) for file in files)
-    values = {name: realize(getattr(upload, name), reader) for name in (
-        "tracker_url", "downloader", "version", "rsync_bwlimit", "rsync_extra_args",
-        "curl_connect_timeout", "curl_speed_limit", "curl_speed_time")}
+    values = realize({name: getattr(upload, name) for name in (
+        "files", "rsync_target_source_path", "tracker_url", "downloader", "version",
+        "rsync_bwlimit", "rsync_extra_args", "curl_connect_timeout", "curl_speed_limit",
+        "curl_speed_time")}, reader)
+    files = values.pop("files")
+    source = os.path.join(upload.cwd, str(values.pop("rsync_target_source_path")))
+    paths = [os.path.join(upload.cwd, str(file))
+             for file in (files if isinstance(files, (list, tuple)) else [files])]
     return {
         "kind": "tracker", "name": upload.name, **values, "source": resolve(source),
-        "names": [os.path.relpath(path, source) for path in paths]}, paths
-
-
-def _limit(top: Task, reader: Any) -> list[Any] | None:
-    """Return ``[name of the setting, number]`` of the limit around the upload."""
-    if not isinstance(top, LimitConcurrent):
-        return None
-    name = top.limit.name if isinstance(top.limit, ConfigValue) else ""
-    try:
-        return [name, max(1, int(realize(top.limit, reader)))]
-    except Exception:
-        return [name, 1]
+        "names": [os.path.relpath(path, source) for path in paths]}, tuple(paths)
 
 
 def _properties(
@@ -225,19 +217,16 @@ def _properties(
 ) -> tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]:
     """Return the properties that are kept, and the names of the properties and attributes that
     are not."""
-    kept: dict[str, Any] = {}
     have = dict(item.property_items())
+    kept: dict[str, Any] = {}
     for key in (*_KEPT, *reader.read):
         if key in have and key not in _MADE:
-            try:
+            with contextlib.suppress(TypeError, ValueError, RecursionError):
                 json.dumps({key: have[key]})
                 kept[key] = have[key]
-            except (TypeError, ValueError, RecursionError):
-                continue
-    names = set(have) | item.lost
-    lost = tuple(sorted(names.difference(kept, _MADE)))
-    own = {name for name in vars(item) if name not in _own_attributes()}
-    return kept, lost, tuple(sorted(own | item.lost_attributes))
+    lost = (have.keys() | item.lost).difference(kept, _MADE)
+    own = vars(item).keys() - _own_attributes()
+    return kept, tuple(sorted(lost)), tuple(sorted(own | item.lost_attributes))
 
 
 @functools.lru_cache(maxsize=1)

@@ -44,7 +44,11 @@ _SCHEMA = """CREATE TABLE IF NOT EXISTS items (
     id TEXT PRIMARY KEY, state TEXT NOT NULL, next INTEGER NOT NULL,
     trouble TEXT NOT NULL, record TEXT NOT NULL)"""
 
-Work = Callable[[sqlite3.Connection], Any]
+#: SQL, and its values.
+Statement = tuple[str, tuple[Any, ...]]
+#: A change, the item's id, its record after the change (None: removed), and the future of the
+#: caller. Without a future nobody waits, and a power cut may lose the change.
+Write = tuple[Statement, str, "Sealed | None", "asyncio.Future[None] | None"]
 
 
 class JournalTooNew(Exception):
@@ -90,9 +94,10 @@ class Journal(WorkerThread):
         A corrupt journal is moved aside. A corrupt or missing journal, or a record that could
         not be written, is rebuilt from the manifests in the items' folders.
         """
-        found: dict[str, Sealed] = {}
+        ready: asyncio.Future[dict[str, Sealed]] = self.loop.create_future()
+        self._put((ready,))
         try:
-            await self._ask((functools.partial(self._open, found),))
+            self.records.update(await ready)
         except (JournalTooNew, JournalUnusable):
             raise
         except Exception as error:
@@ -100,7 +105,6 @@ class Journal(WorkerThread):
                 f"The journal {self.path} cannot be read: {error}. It lists finished downloads: "
                 "let this user read and write it, or make room on the disk."
             ) from error
-        self.records.update(found)
 
     async def read(self) -> dict[str, Sealed]:
         """Return all current records, also those of other processes. Raises like open()."""
@@ -110,50 +114,44 @@ class Journal(WorkerThread):
 
     def seal(self, sealed: Sealed) -> asyncio.Future[None]:
         """Record an item as sealed, replacing an earlier record of it."""
-        return self._write(sealed.item_id, sealed, _insert(sealed))
+        ready: asyncio.Future[None] = self.loop.create_future()
+        self._put((_insert(sealed), sealed.item_id, sealed, ready))
+        return ready
 
     def advance(self, item_id: str, state: State, next: int) -> asyncio.Future[None]:
         """Record an item's state, and the task that it enters next."""
         sealed = dataclasses.replace(self.records[item_id], state=state, next=next, trouble="")
-        return self._write(item_id, sealed, lambda database: database.execute(
-            "UPDATE items SET state = ?, next = ?, trouble = '' WHERE id = ?",
-            (state.value, next, item_id)))
+        ready: asyncio.Future[None] = self.loop.create_future()
+        self._put((("UPDATE items SET state = ?, next = ?, trouble = '' WHERE id = ?",
+                    (state.value, next, item_id)), item_id, sealed, ready))
+        return ready
 
     def note_trouble(self, item_id: str, trouble: str) -> None:
         """Record why an item has failed. A power cut may lose this."""
         sealed = dataclasses.replace(self.records[item_id], trouble=trouble)
-        self._write(item_id, sealed, lambda database: database.execute(
-            "UPDATE items SET trouble = ? WHERE id = ?", (trouble, item_id)), durable=False)
+        self._put((("UPDATE items SET trouble = ? WHERE id = ?", (trouble, item_id)),
+                   item_id, sealed, None))
 
     def forget(self, item_id: str) -> None:
         """Remove the record of an item whose folder is gone. A power cut may bring it back."""
-        self._write(item_id, None, lambda database: database.execute(
-            "DELETE FROM items WHERE id = ?", (item_id,)), durable=False)
+        self._put((("DELETE FROM items WHERE id = ?", (item_id,)), item_id, None, None))
 
-    def _write(
-        self, item_id: str, sealed: Sealed | None, work: Work, *, durable: bool = True
-    ) -> asyncio.Future[None]:
-        """Write a change, and update ``records`` once it is written. Errors of changes that are
-        not ``durable``, which nobody awaits, are logged."""
-        written = self._ask((work, durable))
-
-        def note(written: asyncio.Future[None]) -> None:
-            error = None if written.cancelled() else written.exception()
-            if error is not None:
-                if not durable:
+    def _written(self, writes: list[Write], error: Exception | None) -> None:
+        """Update ``records`` with what is on the disk now, and tell the callers."""
+        for _, item_id, sealed, ready in writes:
+            if error is None:
+                if sealed is None:
+                    self.records.pop(item_id, None)
+                else:
+                    self.records[item_id] = sealed
+            if ready is None:
+                if error is not None:
                     logger.warning("The journal %s cannot be written: %s", self.path, error)
-            elif sealed is not None:
-                self.records[item_id] = sealed
-            else:
-                self.records.pop(item_id, None)
-
-        written.add_done_callback(note)
-        return written
-
-    def _ask(self, job: tuple[Any, ...]) -> asyncio.Future[Any]:
-        ready: asyncio.Future[Any] = self.loop.create_future()
-        self._put((*job, functools.partial(settle, ready, None)))
-        return ready
+            elif not ready.done():
+                if error is None:
+                    ready.set_result(None)
+                else:
+                    ready.set_exception(error)
 
     async def finish(self, patience: float) -> None:
         """Finish pending writes, for at most ``patience`` seconds, and close."""
@@ -169,22 +167,29 @@ class Journal(WorkerThread):
             with contextlib.suppress(queue.Empty):
                 while len(jobs) < MOST_TOGETHER:
                     jobs.append(self._jobs.get_nowait())
-            writes = [job for job in jobs if job is not None and len(job) == 3]
-            # No caller reads and writes at the same time, so their order does not matter.
-            for work, ended in (job for job in jobs if job is not None and len(job) == 2):
-                self.post(ended, _attempt(work))
+            writes: list[Write] = []
+            for job in jobs:
+                if job is None:
+                    continue
+                if len(job) == 1:
+                    # No caller reads and writes at the same time, so the order does not matter.
+                    self._run((self._open, (), functools.partial(settle, job[0])))
+                else:
+                    writes.append(job)
             if writes:
-                durable = any(durable for _, durable, _ in writes)
-                works = [work for work, _, _ in writes]
-                error = _attempt(functools.partial(self._commit, works, durable))
-                for _, _, ended in writes:
-                    self.post(ended, error)
+                error = None
+                try:
+                    self._commit([statement for statement, *_ in writes],
+                                 any([ready is not None for *_, ready in writes]))
+                except Exception as raised:
+                    error = raised
+                self.post(self._written, writes, error)
             if None in jobs:
                 self._let_go()
                 self.post(self.closed.set)
                 return
 
-    def _commit(self, works: list[Work], durable: bool) -> None:
+    def _commit(self, statements: list[Statement], durable: bool) -> None:
         if self._database is None:
             self._database = self._connect()
         database = self._database
@@ -192,15 +197,16 @@ class Journal(WorkerThread):
         database.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         database.execute("BEGIN IMMEDIATE")
         try:
-            for work in works:
-                work(database)
+            for statement in statements:
+                database.execute(*statement)
             database.execute("COMMIT")
         except BaseException:
             with contextlib.suppress(sqlite3.Error):
                 database.execute("ROLLBACK")
             raise
 
-    def _open(self, found: dict[str, Sealed]) -> None:
+    def _open(self) -> dict[str, Sealed]:
+        found: dict[str, Sealed] = {}
         if existed := self._database is not None or self._exists():
             try:
                 found.update(self._read_all())
@@ -217,6 +223,7 @@ class Journal(WorkerThread):
         # whose record could not be written.
         if not existed or self._use is None:
             self._add_manifests(found)
+        return found
 
     def _exists(self) -> bool:
         return os.path.exists(self.path) and os.path.getsize(self.path) > 0
@@ -301,15 +308,6 @@ class Journal(WorkerThread):
             return False
 
 
-def _insert(sealed: Sealed, or_else: str = "REPLACE") -> Work:
-    values = (sealed.item_id, sealed.state.value, sealed.next, sealed.trouble, to_json(sealed))
-    return lambda database: database.execute(
-        f"INSERT OR {or_else} INTO items VALUES (?, ?, ?, ?, ?)", values)
-
-
-def _attempt(work: Callable[[], Any]) -> Exception | None:
-    try:
-        work()
-    except Exception as error:
-        return error
-    return None
+def _insert(sealed: Sealed, or_else: str = "REPLACE") -> Statement:
+    return f"INSERT OR {or_else} INTO items VALUES (?, ?, ?, ?, ?)", (
+        sealed.item_id, sealed.state.value, sealed.next, sealed.trouble, to_json(sealed))

@@ -97,7 +97,7 @@ class Recovery:
     async def go_first(self, records: Iterable[Sealed]) -> None:
         """Resume these items. Returns when none of them could end soon, or after HEAD_START."""
         async def settle() -> None:
-            await asyncio.shield(asyncio.ensure_future(self.begin(records)))
+            await asyncio.shield(self.begin(records))
             await self.settled.wait()
 
         with contextlib.suppress(asyncio.TimeoutError):
@@ -115,8 +115,9 @@ class Recovery:
             if not await self._prepare(sealed):
                 self._preparing.discard(sealed.item_id)
             elif sealed.plain:
-                pipeline = plain_pipeline(sealed, self._plain_worker(), self._limiters)
-                self._start(sealed, pipeline)
+                if self._worker is None:
+                    self._worker = ProjectWorker("worker of resumed items", self._data_dir)
+                self._start(sealed, plain_pipeline(sealed, self._worker, self._limiters))
             else:
                 with_code[sealed.project, sealed.version, sealed.downloader].append(sealed)
         await asyncio.gather(*map(self._begin_with_code, with_code.values()))
@@ -192,11 +193,6 @@ class Recovery:
         self._keeper.queue.enter(sealed.item_id, sealed.size)
         runner.resume_item(item, position)
 
-    def _plain_worker(self) -> ProjectWorker:
-        if self._worker is None:
-            self._worker = ProjectWorker("worker of resumed items", self._data_dir)
-        return self._worker
-
     def _ended(self, runner: Runner, pipeline: Pipeline, item: Item) -> None:
         if self.items.pop(item.item_id, None) is None:
             return  # an item that the runner started itself
@@ -205,14 +201,13 @@ class Recovery:
 
     def _let_go(self, pipeline: Pipeline) -> None:
         if pipeline in self._loaded and pipeline not in (*self._starting, *self.pipelines()):
-            loaded = self._loaded.pop(pipeline)
-            closing = asyncio.ensure_future(self._clean_up(pipeline, loaded))
+            closing = asyncio.ensure_future(self._clean_up(self._loaded.pop(pipeline)))
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
 
-    async def _clean_up(self, pipeline: Pipeline, loaded: LoadedPipeline) -> None:
+    async def _clean_up(self, loaded: LoadedPipeline) -> None:
         assert self._unload is not None
-        await pipeline.clean_up()
+        await loaded.pipeline.clean_up()
         self._unload(loaded)
 
     def _keep(self, sealed: Sealed, why: str) -> None:
@@ -223,11 +218,8 @@ class Recovery:
         self._update_settled()
 
     def _update_settled(self) -> None:
-        """Set or clear ``settled``."""
-        under_way = bool(self._preparing) or any(
-            item.waiting is None or item.waiting.next_try is None
-            for item in self.items.values())
-        if under_way:
+        if self._preparing or any(item.waiting is None or item.waiting.next_try is None
+                                  for item in self.items.values()):
             self.settled.clear()
         else:
             self.settled.set()

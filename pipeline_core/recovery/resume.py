@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from pipeline_core.engine.project_worker import ProjectWorker
     from pipeline_core.recovery.keeper import Keeper
 
-#: The programs that a journaled upload may run.
-_PROGRAMS = ("rsync", "curl")
-
 
 class LostProperty(RuntimeError):
     """Project code reads a value that was not kept over the restart.
@@ -99,10 +96,16 @@ def plain_pipeline(
 def _plain_tasks(
     sealed: Sealed, limiters: MutableMapping[str, ConcurrencyLimiter]
 ) -> list[Task]:
-    upload = _upload(sealed)
-    tasks: list[Task] = [upload]
-    if sealed.upload.get("limit"):
-        name, number = sealed.upload["limit"]
+    values = dict(sealed.upload)
+    upload: Task = _Replay(values) if values["kind"] == "program" else UploadWithTracker(
+        values["tracker_url"], values["downloader"],
+        [os.path.join(values["source"], name) for name in values["names"]],
+        values["version"], os.path.join(values["source"], ""),
+        values["rsync_bwlimit"], values["rsync_extra_args"], values["curl_connect_timeout"],
+        values["curl_speed_limit"], values["curl_speed_time"])
+    tasks = [upload]
+    if values.get("limit"):
+        name, number = values["limit"]
         limit = LimitConcurrent(number, upload)
         limit._own_limiter = limiters.setdefault(name or sealed.project, ConcurrencyLimiter())
         tasks = [limit]
@@ -113,51 +116,28 @@ def _plain_tasks(
     return tasks
 
 
-def _upload(sealed: Sealed) -> Task:
-    values = dict(sealed.upload)
-    if values["kind"] == "program":
-        return _Replay(values)
-    return UploadWithTracker(
-        values["tracker_url"], values["downloader"],
-        [os.path.join(values["source"], name) for name in values["names"]],
-        values["version"], os.path.join(values["source"], ""),
-        values["rsync_bwlimit"], values["rsync_extra_args"], values["curl_connect_timeout"],
-        values["curl_speed_limit"], values["curl_speed_time"])
-
-
-def places(sealed: Sealed) -> tuple[int, int]:
-    """Return the position of the seal in the pipeline that resumes the item, and the position
-    at which the item enters it."""
-    if sealed.plain:
-        return 0, sealed.next - sealed.position
-    return sealed.position, sealed.next
-
-
 def obstacle(sealed: Sealed, data_dir: str) -> str:
     """Return why the item cannot be resumed, in a sentence; '' when it can. Blocks: it reads the
     files."""
+    only_report = sealed.plain and sealed.state is not State.SEALED
     paths: list[str] = []
     if sealed.plain:
         try:
             _plain_tasks(sealed, {})
-            if sealed.state is State.SEALED:
+            if not only_report:
                 paths = _uploaded(sealed)
         except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
             return f"Its record in the journal is invalid: {error!r}."
-    if sealed.state is not State.SEALED and sealed.plain:
-        # Only the report has to be sent.
-        return "" if _is_inside(sealed.folder, data_dir) else \
+    root = os.path.join(os.path.realpath(data_dir), "")
+    if only_report:
+        return "" if os.path.realpath(sealed.folder).startswith(root) else \
             f"Its folder {sealed.folder} is not in {data_dir}."
     if not os.path.isdir(sealed.folder):
         return f"Its folder {sealed.folder} does not exist."
     for path in paths:
-        if not _is_inside(path, data_dir):
+        if not os.path.realpath(path).startswith(root):
             return f"Its file {path} is not in {data_dir}."
     return upload_problem(sealed, data_dir)
-
-
-def _is_inside(path: str, data_dir: str) -> bool:
-    return os.path.realpath(path).startswith(os.path.join(os.path.realpath(data_dir), ""))
 
 
 def _uploaded(sealed: Sealed) -> list[str]:
@@ -166,7 +146,7 @@ def _uploaded(sealed: Sealed) -> list[str]:
     if upload["kind"] == "tracker":
         return [resolve(os.path.join(upload["source"], name)) for name in upload["names"]]
     args = upload["args"]
-    if args[0] not in _PROGRAMS:
+    if args[0] not in UPLOAD_ENV:
         raise ValueError(f"it would run {args[0]!r}")
     if args[0] == "curl":
         return [args[args.index("--upload-file") + 1]]
@@ -189,5 +169,7 @@ def make_item(
     if pipeline.sealer is None:
         pipeline.sealer = Sealer(
             keeper, sealed.project, sealed.version, lambda: sealed.downloader)
-    place, enter = places(sealed)
-    return RecoveredItem(pipeline, sealed, place, keep_data), enter
+    # The pipeline of a plain item begins with the upload.
+    first = sealed.position if sealed.plain else 0
+    return (RecoveredItem(pipeline, sealed, sealed.position - first, keep_data),
+            sealed.next - first)

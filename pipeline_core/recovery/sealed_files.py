@@ -3,7 +3,6 @@ blocks, so it runs on a thread."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import stat
@@ -27,17 +26,28 @@ def take_files(paths: Iterable[str]) -> tuple[tuple[SealedFile, ...], list[str]]
     files: dict[str, SealedFile] = {}
     whole: list[str] = []
     for path in map(resolve, paths):
+        inside = [path]
         if os.path.isdir(path):
             whole.append(os.path.realpath(path))
-        for file in _walk(path):
+            inside = sorted([os.path.join(folder, name) for folder, _, names in os.walk(path)
+                             for name in names if name != MANIFEST])
+        for file in inside:
             files[file] = take_file(file, sync=True)
     return tuple(files.values()), whole
 
 
 def sync_folders(folder: str, files: Iterable[SealedFile]) -> None:
-    """Sync the folders of the files, up to the item's ``folder`` and its parent. Raises
-    OSError."""
-    for path in _folders(folder, files):
+    """Sync the folders of the files, up to the item's ``folder`` and its parent, the inner ones
+    first. Raises OSError."""
+    wanted = {folder, os.path.dirname(folder)}
+    for file in files:
+        place = folder if file.size is None else os.path.dirname(file.path)
+        while place not in wanted:
+            wanted.add(place)
+            if not place.startswith(folder + os.sep):
+                break
+            place = os.path.dirname(place)
+    for path in sorted(wanted, key=len, reverse=True):
         sync_folder(path)
 
 
@@ -70,39 +80,15 @@ def upload_problem(sealed: Sealed, data_dir: str) -> str:
     return ""
 
 
-def _walk(path: str) -> Iterable[str]:
-    if not os.path.isdir(path):
-        return [path]
-    return sorted(os.path.join(folder, name) for folder, _, names in os.walk(path)
-                  for name in names if name != MANIFEST)
-
-
-def _folders(folder: str, files: Iterable[SealedFile]) -> list[str]:
-    """Return the folders to sync, the inner ones first: those of the files up to the item's own
-    folder, and its parent."""
-    wanted = {folder, os.path.dirname(folder)}
-    for file in files:
-        if file.size is None:
-            continue
-        place = os.path.dirname(file.path)
-        while place not in wanted:
-            wanted.add(place)
-            if not place.startswith(folder + os.sep):
-                break
-            place = os.path.dirname(place)
-    return sorted(wanted, key=len, reverse=True)
-
-
 def take_file(path: str, *, sync: bool = False) -> SealedFile:
     """Return the file's current state; ``sync`` also syncs it to disk. Raises OSError."""
     nothing = SealedFile(path, None, 0, "")
-    with contextlib.ExitStack() as stack:
-        try:
-            # O_NONBLOCK: opening a named pipe must not block.
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        except (FileNotFoundError, NotADirectoryError):
-            return nothing
-        stack.callback(os.close, descriptor)
+    try:
+        # O_NONBLOCK: opening a named pipe must not block.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError):
+        return nothing
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             return nothing
@@ -112,3 +98,5 @@ def take_file(path: str, *, sync: bool = False) -> SealedFile:
         if sync:
             os.fsync(descriptor)
         return SealedFile(path, status.st_size, status.st_mtime_ns, digest.hexdigest())
+    finally:
+        os.close(descriptor)

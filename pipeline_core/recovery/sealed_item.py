@@ -80,7 +80,7 @@ class Sealed:
     @property
     def size(self) -> int:
         """The total size of its files in bytes."""
-        return sum(file.size or 0 for file in self.files)
+        return sum([file.size or 0 for file in self.files])
 
     @property
     def over(self) -> bool:

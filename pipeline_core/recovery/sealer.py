@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
 from pipeline_core.engine.calls import call
@@ -23,6 +23,7 @@ from pipeline_core.recovery import description
 from pipeline_core.recovery.keeper import Keeper
 from pipeline_core.recovery.sealed_files import first_missing, sync_folders, take_files
 from pipeline_core.recovery.sealed_item import Sealed, State, remove_manifest, write_manifest
+from pipeline_core.tracker import SendDoneToTracker
 
 if TYPE_CHECKING:
     from pipeline_core.item import Item
@@ -42,20 +43,26 @@ class Sealer:
         self.project = project
         self.version = version
         self._downloader = downloader
+        #: The tasks of the pipeline, and their names as they were at the first seal.
+        self._tasks: list[Task] = []
+        self._steps: tuple[str, ...] = ()
 
     # -- called by the engine --------------------------------------------------------
     def wants(self, position: int, item: Item) -> bool:
         """Return whether the item must be sealed before the task at this position."""
-        return (not (item.seal is not None and item.seal.position == position)
-                and description.upload_in(item.pipeline.tasks[position]) is not None)
+        if item.seal is not None and item.seal.position == position:
+            return False
+        task = item.pipeline.tasks[position]
+        return isinstance(task, description.UPLOADS) or (
+            hasattr(task, "inner_task") and description.upload_in(task) is not None)
 
-    async def seal_before(self, position: int, item: Item) -> None:
+    def seal_before(self, position: int, item: Item) -> Coroutine[Any, Any, None]:
         """Seal the item. From then on, a crash loses nothing of it."""
         top = item.pipeline.tasks[position]
         upload = description.upload_in(top)
         assert upload is not None
         plain, done = description.plain_tail(item.pipeline, position, upload)
-        await self._seal(item, position, top, upload, done, plain)
+        return self._seal(item, position, top, upload, done, plain)
 
     async def seal_at_start(self, upload: Task, item: Item) -> None:
         """Seal the item when an upload starts that could not be foreseen."""
@@ -69,12 +76,17 @@ class Sealer:
         assert seal is not None
         if position == seal.position:
             state = State.UPLOADED
-        elif description.done_in(item.pipeline.tasks[position]) is not None:
+        elif any([isinstance(task, SendDoneToTracker)
+                  for task in description.chain(item.pipeline.tasks[position])]):
             state = State.ACKNOWLEDGED
         else:
             return
-        await self._written(item, functools.partial(
-            self.keeper.journal.advance, item.item_id, state, seal.next_after(position)))
+        write = functools.partial(
+            self.keeper.journal.advance, item.item_id, state, seal.next_after(position))
+        try:
+            await asyncio.shield(write())
+        except Exception as error:
+            await self._write_again(item, write, error)
 
     def ended(self, item: Item) -> bool:
         """Handle the end of the item. Return whether its folder is kept for another try."""
@@ -83,7 +95,10 @@ class Sealer:
         if item.completed:
             return False
         journal = self.keeper.journal
-        why = "It was stopped." if item.canceled else f"It failed in {_last_task(item)}."
+        failed = [str(task) for task, status in item.task_status.items()
+                  if status == item.TaskStatus.failed]
+        last = failed[-1] if failed else item.pipeline.tasks[item.scope.position]
+        why = "It was stopped." if item.canceled else f"It failed in {last}."
         sealed = journal.records.get(item.item_id)
         if sealed is not None and not item.canceled:
             journal.note_trouble(item.item_id, why)
@@ -121,52 +136,50 @@ class Sealer:
     async def _seal(
         self, item: Item, position: int, top: Task, upload: Task, done: Any, plain: bool
     ) -> None:
-        found = await call(
-            item, top, description.describe, item, top, upload, done, plain,
-            in_worker=description.runs_project_code(upload, done, top))
+        if description.runs_project_code(upload, done, top):
+            found = await call(item, top, description.describe, item, top, upload, done, plain,
+                               in_worker=True)
+        else:
+            found = description.describe(item, top, upload, done, plain)
         if found is None:
             return
-        sealed = await self._take_files(item, self._record(item, position, found), found.paths)
-        # From here on the record may be on the disk, so the item's end must keep the files.
-        item.seal = Seal(sealed, position)
-        await self._written(item, functools.partial(self.keeper.journal.seal, sealed))
-        count = len(sealed.files)
-        self.keeper.queue.enter(sealed.item_id, sealed.size)
-        item.pipeline.on_seal_item(item)
-        item.log_output(f"Sealed: {count} file{'' if count == 1 else 's'}, {sealed.size:,} "
-                        "bytes, kept until they are uploaded and reported")
-
-    def _record(
-        self, item: Item, position: int, description: description.Description
-    ) -> Sealed:
-        return Sealed(
+        fields, paths = found
+        if self._tasks != item.pipeline.tasks:
+            self._tasks = list(item.pipeline.tasks)
+            self._steps = tuple([str(task) for task in self._tasks])
+        sealed = Sealed(
             item_id=item.item_id, number=item.item_number, name=str(item.get("item_name", "")),
             project=self.project, version=self.version, folder="", position=position,
-            steps=tuple(str(task) for task in item.pipeline.tasks),
-            downloader=str(description.upload.get("downloader") or self._downloader()),
-            upload=description.upload, done=description.done, plain=description.plain, files=(),
-            properties=description.properties, lost=description.lost,
-            lost_attributes=description.lost_attributes, sealed_at=time.time(), next=position)
-
-    async def _take_files(
-        self, item: Item, sealed: Sealed, paths: Iterable[str]
-    ) -> Sealed:
-        """Sync the files to disk, and return the record with the files in it."""
-        backoff = _new_backoff()
+            steps=self._steps, files=(), sealed_at=time.time(), next=position,
+            downloader=str(fields["upload"].get("downloader") or self._downloader()), **fields)
+        backoff: Backoff | None = None
         while True:
             taking = self.keeper.files.run(
                 _take_files, self.keeper, sealed, str(item["data_dir"]), paths)
             try:
-                taken: Sealed = await asyncio.shield(taking)
-                return taken
+                sealed = await asyncio.shield(taking)
+                break
             except asyncio.CancelledError:
                 # The thread continues. The record of an earlier seal must stay.
                 if item.seal is None:
                     taking.add_done_callback(functools.partial(self._take_back, item))
                 raise
             except Exception as error:
+                backoff = backoff or _new_backoff()
                 await self._wait(
                     item, f"The item's files cannot be synced to disk: {error}.", backoff)
+        # From here on the record may be on the disk, so the item's end must keep the files.
+        item.seal = Seal(sealed, position)
+        write = functools.partial(self.keeper.journal.seal, sealed)
+        try:
+            await asyncio.shield(write())
+        except Exception as error:
+            await self._write_again(item, write, error)
+        count, size = len(sealed.files), sealed.size
+        self.keeper.queue.enter(sealed.item_id, size)
+        item.pipeline.on_seal_item(item)
+        item.log_output(f"Sealed: {count} file{'' if count == 1 else 's'}, {size:,} "
+                        "bytes, kept until they are uploaded and reported")
 
     def _take_back(self, item: Item, taking: asyncio.Future[Sealed]) -> None:
         """Remove what the thread writes for an item that was abandoned meanwhile: the next start
@@ -176,19 +189,20 @@ class Sealer:
         self.keeper.files.call(
             _remove_traces, item, then=lambda result, error: self.keeper.unlock(item.item_id))
 
-    async def _written(
-        self, item: Item, write: Callable[[], asyncio.Future[None]]
+    async def _write_again(
+        self, item: Item, write: Callable[[], asyncio.Future[None]], error: Exception
     ) -> None:
-        """Write to the journal until it is on the disk."""
+        """Try a write that has failed again until it is on the disk. As at the first time, it is
+        not undone when the item ends meanwhile."""
         backoff = _new_backoff()
         while True:
+            await self._wait(
+                item, f"The journal of finished items cannot be written: {error}.", backoff)
             try:
-                # A write is not undone when the item ends meanwhile.
                 await asyncio.shield(write())
                 return
-            except Exception as error:
-                await self._wait(
-                    item, f"The journal of finished items cannot be written: {error}.", backoff)
+            except Exception as again:
+                error = again
 
     async def _wait(self, item: Item, reason: str, backoff: Backoff) -> None:
         delay = backoff.next_delay()
@@ -200,12 +214,6 @@ class Sealer:
 
 def _new_backoff() -> Backoff:
     return Backoff(2.0, factor=2.0, maximum=60.0)
-
-
-def _last_task(item: Item) -> str:
-    failed = [str(task) for task, status in item.task_status.items()
-              if status == item.TaskStatus.failed]
-    return failed[-1] if failed else str(item.pipeline.tasks[item.scope.position])
 
 
 def _take_files(keeper: Keeper, sealed: Sealed, folder: str, paths: Iterable[str]) -> Sealed:

@@ -9,7 +9,7 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline_core.config import ConfigInterpolation, ConfigValue, realize
@@ -24,8 +24,7 @@ from pipeline_core.requirements.install_hints import (
 )
 from pipeline_core.requirements.needs import (
     NOT_EXECUTABLE,
-    Deprecated,
-    Lookup,
+    Lookups,
     Missing,
     ModuleNeed,
     Needs,
@@ -49,7 +48,7 @@ _PROVIDED = frozenset({"seesaw", "pipeline_core", "distutils", "tornado"})
 def gather(
     path: str,
     space: ImportSpace,
-    lookups: Iterable[Lookup],
+    lookups: Lookups,
     pipeline: Pipeline | None,
     error: BaseException | None,
 ) -> Needs:
@@ -57,10 +56,18 @@ def gather(
     is the pipeline of a successful load."""
     files = read_files(path, space)
     blamed = error is not None and not isinstance(error, _OF_THE_CODE)
-    programs = _looked_up(lookups, blamed, _without(files, space.namespace))
+    # The programs that were not found, although a command line starts with them.
+    needed = {name for file in files for variable, name in file.reading.looked_up
+              if variable in file.reading.heads
+              and space.namespace.get(variable, "") is None}
+    # Without the other programs that were not found, the file works.
+    programs = [ProgramNeed(
+        name, " or ".join(one.versions), one.found, tuple(dict.fromkeys(one.tried)),
+        "the file looks for it", optional=not (one.found or blamed or name in needed))
+        for name, one in lookups.items()]
     if pipeline is not None:
-        programs = _of_tasks(pipeline, programs)
-        programs += _of_source(files, programs)
+        _add_from_tasks(pipeline, programs)
+        _add_from_sources(files, programs)
     modules = _modules(files, space, loaded=error is None)
     missed = missing_module_name(error).removeprefix(space.name + ".")
     if missed:
@@ -69,59 +76,36 @@ def gather(
         modules = [*(one for one in modules if one.name != name), ModuleNeed(name, False, "")]
     return Needs(
         tuple(programs), tuple(modules),
-        tuple([*map(_missing_module, _not_here(modules)), *map(_missing_program, (
-            one for one in programs if not one.found and not one.optional))]),
-        tuple(_old_ways(files)),
+        tuple([*[_missing_module(one) for one in modules if not one.found and not one.optional],
+               *[_missing_program(one) for one in programs if not one.found and not one.optional]]),
+        tuple(one for file in files for one in file.reading.deprecated),
         () if pipeline is None else tuple(_unseen(pipeline, files, programs, space.namespace)),
         tuple(one for file in files for one in file.reading.newer))
 
 
 # -- programs ------------------------------------------------------------------------------
 
-def _looked_up(
-    lookups: Iterable[Lookup], blamed: bool, without: frozenset[str]
-) -> list[ProgramNeed]:
-    """Return the programs that the file looked for; several lookups of one name are one need."""
-    by_name: dict[str, list[Lookup]] = {}
-    for lookup in lookups:
-        by_name.setdefault(lookup.name, []).append(lookup)
-    needs = []
-    for name, all_of_it in by_name.items():
-        found = next((lookup.found for lookup in all_of_it if lookup.found), "")
-        tried = tuple(dict.fromkeys(one for lookup in all_of_it for one in lookup.tried))
-        version = " or ".join(dict.fromkeys(
-            lookup.version for lookup in all_of_it if lookup.version))
-        needs.append(ProgramNeed(name, version, found, tried, "the file looks for it",
-                                 optional=not found and not blamed and name not in without))
-    return needs
-
-
-def _without(files: list[FileRead], namespace: Mapping[str, Any]) -> frozenset[str]:
-    """Return the programs that were not found, although a command line starts with them."""
-    return frozenset(
-        name for file in files for variable, name in file.reading.looked_up
-        if variable in file.reading.heads and namespace.get(variable, "") is None)
-
-
-def _of_tasks(pipeline: Pipeline, known: list[ProgramNeed]) -> list[ProgramNeed]:
-    """Return ``known`` and the other programs that the tasks run."""
-    needs = list(known)
-    for task in every_task(pipeline):
+def _add_from_tasks(pipeline: Pipeline, programs: list[ProgramNeed]) -> None:
+    """Add the other programs that the tasks run."""
+    for task in pipeline.positions:
         for program, why in programs_of(task):
-            where = _search_path(task)
             if program is None:
-                if not any(not one.found and not one.optional for one in needs):
-                    needs.append(ProgramNeed("its program (None)", "", "", (), why))
-                continue
-            if any(one.name == program or one.found == program for one in needs):
-                continue
-            needs.append(_look(program, getattr(task, "cwd", pipeline.cwd), where, why))
-    return needs
+                if all(one.found or one.optional for one in programs):
+                    programs.append(ProgramNeed("its program (None)", "", "", (), why))
+            elif not any(program in (one.name, one.found) for one in programs):
+                env = getattr(task, "env", None)
+                path = env.get("PATH") if isinstance(env, dict) else None
+                programs.append(_look(program, getattr(task, "cwd", pipeline.cwd),
+                                      path if isinstance(path, str) else os.defpath, why))
 
 
-def every_task(pipeline: Pipeline) -> Iterator[Task]:
-    """Iterate over the tasks in order, including inner tasks."""
-    return iter(pipeline.positions)
+def _add_from_sources(files: list[FileRead], programs: list[ProgramNeed]) -> None:
+    """Add the other programs that functions start by name with subprocess."""
+    for file in files:
+        for started in file.reading.started:
+            if not any(started.program in (one.name, one.found) for one in programs):
+                programs.append(_look(started.program, os.path.dirname(file.path),
+                                      os.environ.get("PATH", os.defpath), started.where))
 
 
 def programs_of(task: Task) -> Iterator[tuple[str | None, str]]:
@@ -166,16 +150,10 @@ def _unseen(
                   if isinstance(value, str) and value in found}
     known = {scope for file in files for scope, variable in file.reading.class_heads
              if variable in variables}
-    for task in every_task(pipeline):
+    for task in pipeline.positions:
         args = getattr(task, "args", None) if isinstance(task, ExternalProcess) else None
         if args is not None and type(args).__name__ not in known and not any(programs_of(task)):
             yield str(getattr(task, "name", type(task).__name__))
-
-
-def _search_path(task: Task) -> str:
-    env = getattr(task, "env", None)
-    path = env.get("PATH") if isinstance(env, dict) else None
-    return path if isinstance(path, str) else os.defpath
 
 
 def _look(program: str, cwd: str, search: str, why: str) -> ProgramNeed:
@@ -192,36 +170,17 @@ def _look(program: str, cwd: str, search: str, why: str) -> ProgramNeed:
                        () if found else (Tried(program, f"is not on {search}"),), why)
 
 
-def _of_source(files: list[FileRead], known: list[ProgramNeed]) -> list[ProgramNeed]:
-    """Return the programs that functions start by name with subprocess."""
-    names = {name for one in known for name in (one.name, one.found)}
-    needs: dict[str, ProgramNeed] = {}
-    for file in files:
-        for started in file.reading.started:
-            if started.program not in names and started.program not in needs:
-                needs[started.program] = _look(
-                    started.program, os.path.dirname(file.path),
-                    os.environ.get("PATH", os.defpath),
-                    f"{started.function} runs it ({file.name}:{started.line})")
-    return list(needs.values())
-
-
 def _missing_program(need: ProgramNeed) -> Missing:
     wanted = f"{need.name} ({need.version})" if need.version else need.name
-    tried = "".join(f"{one.path} {one.why}, " for one in need.tried).rstrip(", ")
-    return Missing(
-        "program", need.name,
-        f"The program {wanted} is missing: {tried or 'no path was tried'}.",
-        " Or: ".join(_program_advice(need)))
-
-
-def _program_advice(need: ProgramNeed) -> Iterator[str]:
-    """Yield chmod for files that are not executable, and how to get the program otherwise."""
+    tried = ", ".join(f"{one.path} {one.why}" for one in need.tried)
     there = [one.path for one in need.tried if one.why == NOT_EXECUTABLE]
-    yield from map(permission_advice, there)
+    advice = [permission_advice(path) for path in there]
     if not there or len(there) < len(need.tried):
-        yield program_advice(need.name, [one.path for one in need.tried],
-                             other_version=any("wanted version" in one.why for one in need.tried))
+        advice.append(program_advice(
+            need.name, [one.path for one in need.tried],
+            other_version=any("wanted version" in one.why for one in need.tried)))
+    return Missing("program", need.name, f"The program {wanted} is missing: "
+                   f"{tried or 'no path was tried'}.", " Or: ".join(advice))
 
 
 # -- modules -------------------------------------------------------------------------------
@@ -240,9 +199,9 @@ def _modules(files: list[FileRead], space: ImportSpace, *, loaded: bool) -> list
     """Return one need for each top-level module that is neither the toolkit's, Python's nor the
     project's."""
     needs: dict[str, ModuleNeed] = {}
-    for one in (one for file in files for one in file.imports):
+    for one in (one for file in files for one in file.foreign):
         top = one.name.partition(".")[0]
-        if one.own or not top or top in _PROVIDED or top in sys.builtin_module_names:
+        if not top or top in _PROVIDED or top in sys.builtin_module_names:
             continue
         found = is_there(top, space)
         if top in sys.stdlib_module_names and (found or top not in GONE):
@@ -266,16 +225,8 @@ def is_there(top: str, space: ImportSpace) -> bool:
         return False
 
 
-def _not_here(modules: Iterable[ModuleNeed]) -> Iterator[ModuleNeed]:
-    return (one for one in modules if not one.found and not one.optional)
-
-
 def _missing_module(need: ModuleNeed) -> Missing:
     later = f": it is needed later, {need.later}" if need.later else ""
     return Missing("module", need.name, f"The Python module {need.name} is missing{later}.",
                    module_advice(need.name))
 
-
-def _old_ways(files: list[FileRead]) -> Iterator[Deprecated]:
-    for file in files:
-        yield from file.reading.deprecated

@@ -120,21 +120,18 @@ NOT_EXECUTABLE = "is not executable"
 
 # -- the programs that a file looks for while it is loaded ---------------------------------
 
+@dataclasses.dataclass
 class Lookup:
-    """One program that the file looks for: the paths tried so far, and the path found."""
+    """One program that the file looks for: the versions it takes, in words; the paths tried so
+    far; the first path found."""
 
-    def __init__(self, name: str, version: str) -> None:
-        self.name = name
-        self.version = version
-        self.tried: list[Tried] = []
-        self.found = ""
+    versions: list[str] = dataclasses.field(default_factory=list)
+    tried: list[Tried] = dataclasses.field(default_factory=list)
+    found: str = ""
 
 
-class Lookups(list[Lookup]):
-    """The lookups of one load, in order. ``current`` is the one in progress."""
-
-    current: Lookup | None = None
-
+#: The programs that a load looks for, by name.
+Lookups = dict[str, Lookup]
 
 _lookups: contextvars.ContextVar[Lookups | None] = contextvars.ContextVar("lookups", default=None)
 
@@ -142,7 +139,7 @@ _lookups: contextvars.ContextVar[Lookups | None] = contextvars.ContextVar("looku
 @contextlib.contextmanager
 def record_lookups() -> Iterator[Lookups]:
     """Record the lookups made inside the block, in this context."""
-    lookups = Lookups()
+    lookups: Lookups = {}
     token = _lookups.set(lookups)
     try:
         yield lookups
@@ -150,33 +147,14 @@ def record_lookups() -> Iterator[Lookups]:
         _lookups.reset(token)
 
 
-@contextlib.contextmanager
-def lookup_of(name: str, version: Any) -> Iterator[None]:
-    """Record all paths tried inside the block as one lookup."""
+def lookup_of(name: str, version: Any) -> Lookup:
+    """Return the record of a program; outside of :func:`record_lookups` nobody reads it."""
     lookups = _lookups.get()
-    if lookups is None or lookups.current is not None:
-        yield
-        return
-    lookups.current = Lookup(name, version_in_words(version))
-    lookups.append(lookups.current)
-    try:
-        yield
-    finally:
-        lookups.current = None
-
-
-def record_tried(name: str, version: Any, path: str, why: str) -> None:
-    """Record a path that was tried; ``why`` says why it is not the wanted program ('' if it is)."""
-    lookups = _lookups.get()
-    if lookups is None:
-        return
-    lookup = lookups.current
-    if lookup is None:
-        lookup = Lookup(name, version_in_words(version))
-        lookups.append(lookup)
-    lookup.tried.append(Tried(str(path), why))
-    if not why:
-        lookup.found = str(path)
+    lookup = Lookup() if lookups is None else lookups.setdefault(name, Lookup())
+    words = version_in_words(version)
+    if words and words not in lookup.versions:
+        lookup.versions.append(words)
+    return lookup
 
 
 def version_in_words(version: Any) -> str:

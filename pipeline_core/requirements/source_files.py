@@ -20,24 +20,12 @@ MOST_BYTES = 2 << 20
 
 
 @dataclasses.dataclass(frozen=True)
-class FileImport:
-    """One import of a file. ``own``: a file of the project is imported. ``later`` says where the
-    import happens if not at load time ('' if it does)."""
-
-    name: str
-    later: str
-    optional: bool
-    own: bool
-
-
-@dataclasses.dataclass(frozen=True)
 class FileRead:
-    """One file: its path, the name that is shown, what is in it."""
+    """One file: its path, what is in it, and the imports that read no file of the project."""
 
     path: str
-    name: str
     reading: Reading
-    imports: tuple[FileImport, ...]
+    foreign: tuple[Import, ...]
 
 
 def read_files(path: str, space: ImportSpace) -> list[FileRead]:
@@ -51,19 +39,20 @@ def read_files(path: str, space: ImportSpace) -> list[FileRead]:
         source = _source(this)
         if source is None:
             continue
-        name = os.path.relpath(this, space.directory)
-        reading = read_source(source, name, lambda top: _own_spec(top, space) is not None)
-        imports = []
+        reading = read_source(source, os.path.relpath(this, space.directory),
+                              lambda top: _own_spec(top, space) is not None)
+        foreign = []
         for one in reading.imports:
-            when = later or (f"in {one.function} ({name}:{one.line})" if one.function else "")
-            own = list(_own_files(one, this, space))
-            imports.append(FileImport(one.name, when, optional or one.optional,
-                                      one.level > 0 or _own_spec(one.name, space) is not None))
-            for file in own:
+            one = dataclasses.replace(
+                one, later=later or one.later, optional=optional or one.optional)
+            if one.level == 0 and _own_spec(one.name, space) is None:
+                foreign.append(one)
+                continue
+            for file in _own_files(one, this, space):
                 if file not in seen:
                     seen.add(file)
-                    waiting.append((file, when, optional or one.optional))
-        read.append(FileRead(this, name, reading, tuple(imports)))
+                    waiting.append((file, one.later, one.optional))
+        read.append(FileRead(this, reading, tuple(foreign)))
     return read
 
 
@@ -77,26 +66,20 @@ def _source(path: str) -> bytes | None:
 
 def _own_files(one: Import, path: str, space: ImportSpace) -> Iterator[str]:
     """Yield the files of the project that the import reads."""
+    parts = one.name.split(".") if one.name else []
     if one.level:
-        folder = os.path.dirname(path)
-        for _ in range(one.level - 1):
-            folder = os.path.dirname(folder)
-        parts = one.name.split(".") if one.name else []
-        yield from _in_package([folder], [*parts])
-        for name in one.names:
-            yield from _in_package([folder], [*parts, name])
-        return
-    _, *parts = one.name.split(".")
-    spec = _own_spec(one.name, space)
-    if spec is None:
-        return
-    if spec.origin is not None and spec.origin.endswith(".py"):
-        yield spec.origin
-    places = list(spec.submodule_search_locations or ())
-    if places:
-        yield from _in_package(places, parts)
-        for name in one.names:
-            yield from _in_package(places, [*parts, name])
+        places = [path]
+        for _ in range(one.level):
+            places = [os.path.dirname(places[0])]
+    else:
+        spec = _own_spec(one.name, space)
+        if spec is None:
+            return
+        if spec.origin is not None and spec.origin.endswith(".py"):
+            yield spec.origin
+        places, parts = list(spec.submodule_search_locations or ()), parts[1:]
+    for more in ((), *((name,) for name in one.names)):
+        yield from _in_package(places, [*parts, *more])
 
 
 def _own_spec(name: str, space: ImportSpace) -> ModuleSpec | None:

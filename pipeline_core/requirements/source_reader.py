@@ -4,37 +4,35 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-from pipeline_core.compat.additions import Additions
-from pipeline_core.compat.deprecations import Deprecations
+from pipeline_core.compat.features import Features
 from pipeline_core.engine.quiet import warnings_ignored
 from pipeline_core.requirements.needs import Deprecated, Newer
 
 
 @dataclasses.dataclass(frozen=True)
 class Import:
-    """One import. ``level`` counts the dots before ``name``; ``function`` is '' at module level.
+    """One import. ``level`` counts the dots before ``name``; ``names`` are those after
+    ``from … import``.
 
-    ``optional``: the code also runs without it, or the import depends on the Python version.
-    ``names`` are those after ``from … import``.
+    ``later`` says where the import happens if not at load time ('' if it does). ``optional``: the
+    code also runs without it, or the import depends on the Python version.
     """
 
     name: str
     level: int
     names: tuple[str, ...]
-    line: int
-    function: str
+    later: str
     optional: bool
 
 
 @dataclasses.dataclass(frozen=True)
 class Started:
-    """A program that is started by name with ``subprocess``."""
+    """A program that is started by name with ``subprocess``, and where."""
 
     program: str
-    line: int
-    function: str
+    where: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,22 +62,22 @@ def read_source(source: bytes, file: str, is_own: Callable[[str], bool]) -> Read
         reader.visit(tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Reading()
-    return Reading(tuple(reader.imports), tuple(reader.started), reader.old.found(),
+    return Reading(tuple(reader.imports), tuple(reader.started), reader.features.deprecated(),
                    frozenset(reader.heads), frozenset(reader.class_heads),
-                   tuple(reader.looked_up), reader.new.found())
+                   tuple(reader.looked_up), reader.features.newer())
 
 
 class _Reader(ast.NodeVisitor):
     """Walks over one file, and tracks the current function and what is guarded."""
 
     def __init__(self, file: str, is_own: Callable[[str], bool]) -> None:
+        self._file = file
         self.imports: list[Import] = []
         self.started: list[Started] = []
         self.heads: set[str] = set()
         self.class_heads: set[tuple[str, str]] = set()
         self.looked_up: list[tuple[str, str]] = []
-        self.old = Deprecations(file, is_own)
-        self.new = Additions(file)
+        self.features = Features(file, is_own)
         self._scope: list[str] = []
         self._functions = 0
         self._guards = 0
@@ -87,30 +85,18 @@ class _Reader(ast.NodeVisitor):
 
     def visit(self, node: ast.AST) -> None:
         guards = self._guards + self._name_guards.get(type(node), 0)
-        self.old.look(node, guarded=guards > 0)
-        self.new.look(node)
+        self.features.look(node, guarded=guards > 0)
         super().visit(node)
 
-    @property
-    def _function(self) -> str:
-        return ".".join(self._scope) if self._functions else ""
-
     # -- where it is -----------------------------------------------------------
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        self._enter_function(node, node.name)
-
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
-        self._enter_function(node, node.name)
-
-    def visit_Lambda(self, node: ast.Lambda) -> None:
-        self._enter_function(node, "a lambda")
-
-    def _enter_function(self, node: ast.AST, name: str) -> None:
-        self._scope.append(name)
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> None:
+        self._scope.append(getattr(node, "name", "a lambda"))
         self._functions += 1
         self.generic_visit(node)
         self._functions -= 1
         self._scope.pop()
+
+    visit_AsyncFunctionDef = visit_Lambda = visit_FunctionDef
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         self._scope.append(node.name)
@@ -146,20 +132,27 @@ class _Reader(ast.NodeVisitor):
     # -- what is there ---------------------------------------------------------
     def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:
-            self._import(alias.name, 0, (), node.lineno)
+            self._import(alias.name, 0, (), node)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        self._import(node.module or "", node.level, tuple(alias.name for alias in node.names),
-                     node.lineno)
+        self._import(node.module or "", node.level, tuple(alias.name for alias in node.names), node)
 
-    def _import(self, name: str, level: int, names: tuple[str, ...], line: int) -> None:
-        self.imports.append(Import(name, level, names, line, self._function, self._guards > 0))
+    def _import(self, name: str, level: int, names: tuple[str, ...], node: ast.stmt) -> None:
+        later = f"in {self._place(node)}" if self._functions else ""
+        self.imports.append(Import(name, level, names, later, self._guards > 0))
+
+    def _place(self, node: ast.stmt | ast.expr, verb: str = "") -> str:
+        """Return the function, file and line of the node."""
+        return f"{'.'.join(self._scope)}{verb} ({self._file}:{node.lineno})"
 
     def visit_Call(self, node: ast.Call) -> None:
-        if dotted(node.func) in _STARTERS and node.args:
-            program = next(_literal_heads(node.args[0]), "")
-            if program and self._function:
-                self.started.append(Started(program, node.lineno, self._function))
+        if dotted(node.func) in _STARTERS and node.args and self._functions:
+            command = node.args[0]
+            if isinstance(command, (ast.List, ast.Tuple)) and command.elts \
+                    and isinstance(command.elts[0], ast.Constant) \
+                    and isinstance(command.elts[0].value, str) and command.elts[0].value:
+                self.started.append(Started(
+                    command.elts[0].value, self._place(node, " runs it")))
         self.generic_visit(node)
 
     def visit_Assign(self, node: ast.Assign) -> None:
@@ -189,12 +182,6 @@ def dotted(node: ast.AST) -> str:
         before = dotted(node.value)
         return f"{before}.{node.attr}" if before else ""
     return ""
-
-
-def _literal_heads(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, (ast.List, ast.Tuple)) and node.elts \
-            and isinstance(node.elts[0], ast.Constant) and isinstance(node.elts[0].value, str):
-        yield node.elts[0].value
 
 
 _NO_IMPORT = ("ImportError", "ModuleNotFoundError")

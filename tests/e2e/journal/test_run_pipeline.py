@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pipeline_core.recovery.upload_queue import MOST_ITEMS
+from pipeline_core.recovery.keeper import MOST_ITEMS
 from tests.e2e.journal.conftest import HEAD, PLAIN
 from tests.support.kit import ROOT, Command, wait_for
 from tests.support.scripted_tracker import HANG, Answer, Request, ScriptedTracker, item_answer

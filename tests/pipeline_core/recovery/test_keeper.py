@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline_core.engine.waiting import Fault, Waiting
-from pipeline_core.recovery.upload_queue import UploadQueue
+from pipeline_core.recovery.keeper import UploadQueue
 
 
 def test_it_is_full_by_number_and_by_bytes() -> None:

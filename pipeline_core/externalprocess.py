@@ -19,7 +19,7 @@ from pipeline_core.engine.async_popen import AsyncPopen, AsyncPopen2
 from pipeline_core.engine.base_task import leave
 from pipeline_core.engine.calls import call, hook, on_loop
 from pipeline_core.engine.child import RESOURCE_ERRORS, Child
-from pipeline_core.engine.ownership import is_overridden, is_project_code
+from pipeline_core.engine.ownership import is_project_code
 from pipeline_core.engine.project_code import is_project_value
 from pipeline_core.engine.waiting import Fault, Waiting
 from pipeline_core.net.backoff import Backoff
@@ -141,16 +141,19 @@ class ExternalProcess(Task):
                 retry.delay)
 
     async def _try_once(self, item: Item) -> None:
-        command = await call(item, self, self._realize_command, item, in_worker=(
-            is_project_code(self.stdin_data) or is_project_value(self.args)
-            or is_project_value(self.env) or self._runs_project_code()))
+        if (is_project_code(self.stdin_data) or is_project_value(self.args, self.env)
+                or self._runs_project_code()):
+            command = await call(item, self, self._realize_command, item, in_worker=True)
+        else:
+            command = self._realize_command(item)
         if self._uploads:
             ended = await self._upload(item, command)
         else:
             ended = await self._run_program(item, command)
         if ended is None:
             return  # the program did not start, and the item was failed or retried
-        await item.scope.handlers_returned()
+        if item.scope.awaits_handlers:
+            await item.scope.handlers_returned()
         item.scope.check()
         if ended.unread:
             await self._input_left(item, ended)
@@ -216,7 +219,7 @@ class ExternalProcess(Task):
         """Run the program as soon as the governor gives a turn for its target."""
         turn: Turn | None = item.scope.kept_by.pop(self, None)
         if turn is None:
-            endpoint = item.governor.target(os.fsdecode(command[0][-1]))
+            endpoint = item.pipeline.governor.target(os.fsdecode(command[0][-1]))
             turn = endpoint.try_turn() or await endpoint.turn(item.scope.show_waiting)
             item.set_waiting(None)
         try:
@@ -236,8 +239,10 @@ class ExternalProcess(Task):
                 silence=ended.silence)
         return ended
 
-    async def _run_upload(self, item: Item, command: Command) -> ProgramResult | None:
-        return await self._run_program(item, command)
+    def _run_upload(
+        self, item: Item, command: Command
+    ) -> Coroutine[Any, Any, ProgramResult | None]:
+        return self._run_program(item, command)
 
     # -- the program ---------------------------------------------------------------
     async def _run_program(self, item: Item, command: Command) -> ProgramResult | None:
@@ -254,7 +259,7 @@ class ExternalProcess(Task):
             raise RuntimeError(f"{self.name} can run a program only for an item of a runner")
         ended: asyncio.Future[int] = worker.loop.create_future()
         on_output: Callable[[bytes], Any] = functools.partial(item.log_output, full_line=False)
-        if is_overridden(self.on_subprocess_stdout, ExternalProcess.on_subprocess_stdout):
+        if is_project_code(self.on_subprocess_stdout):
             def on_output(data: bytes) -> None:
                 if not item.finished:
                     item.scope.project_call(worker, self.on_subprocess_stdout, (child, item, data))
@@ -411,14 +416,17 @@ class CurlUpload(ExternalProcess):
             "--location", "--upload-file", filename, target,
         ], max_tries=max_tries, env=dict(UPLOAD_ENV["curl"]))
 
-    async def _run_upload(self, item: Item, command: Command) -> ProgramResult | None:
-        return await run_curl(self, item, command)
+    def _run_upload(
+        self, item: Item, command: Command
+    ) -> Coroutine[Any, Any, ProgramResult | None]:
+        return run_curl(self, item, command)
 
 
-async def run_curl(task: ExternalProcess, item: Item, command: Command) -> ProgramResult | None:
+def run_curl(
+    task: ExternalProcess, item: Item, command: Command
+) -> Coroutine[Any, Any, ProgramResult | None]:
     """Run curl for a task, and follow the target's redirects."""
-    return await CurlRun(
-        command, functools.partial(task._run_program, item), item.log_output).run()
+    return CurlRun(command, functools.partial(task._run_program, item), item.log_output).run()
 
 
 class _CurlLimits:

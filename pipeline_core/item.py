@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 #: Seconds between two deliveries of an item's output; the first after a pause does not wait.
-OUTPUT_INTERVAL = 0.01
+OUTPUT_INTERVAL = 0.02
 #: The most characters that wait for the next delivery.
 MOST_UNDELIVERED = 1 << 16
 
@@ -112,10 +112,10 @@ class Item(MutableMapping[str, Any]):
         self.properties: dict[str, Any] = dict(properties or {})
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._at_line_start = True
-        #: Output that the handlers get in one piece, and whether a timer is set to deliver it.
+        #: Output that the handlers get in one piece, and the timer that delivers it.
         self._new_output: list[str] = []
         self._new_size = 0
-        self._is_timed = False
+        self._timer: asyncio.TimerHandle | None = None
         self._delivered_at = 0.0
         self.properties["data_dir"] = os.path.join(str(pipeline.data_dir), item_id)
         if prepare_data_directory:
@@ -223,21 +223,19 @@ class Item(MutableMapping[str, Any]):
             self._new_size += len(text)
             if self._new_size > MOST_UNDELIVERED:
                 self.deliver_output()
-            elif not self._is_timed:
-                self._is_timed = True
-                worker.loop.call_at(
-                    self._delivered_at + OUTPUT_INTERVAL, self._time_to_deliver, worker.loop)
+            elif self._timer is None:
+                self._timer = worker.loop.call_at(
+                    self._delivered_at + OUTPUT_INTERVAL, self.deliver_output)
         else:
             self.deliver_output()
             self.deliver(self.on_output, self, text)
 
-    def _time_to_deliver(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._is_timed = False
-        self._delivered_at = loop.time()
-        self.deliver_output()
-
     def deliver_output(self) -> None:
         """Give the handlers of ``on_output`` what has been logged since the last time."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            self._delivered_at = time.monotonic()
         if self._new_output:
             text = "".join(self._new_output)
             self._new_output.clear()

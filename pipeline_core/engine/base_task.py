@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Iterator
 from typing import TYPE_CHECKING, Any
 
 from pipeline_core.engine.calls import call, on_loop
-from pipeline_core.engine.ownership import is_overridden
+from pipeline_core.engine.ownership import is_project_code
 from pipeline_core.event import Event
 
 if TYPE_CHECKING:
@@ -130,11 +130,15 @@ async def run_task(task: Task, item: Item, *, is_enqueued: bool = False) -> bool
     visit = scope.enter(task)
     if not is_enqueued:
         visit.is_awaited = True
-    if not is_enqueued and is_overridden(task.enqueue, Task.enqueue):
-        await call(item, task, task.enqueue, item)
+    enqueue, start_item = task.enqueue, task.start_item
+    # Compared first, because that is no call: most tasks override neither.
+    if (not is_enqueued and getattr(enqueue, "__func__", None) is not Task.enqueue
+            and is_project_code(enqueue)):
+        await call(item, task, enqueue, item)
     else:
-        if is_overridden(task.start_item, Task.start_item):
-            await call(item, task, task.start_item, item)
+        if (getattr(start_item, "__func__", None) is not Task.start_item
+                and is_project_code(start_item)):
+            await call(item, task, start_item, item)
         else:
             task.record_start(item)
         if scope.awaits_handlers:
@@ -153,9 +157,9 @@ async def leave(item: Item, task: Task, completed: bool = True) -> None:
     """Call the task's ``complete_item`` or ``fail_item``, unless the item has already left."""
     if not item.scope.is_in(task):
         return
-    if completed and is_overridden(task.complete_item, Task.complete_item):
-        await call(item, task, task.complete_item, item)
-    elif not completed and is_overridden(task.fail_item, Task.fail_item):
-        await call(item, task, task.fail_item, item)
+    method, own = ((task.complete_item, Task.complete_item) if completed
+                   else (task.fail_item, Task.fail_item))
+    if getattr(method, "__func__", None) is not own and is_project_code(method):
+        await call(item, task, method, item)
     else:
         task.record_end(item, item.TaskStatus.completed if completed else item.TaskStatus.failed)

@@ -9,12 +9,6 @@ from typing import Any
 _TOOLKIT = frozenset({"pipeline_core", "warrior", "tornado", "asyncio", "functools", "concurrent"})
 
 
-def is_overridden(method: Any, own: Any) -> bool:
-    """Return whether project code has replaced ``own``, a method of the toolkit, by ``method``
-    (as read from an object)."""
-    return getattr(method, "__func__", None) is not own and is_project_code(method)
-
-
 def is_project_code(function: Any) -> bool:
     """Return whether project code defined this function, judged by its module.
 

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from tornado import httpclient
 
+from pipeline_core.config import realize
 from pipeline_core.engine.base_task import Task
 from pipeline_core.engine.calls import call, hook, on_loop, realized
+from pipeline_core.engine.ownership import is_project_code
 from pipeline_core.engine.project_code import current_item, is_project_value
 from pipeline_core.engine.waiting import Fault, Waiting
 from pipeline_core.net import http
@@ -146,7 +148,8 @@ class TrackerRequest(Task):
     async def _line_up(self, item: Item, asking: Asking, own_reason: Waiting | None) -> None:
         """Wait until the governor gives this item a turn; this may take long."""
         item.may_be_canceled = self.may_be_canceled
-        endpoint = item.governor.tracker(self._url(await realized(item, self, self.tracker_url)))
+        asking.url = self._url(await realized(item, self, self.tracker_url))
+        endpoint = item.pipeline.governor.tracker(asking.url)
         turn = None if own_reason is not None else endpoint.try_turn()
         if turn is None:
             # An item that waits for the tracker must not block others from trying the target.
@@ -161,25 +164,25 @@ class TrackerRequest(Task):
         asking.backoff.delay = max(asking.backoff.delay, turn.inherited_delay(item.item_id))
         # Cancelling the item while the answer is on its way would lose the claimed item.
         item.may_be_canceled = False
-        item.set_waiting(None)
+        if item.waiting is not None:
+            item.set_waiting(None)
         if self.may_be_canceled:
             item.idle = _while_asking(endpoint)
 
     async def _send_request(self, item: Item) -> None:
-        data = await call(item, self, self.data, item,
-                          in_worker=is_project_value(*vars(self).values()))
-        base, data = await realized(item, self, [self.tracker_url, data])
-        response = await self._exchange(item, self._url(base), json.dumps(data))
-        await hook(item, self, self.handle_response, self._handle_response, item, response)
-
-    async def _exchange(self, item: Item, url: str, body: str) -> httpclient.HTTPResponse:
-        asking, endpoint = self._asking(item), item.governor.tracker(url)
+        if is_project_code(self.data) or is_project_value(*vars(self).values()):
+            url, body = await call(item, self, self._realize_request, item, in_worker=True)
+        else:
+            url, body = self._realize_request(item)
+        asking = self._asking(item)
         turn = asking.turn
-        if turn is None or not turn.is_for(endpoint):
+        if turn is None or asking.url != url:
             # The project has called send_request itself, or the tracker's URL has changed.
             if turn is not None:
                 turn.abandoned()
-            turn = asking.turn = await endpoint.turn(item.scope.show_waiting)
+            turn = asking.turn = await item.pipeline.governor.tracker(url).turn(
+                item.scope.show_waiting)
+            asking.url = url
         item.scope.is_asking_for_work = self.may_be_canceled
         try:
             response = await http.post(turn, url, body)
@@ -187,7 +190,12 @@ class TrackerRequest(Task):
             item.scope.is_asking_for_work = False
         if response.code != 200:
             self._report_provisionally(item, asking, turn, response)
-        return response
+        await hook(item, self, self.handle_response, self._handle_response, item, response)
+
+    def _realize_request(self, item: Item) -> tuple[str, str]:
+        """Return the URL, and the data as JSON."""
+        return (self._url(realize(self.tracker_url, item)),
+                json.dumps(realize(self.data(item), item)))
 
     def _report_provisionally(
         self, item: Item, asking: Asking, turn: Turn, response: httpclient.HTTPResponse

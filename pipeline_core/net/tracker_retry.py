@@ -36,6 +36,8 @@ class Asking:
         self.backoff = backoff
         #: The current or last turn for the tracker; see governor.
         self.turn: Turn | None = None
+        #: The URL that the turn is for.
+        self.url = ""
         #: The turn for an upload target, for when the tracker has named it again.
         self.target_turn: Turn | None = None
 
@@ -43,7 +45,8 @@ class Asking:
         """Report a usable answer: the next request may be made at once."""
         if self.turn is not None:
             self.turn.succeeded()
-        self.give_back_target()
+        if self.target_turn is not None:
+            self.give_back_target()
 
     def take_target_turn(self, endpoint: Endpoint) -> Turn | None:
         """Return the turn that was waited for, else one that is free now, else None."""

@@ -121,7 +121,7 @@ class ExternalProcess(Task):
         already."""
         if self._uploads and item.pipeline.sealer is not None:
             await item.pipeline.sealer.seal_at_start(self, item)
-        visit = item.scope.enter(self)
+        visit = item.scope.visits.get(self) or item.scope.enter(self)
         item["tries"] = 0
         while True:
             item["tries"] += 1

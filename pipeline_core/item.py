@@ -387,8 +387,9 @@ class ItemInterpolation:
         self.s = s
 
     def realize(self, item: Item) -> Any:
+        text = self.s if type(self.s) is str else realize(self.s, item)
         # A dict is read without a call for each name.
-        return realize(self.s, item) % (item.properties if type(item) is Item else item)
+        return text % (item.properties if type(item) is Item else item)
 
     def __str__(self) -> str:
         return f"<{self.s!r}>"

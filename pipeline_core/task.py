@@ -111,9 +111,6 @@ class _Container(Task):
     def fill_ui_task_list(self, task_list: list[tuple[Task, str]]) -> None:
         self.inner_task.fill_ui_task_list(task_list)
 
-    async def _run_inner_task(self, item: Item) -> None:
-        await leave(item, self, await run_task(self.inner_task, item))
-
     def inner_task_left(self, task: Task, item: Item, status: str) -> None:
         item.scope.spawn(self._inner_task_left(item, status))
 
@@ -134,7 +131,7 @@ class ConditionalTask(_Container):
 
     async def _work_on(self, item: Item) -> None:
         if await call(item, self, self.condition_function, item):
-            await self._run_inner_task(item)
+            await leave(item, self, await run_task(self.inner_task, item))
         else:
             item.log_output(f"Skipping {self.inner_task} for {item.description()}")
             await leave(item, self)
@@ -162,7 +159,7 @@ class LimitConcurrent(_Container):
 
     async def _work_on(self, item: Item) -> None:
         async with self.limiter.slot(item, self):
-            await self._run_inner_task(item)
+            await leave(item, self, await run_task(self.inner_task, item))
 
     def _limit_changed(self, limit: ConfigValue) -> None:
         self.limiter.limit_changed()

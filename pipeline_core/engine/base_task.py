@@ -67,7 +67,7 @@ class Task:
         """On the loop: the item, which has entered this task, starts."""
         item.record_status(self, item.TaskStatus.running)
         if not self.is_container:
-            item.log_output(f"Starting {self.name} for {item.description()}")
+            item.log_output(f"Starting {self.name} for Item {item.properties.get('item_name', '')}")
         event = self.on_start_item
         if type(event) is not Event or event.owned:
             item.deliver(event, self, item)
@@ -88,8 +88,8 @@ class Task:
         item.record_status(self, status)
         completed = status == item.TaskStatus.completed
         if not self.is_container:
-            item.log_output(
-                f"{'Finished' if completed else 'Failed'} {self.name} for {item.description()}")
+            item.log_output(f"{'Finished' if completed else 'Failed'} {self.name} for Item "
+                            f"{item.properties.get('item_name', '')}")
         for event in (self.on_complete_item if completed else self.on_fail_item,
                       self.on_finish_item):
             if type(event) is not Event or event.owned:
@@ -155,7 +155,8 @@ async def run_task(task: Task, item: Item, *, is_enqueued: bool = False) -> bool
 
 async def leave(item: Item, task: Task, completed: bool = True) -> None:
     """Call the task's ``complete_item`` or ``fail_item``, unless the item has already left."""
-    if not item.scope.is_in(task):
+    visit = item.scope.visits.get(task)
+    if visit is None or visit.status is not None or item.scope.outcome is not None:
         return
     method, own = ((task.complete_item, Task.complete_item) if completed
                    else (task.fail_item, Task.fail_item))

@@ -84,7 +84,8 @@ class Children:
             self._reaper = None
 
     def _tell(self, line: bytes) -> None:
-        self.prepare()
+        if self._reaper is None:
+            self.prepare()
         assert self._reaper is not None and self._reaper.stdin is not None
         try:
             self._reaper.stdin.write(line)

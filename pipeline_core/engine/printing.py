@@ -19,21 +19,21 @@ current_sink: contextvars.ContextVar[_Lines | None] = contextvars.ContextVar(
 class _Lines:
     """Buffers the small writes of one ``print`` until its line ends."""
 
-    __slots__ = ("_parts", "_sink")
+    __slots__ = ("_sink", "parts")
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
-        self._parts: list[str] = []
+        self.parts: list[str] = []
 
     def write(self, text: str) -> None:
-        self._parts.append(text)
+        self.parts.append(text)
         if "\n" in text:
             self.flush()
 
     def flush(self) -> None:
-        if self._parts:
-            text = "".join(self._parts)
-            self._parts.clear()
+        if self.parts:
+            text = "".join(self.parts)
+            self.parts.clear()
             self._sink(text)
 
 
@@ -82,22 +82,19 @@ class PrintRouter(io.TextIOBase):
 _STREAM_ATTRIBUTES = frozenset({"encoding", "errors", "fileno", "isatty", "newlines"})
 
 
-def _route_streams() -> None:
+@contextlib.contextmanager
+def prints_to(sink: Sink) -> Iterator[None]:
+    """Send what is printed inside the block, in this context, to ``sink``."""
     # Checked before each use: other code (a test runner, a project) replaces the streams too.
     if not isinstance(sys.stdout, PrintRouter):
         sys.stdout = PrintRouter(sys.stdout)
     if not isinstance(sys.stderr, PrintRouter):
         sys.stderr = PrintRouter(sys.stderr)
-
-
-@contextlib.contextmanager
-def prints_to(sink: Sink) -> Iterator[None]:
-    """Send what is printed inside the block, in this context, to ``sink``."""
-    _route_streams()
     lines = _Lines(sink)
     token = current_sink.set(lines)
     try:
         yield
     finally:
         current_sink.reset(token)
-        lines.flush()
+        if lines.parts:
+            lines.flush()

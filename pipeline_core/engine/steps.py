@@ -122,7 +122,7 @@ def _process_all(
             return step, error
         finally:
             lines = current_sink.get()
-            if lines is not None:
+            if lines is not None and lines.parts:
                 lines.flush()
         if item.scope.outcome is not None or item.scope.asked_for != asked_for:
             # The step has completed or failed the item itself, or has called the toolkit for

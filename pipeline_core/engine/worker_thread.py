@@ -125,7 +125,8 @@ class WorkerThread:
         """The job is not quick: deliver what it has posted, and from now on each call at once."""
         self._is_watched = False
         self._wakes = True
-        self._deliver()
+        if self._posts:
+            self._deliver()
 
     def close(self) -> None:
         """Let the thread end after its queued jobs. Returns at once."""
@@ -202,16 +203,12 @@ class WorkerThread:
     def _next_job(self) -> tuple[Any, ...] | None:
         """Wait for the next job; None when the thread has to end."""
         # The jobs in the queue are run first, so that the loop is woken once for all of them.
-        if self._jobs.empty():
-            self._wake_for_posts()
-        job = self._jobs.get()
-        if job is None:
-            self._wake_for_posts()
-        return job
-
-    def _wake_for_posts(self) -> None:
-        if self._posts and not self._woken:
+        if self._posts and not self._woken and self._jobs.empty():
             self._wake()
+        job = self._jobs.get()
+        if job is None and self._posts and not self._woken:
+            self._wake()
+        return job
 
     def _run(self, job: tuple[Any, ...]) -> None:
         function, args, then = job

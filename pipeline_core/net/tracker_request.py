@@ -124,7 +124,7 @@ class TrackerRequest(Task):
     ) -> None:
         """Ask until the item has left. ``is_sending``: ``send_request`` has already been called
         for the first request."""
-        visit = item.scope.enter(self)
+        visit = item.scope.visits.get(self) or item.scope.enter(self)
         own_reason: Waiting | None = None
         try:
             while True:

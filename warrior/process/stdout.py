@@ -26,6 +26,9 @@ FULL = 1 << 22
 #: cannot be paused (what project code prints without end) gets that far.
 MOST = 1 << 25
 
+#: Seconds between two writes; what comes in between is written in one piece.
+WRITE_INTERVAL = 0.01
+
 #: The reader has gone, or there was none.
 _GONE = frozenset({errno.EPIPE, errno.EBADF, errno.EIO, errno.ECONNRESET})
 
@@ -107,7 +110,16 @@ class StdoutWriter:
                 self._in_trouble = False
             except OSError as error:
                 self._failed(error)
-            self._written(text)
+            with self._changed:
+                self.backlog = 0 if self.closed_by_reader else self.backlog - len(text)
+                drained = self.full and self.backlog <= FULL // 4
+                if drained:
+                    self.full = False
+            if drained and self._on_drained is not None:
+                self._on_drained()
+            if not self._ending and not self.full:
+                # While it sleeps, nobody has to wake it: that costs more than the writing.
+                time.sleep(WRITE_INTERVAL)
 
     def _next_text(self) -> str:
         with self._changed:
@@ -147,15 +159,6 @@ class StdoutWriter:
             self._in_trouble = True
             if self._on_trouble is not None:
                 self._on_trouble(reason)
-
-    def _written(self, text: str) -> None:
-        with self._changed:
-            self.backlog = 0 if self.closed_by_reader else self.backlog - len(text)
-            drained = self.full and self.backlog <= FULL // 4
-            if drained:
-                self.full = False
-        if drained and self._on_drained is not None:
-            self._on_drained()
 
 
 def _encoding(fd: int) -> str:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import logging
-import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -18,12 +16,6 @@ if TYPE_CHECKING:
     from pipeline_core.runner import Runner
 
 
-#: Seconds between two writes: each wakes the thread that writes.
-INTERVAL = 0.01
-#: Characters that wait no longer, so that the pace of the reader is noticed.
-MOST_PENDING = 1 << 18
-
-
 class ItemOutput:
     """The output of a runner's items. ``fault`` is a sentence when some of it is missing;
     ``on_fault()`` follows. Made and used on the loop."""
@@ -33,10 +25,6 @@ class ItemOutput:
         self._on_fault = on_fault
         self._runner = runner
         self._loop = asyncio.get_running_loop()
-        self._pending: list[tuple[Item, str]] = []
-        self._pending_size = 0
-        self._timer: asyncio.TimerHandle | None = None
-        self._written_at = 0.0
         self.writer = StdoutWriter(
             on_closed=self._from_thread(self._closed),
             on_drained=self._from_thread(self._drained),
@@ -45,7 +33,6 @@ class ItemOutput:
 
     async def flush(self, patience: Callable[[], float]) -> None:
         """Wait for a slow reader, as long as it takes something, and ``patience()`` seconds."""
-        self._write_pending()
         while not self.writer.close(timeout=0.1):
             await asyncio.sleep(0)  # an interrupt has its turn
             if self.writer.stuck_for > patience():
@@ -56,27 +43,10 @@ class ItemOutput:
         item.on_output += self._item_output
 
     def _item_output(self, item: Item, data: str) -> None:
-        self._pending.append((item, data))
-        self._pending_size += len(data)
-        if self._pending_size > MOST_PENDING:
-            self._write_pending()
-        elif self._timer is None:
-            self._timer = self._loop.call_at(
-                self._written_at + INTERVAL, self._write_pending)
-
-    def _write_pending(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._written_at = self._loop.time()
-        pending, self._pending, self._pending_size = self._pending, [], 0
-        for item, pieces in itertools.groupby(pending, operator.itemgetter(0)):
-            text = "".join([data for _, data in pieces])
-            self.writer.write(shown_output(text, str(item.properties.get("item_name", ""))))
+        self.writer.write(shown_output(data, str(item.properties.get("item_name", ""))))
         if self.writer.full:
-            for item in {item for item, _ in pending}:
-                for child in item.scope.children:
-                    child.pause(self)
+            for child in item.scope.children:
+                child.pause(self)
 
     def _drained(self) -> None:
         for item in self._runner.active_items:

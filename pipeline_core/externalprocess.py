@@ -129,7 +129,7 @@ class ExternalProcess(Task):
             if is_trying:
                 await self._try_once(item)
             else:
-                await hook(item, self, self.process, self._try_once, item)
+                await hook(item, self, "process", self._try_once, item)
             is_trying = False
             retry = await visit.tried()
             if retry is None:
@@ -158,7 +158,7 @@ class ExternalProcess(Task):
         if ended.unread:
             await self._input_left(item, ended)
         else:
-            await hook(item, self, self.on_subprocess_end, self._program_ended, item,
+            await hook(item, self, "on_subprocess_end", self._program_ended, item,
                        ended.returncode)
 
     def _runs_project_code(self) -> bool:
@@ -176,7 +176,7 @@ class ExternalProcess(Task):
 
     async def _program_ended(self, item: Item, returncode: int) -> None:
         if returncode in realize(self.accept_on_exit_code, item):
-            await hook(item, self, self.handle_process_result, self._succeeded, returncode, item)
+            await hook(item, self, "handle_process_result", self._succeeded, returncode, item)
         else:
             await call(item, self, self.handle_process_error, returncode, item)
 
@@ -201,7 +201,7 @@ class ExternalProcess(Task):
         returncode = ended.returncode
         if self._uploads and returncode not in realize(self.accept_on_exit_code, item):
             # The target could not be reached. The files are complete, so the upload is retried.
-            await hook(item, self, self.on_subprocess_end, self._program_ended, item, returncode)
+            await hook(item, self, "on_subprocess_end", self._program_ended, item, returncode)
             return
         item.log_output(f"{self.name} {_how_it_ended(returncode)}, but did not read all of its "
                         f"input: {ended.unread} bytes are left unread.")

@@ -283,9 +283,9 @@ class UploadWithTracker(TrackerRequest):
             # It may have ended before it came to use it.
             turn.abandoned()
         if completed:
-            await hook(item, self, self._inner_task_complete_item, self._uploaded, upload, item)
+            await hook(item, self, "_inner_task_complete_item", self._uploaded, upload, item)
         else:
-            await hook(item, self, self._inner_task_fail_item, self._not_uploaded, upload, item)
+            await hook(item, self, "_inner_task_fail_item", self._not_uploaded, upload, item)
 
     @on_loop
     def _inner_task_complete_item(self, task: Task, item: Item) -> None:

@@ -50,13 +50,17 @@ async def call(
 
 
 def hook(
-    item: Item, task: Task, method: Callable[..., Any],
+    item: Item, task: Task, name: str,
     default: Callable[..., Coroutine[Any, Any, None]], *args: Any,
 ) -> Coroutine[Any, Any, None]:
-    """Return a coroutine that calls a contract method if project code overrides it. Otherwise
-    the coroutine is ``default``, which the method itself would start."""
-    if is_project_code(method):
-        return call(item, task, method, *args)
+    """Return a coroutine that calls the contract method ``name`` if project code overrides it.
+    Otherwise the coroutine is ``default``, which the method itself would start."""
+    overridden = item.pipeline.overridden
+    key = type(task), name
+    if key not in overridden:
+        overridden[key] = is_project_code(getattr(key[0], name))
+    if overridden[key] or name in vars(task):
+        return call(item, task, getattr(task, name), *args)
     return default(*args)
 
 

@@ -133,7 +133,7 @@ class TrackerRequest(Task):
                 if is_sending:
                     await self._send_request(item)
                 else:
-                    await hook(item, self, self.send_request, self._send_request, item)
+                    await hook(item, self, "send_request", self._send_request, item)
                 is_sending = False
                 retry = await visit.tried()
                 if retry is None:
@@ -148,7 +148,8 @@ class TrackerRequest(Task):
     async def _line_up(self, item: Item, asking: Asking, own_reason: Waiting | None) -> None:
         """Wait until the governor gives this item a turn; this may take long."""
         item.may_be_canceled = self.may_be_canceled
-        asking.url = self._url(await realized(item, self, self.tracker_url))
+        base = self.tracker_url
+        asking.url = self._url(base if type(base) is str else await realized(item, self, base))
         endpoint = item.pipeline.governor.tracker(asking.url)
         turn = None if own_reason is not None else endpoint.try_turn()
         if turn is None:
@@ -190,7 +191,7 @@ class TrackerRequest(Task):
             item.scope.is_asking_for_work = False
         if response.code != 200:
             self._report_provisionally(item, asking, turn, response)
-        await hook(item, self, self.handle_response, self._handle_response, item, response)
+        await hook(item, self, "handle_response", self._handle_response, item, response)
 
     def _realize_request(self, item: Item) -> tuple[str, str]:
         """Return the URL, and the data as JSON."""
@@ -226,7 +227,7 @@ class TrackerRequest(Task):
         except UnicodeDecodeError:
             self._unexpected(item, repr(response.body), "it is not UTF-8")
             return
-        await hook(item, self, self.process_body, self._process_body, body, item)
+        await hook(item, self, "process_body", self._process_body, body, item)
         visit = item.scope.visits.get(self)
         if visit is None or not visit.is_retrying:
             self._asking(item).answer_used()

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pipeline_core.engine.terminal import shown_output
+from pipeline_core.engine.terminal import shown_name, shown_output
 from warrior.process.stdout import StdoutWriter
 
 if TYPE_CHECKING:
@@ -43,7 +43,10 @@ class ItemOutput:
         item.on_output += self._item_output
 
     def _item_output(self, item: Item, data: str) -> None:
-        self.writer.write(shown_output(data, str(item.properties.get("item_name", ""))))
+        name = str(item.properties.get("item_name", ""))
+        if shown_name(name) != name:
+            data = shown_output(data, name)
+        self.writer.write(data)
         if self.writer.full:
             for child in item.scope.children:
                 child.pause(self)

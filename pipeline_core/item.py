@@ -101,6 +101,10 @@ class Item(MutableMapping[str, Any]):
         self.idle: Waiting | None = None
         #: Whether it was cancelled before it had any work; such items are not counted.
         self.only_waited = False
+        #: Whether its folder has been made, and not been removed yet.
+        self.has_folder = False
+        #: Why its folder could not be made in its first job (see ``engine/steps``).
+        self.folder_error: OSError | None = None
         #: Its record in the journal, once it is sealed.
         self.seal: Seal | None = None
         for event in _EVENTS:
@@ -179,6 +183,7 @@ class Item(MutableMapping[str, Any]):
         except FileExistsError:
             shutil.rmtree(path)
             os.mkdir(path)
+        self.has_folder = True
 
     def clear_data_directory(self) -> None:
         """Remove the item's folder and its contents, unless ``keep_data``. Raises OSError."""
@@ -188,9 +193,10 @@ class Item(MutableMapping[str, Any]):
         try:
             os.rmdir(path)
         except FileNotFoundError:
-            return
+            pass
         except OSError:
             shutil.rmtree(path)
+        self.has_folder = False
 
     # -- the log -------------------------------------------------------------
     def log_output(self, data: str | bytes, full_line: bool = True) -> None:

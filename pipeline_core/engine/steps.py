@@ -1,10 +1,14 @@
 """Run consecutive steps of a project in one job of its worker.
 
-Between such steps the toolkit only reports progress, and the loop can do that meanwhile.
+Between such steps the toolkit only reports progress, and the loop can do that meanwhile. Where the
+first steps of a pipeline are such steps, their job makes the item's folder as well; where the last
+are, it removes the folder: each trip to another thread costs more than a quick step.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import inspect
 import os
 from typing import TYPE_CHECKING, Any
@@ -37,6 +41,21 @@ def plain_steps(item: Item, position: int) -> list[SimpleTask]:
             break
         steps.append(task)
     return steps
+
+
+def makes_folder(item: Item, *events: Event) -> bool:
+    """Return whether the item's first job makes its folder: no project code, such as a handler of
+    ``events``, runs before it."""
+    return (_are_quiet(item.pipeline.on_start_item, *events) and bool(plain_steps(item, 0)))
+
+
+def _removes_folder(item: Item) -> bool:
+    """Return whether no project code runs after the last step, so that the folder may go."""
+    pipeline = item.pipeline
+    return not item.keep_data and _are_quiet(
+        item.on_item_state, item.on_complete, item.on_fail, item.on_cancel, item.on_finish,
+        pipeline.on_complete_item, pipeline.on_fail_item, pipeline.on_cancel_item,
+        pipeline.on_finish_item)
 
 
 def _is_plain(task: Task, known: dict[type, bool]) -> bool:
@@ -76,6 +95,11 @@ async def run_steps(item: Item, position: int, steps: list[SimpleTask]) -> bool:
     last, error = await worker.run_for(
         item, steps[0].name, _process_all, worker, item, position, steps)
     scope = item.scope
+    if item.folder_error is not None:
+        # Nothing was done for the item: the runner starts another one later.
+        item.only_waited = True
+        scope.outcome = scope.outcome or "canceled"
+        raise asyncio.CancelledError
     if error is not None:
         item.log_failure(error)
     if scope.is_in(last):
@@ -106,6 +130,12 @@ def _process_all(
     worker: ProjectWorker, item: Item, position: int, steps: list[SimpleTask]
 ) -> tuple[SimpleTask, BaseException | None]:
     """In the worker: run the steps. Return the last step entered, and the error it raised."""
+    if position == 0 and not item.has_folder:
+        try:
+            item.prepare_data_directory()
+        except OSError as error:
+            item.folder_error = error
+            return steps[0], error
     for number, step in enumerate(steps):
         if number:
             if not (_is_plain(step, item.pipeline.plain_classes) and _is_unwatched(item)):
@@ -128,4 +158,8 @@ def _process_all(
             # The step has completed or failed the item itself, or has called the toolkit for
             # something else; the loop has to handle that before the next step.
             return step, None
+    if position + len(steps) == len(item.pipeline.tasks) and _removes_folder(item):
+        # If that fails, the runner tries it again, and tells of the error.
+        with contextlib.suppress(OSError):
+            item.clear_data_directory()
     return steps[-1], None

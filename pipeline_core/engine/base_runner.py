@@ -11,6 +11,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from pipeline_core.engine.project_worker import ProjectWorker
+from pipeline_core.engine.resting_slots import RestingSlots
 from pipeline_core.engine.steps import makes_folder
 from pipeline_core.engine.stop_file import StopFile
 from pipeline_core.engine.waiting import STARTING, Fault, Waiting
@@ -91,7 +92,8 @@ class Runner:
         self._loop: asyncio.AbstractEventLoop
         self._running = False
         self._stopping = False
-        self._resting: list[float] = []
+        #: The slots that rest after a failed item.
+        self.resting = RestingSlots()
         self._filling = False
         self._trouble = Backoff(2.0, factor=2.0)
         self._disk: WorkerThread | None = None
@@ -211,18 +213,6 @@ class Runner:
     def stopping(self) -> bool:
         return self._stopping
 
-    @property
-    def resting(self) -> int:
-        """How many slots rest after a failed item."""
-        now = time.monotonic()
-        return sum(until > now for until in self._resting)
-
-    @property
-    def next_item_at(self) -> float | None:
-        """When the next resting slot may start an item (monotonic); None if none rests."""
-        now = time.monotonic()
-        return min((until for until in self._resting if until > now), default=None)
-
     def _set_status(self, status: str) -> None:
         if status != self.status:
             self.status = status
@@ -256,7 +246,7 @@ class Runner:
         if (not self._running or self._stopping or self.held is not None
                 or self.current_pipeline is None):
             return 0
-        room = self._concurrent_items - self.working - self.resting
+        room = self._concurrent_items - self.working - len(self.resting)
         if self.max_items is not None:
             room = min(room, self._most_items() - self.item_count)
         return max(room, 0)
@@ -411,9 +401,8 @@ class Runner:
             self._fill_soon()
 
     def _rest(self) -> None:
-        now, delay = time.monotonic(), float(self.FAILED_ITEM_DELAY)
-        self._resting = [until for until in self._resting if until > now]
-        self._resting.append(now + delay)
+        delay = float(self.FAILED_ITEM_DELAY)
+        self.resting.add(delay)
         self._later(delay + 0.01, self._fill_soon)
 
     # -- the end -----------------------------------------------------------------

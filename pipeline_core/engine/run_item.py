@@ -34,7 +34,7 @@ async def run_item(item: Item, position: int = 0) -> None:
             if item.idle is not None and not getattr(task, "may_be_canceled", False):
                 item.idle = None
             steps = plain_steps(item, position)
-            if len(steps) > 1:
+            if steps:
                 completed = await run_steps(item, position, steps)
                 position = scope.position
             else:

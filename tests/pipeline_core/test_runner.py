@@ -229,8 +229,8 @@ def test_failed_item_rests_its_slot(tmp_path: Path) -> None:
 
     async def script(played: Played) -> None:
         await played.until(lambda: "failed" in played.outcomes)
-        await played.until(lambda: played.runner.resting == 1)
-        next_at = played.runner.next_item_at
+        await played.until(lambda: len(played.runner.resting) == 1)
+        next_at = played.runner.resting.next_end
         assert next_at is not None and next_at <= time.monotonic() + 10
         assert next_at >= played.only.output[-1][0] + 9
         played.runner.concurrent_items = 2

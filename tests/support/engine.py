@@ -112,4 +112,5 @@ class Line:
 
     def log(self, item: Item) -> str:
         """What its log has."""
+        item.deliver_output()
         return "".join(self._logs[item])

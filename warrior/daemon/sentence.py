@@ -29,7 +29,7 @@ def between_items(runner: Runner) -> Status | None:
         return because(runner.waiting, "trouble")
     if runner.resting:
         return Status("The last item failed. The next one starts after a pause.",
-                      next_try=runner.next_item_at, tone="waiting")
+                      next_try=runner.resting.next_end, tone="waiting")
     return None
 
 

@@ -128,7 +128,7 @@ def test_a_slot_rests_after_a_failure(tmp_path: Path) -> None:
         await works.until_inside(1, 2)
         works.inside[1].fail()
         await until(lambda: works.ended)
-        assert works.runner.resting == 1 and works.runner.next_item_at is not None
+        assert len(works.runner.resting) == 1 and works.runner.resting.next_end is not None
         await works.none_begins()
         works.let_go(2)
         await works.until_inside(3)
@@ -154,7 +154,7 @@ def test_the_rest_ends(tmp_path: Path) -> None:
         await until(lambda: works.ended)
         await works.until_inside(2)
         assert asyncio.get_running_loop().time() - began > 0.03
-        assert works.runner.resting == 0 and works.runner.next_item_at is None
+        assert len(works.runner.resting) == 0 and works.runner.resting.next_end is None
         works.let_go(2)
         await works.until_finished()
 

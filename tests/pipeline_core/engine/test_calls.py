@@ -114,11 +114,11 @@ def test_an_override_takes_the_place_of_ours(tmp_path: Path) -> None:
         done: list[str] = []
         with Line(tmp_path) as line:
             item, plain = line.item(), Ours("task")
-            await hook(item, plain, plain.method, instead, item)
+            await hook(item, plain, "method", instead, item)
             other = Theirs("task")
-            await hook(item, other, other.method, instead, item)
+            await hook(item, other, "method", instead, item)
             plain.method = lambda item: done.append("on the instance")  # type: ignore[method-assign,misc,assignment]
-            await hook(item, plain, plain.method, instead, item)
+            await hook(item, plain, "method", instead, item)
         assert done == ["ours", "an override", "on the instance"]
 
     run(main())

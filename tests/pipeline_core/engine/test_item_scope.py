@@ -191,6 +191,7 @@ def test_a_handler_of_ours_ends_the_item(tmp_path: Path, event: str) -> None:
     async def first(item: Item) -> None:
         item.set_waiting(WHY)
         item["key"] = 1
+        item.deliver_output()
         await asyncio.sleep(0)
 
     async def second(item: Item) -> None:

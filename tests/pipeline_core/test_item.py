@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
-from pipeline_core.item import Item
+from pipeline_core.item import MOST_UNDELIVERED, Item
 from pipeline_core.pipeline import Pipeline
+from tests.support.engine import Line, ours, run, until
 from tests.support.kit import play, run_pipeline, write_pipeline
 
 
@@ -321,3 +322,55 @@ def test_nul_in_an_argument_fails_the_item_with_a_sentence(tmp_path: Path) -> No
     seen = play(path).only
     assert seen.outcome == "failed"
     assert "null byte" in seen.log or "NUL" in seen.log
+
+
+def test_output_of_a_moment_is_delivered_in_one_piece(tmp_path: Path) -> None:
+    """To our own handlers: the first line after a pause at once, in order, all before the end."""
+    async def main() -> None:
+        pieces: list[str] = []
+        with Line(tmp_path) as line:
+            item = line.item()
+            item.on_output += ours(lambda item, text: pieces.append(text))
+            for number in range(5):
+                item.log_output(f"line {number}")
+            assert pieces == []
+            await until(lambda: pieces)
+            assert pieces == ["line 0\nline 1\nline 2\nline 3\nline 4\n"]
+            item.log_output("the last")
+            item.on_finish += ours(lambda item: pieces.append("FINISH"))
+            item.complete()
+            item.log_output("after the end")
+            assert pieces[1:] == ["the last\n", "FINISH", "after the end\n"]
+
+    run(main())
+
+
+def test_much_output_does_not_wait(tmp_path: Path) -> None:
+    """What is larger than MOST_UNDELIVERED is delivered at once, so nothing piles up."""
+    async def main() -> None:
+        pieces: list[str] = []
+        with Line(tmp_path) as line:
+            item = line.item()
+            item.on_output += ours(lambda item, text: pieces.append(text))
+            for _ in range(8):
+                item.log_output("x" * (MOST_UNDELIVERED // 4))
+            assert 1 <= len(pieces) <= 2
+            assert sum(map(len, pieces)) > MOST_UNDELIVERED
+
+    run(main())
+
+
+def test_a_handler_of_the_project_gets_each_line(tmp_path: Path) -> None:
+    """As the contract has it; what was logged before it was there is not mixed in."""
+    async def main() -> None:
+        pieces: list[str] = []
+        with Line(tmp_path) as line:
+            item = line.item()
+            item.log_output("before")
+            item.on_output += lambda item, text: pieces.append(text)
+            for number in range(3):
+                item.log_output(f"line {number}")
+            await item.scope.handlers_returned()
+            assert pieces[-3:] == ["line 0\n", "line 1\n", "line 2\n"]
+
+    run(main())

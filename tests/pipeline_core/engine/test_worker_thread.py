@@ -284,3 +284,93 @@ def test_the_loop_before_it_runs() -> None:
     thread.start()
     thread.join()
     assert found[0] is found[1]
+
+
+def count_wakes(thread: WorkerThread, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Note each time that another thread wakes the loop."""
+    wakes: list[object] = []
+    wake = thread.loop.call_soon_threadsafe
+
+    def counted(*args: Any, **more: Any) -> Any:
+        wakes.append(args)
+        return wake(*args, **more)
+
+    monkeypatch.setattr(thread.loop, "call_soon_threadsafe", counted)
+    return wakes
+
+
+def test_jobs_that_wait_together_wake_the_loop_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much each of them posts."""
+    async def main() -> None:
+        thread, told = WorkerThread("a thread"), []
+
+        def job(number: int) -> None:
+            for _ in range(10):
+                thread.post(told.append, number)
+
+        # Until all jobs wait, and none of them longer than a quick job may take.
+        monkeypatch.setattr("pipeline_core.engine.worker_thread.QUICK_JOB", 60.0)
+        may_go_on = threading.Event()
+        first = thread.run(may_go_on.wait)
+        wakes = count_wakes(thread, monkeypatch)
+        jobs = [thread.run(job, number) for number in range(5)]
+        may_go_on.set()
+        await asyncio.gather(first, *jobs)
+        assert told == [number for number in range(5) for _ in range(10)]
+        assert len(wakes) == 1
+        thread.close()
+
+    run(main())
+
+
+def test_what_a_long_job_posts_comes_while_it_runs() -> None:
+    """Also what it posts after a while, when nothing else happens."""
+    async def main() -> None:
+        thread, told = WorkerThread("a thread"), []
+        come = [threading.Event(), threading.Event()]
+
+        def told_of(number: int) -> None:
+            told.append(number)
+            come[number].set()
+
+        def job() -> bool:
+            thread.post(told_of, 0)
+            first = come[0].wait(20)
+            thread.post(told_of, 1)
+            return first and come[1].wait(20)
+
+        assert await thread.run(job)
+        assert told == [0, 1]
+        thread.close()
+
+    run(main(), timeout=60)
+
+
+def test_what_the_last_job_posts_comes_when_the_thread_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Even when nothing else would wake the loop."""
+    async def main() -> None:
+        monkeypatch.setattr("pipeline_core.engine.worker_thread.QUICK_JOB", 60.0)
+        thread, told = WorkerThread("a thread"), asyncio.Event()
+        thread.call(lambda: thread.post(told.set))
+        thread.close()
+        await asyncio.wait_for(told.wait(), 20)
+
+    run(main())
+
+
+def test_other_threads_post_while_no_job_runs() -> None:
+    """A thread of the project's own, long after the last job, and right behind one."""
+    async def main() -> None:
+        thread, told = WorkerThread("a thread"), asyncio.Event()
+        await thread.run(int, "1")
+        threading.Thread(target=thread.post, args=(told.set,)).start()
+        await asyncio.wait_for(told.wait(), 20)
+        told.clear()
+        await until(lambda: thread._wakes)
+        threading.Thread(target=thread.post, args=(told.set,)).start()
+        await asyncio.wait_for(told.wait(), 20)
+        thread.close()
+
+    run(main())

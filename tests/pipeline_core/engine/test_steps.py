@@ -348,7 +348,7 @@ def test_keep_data_keeps_the_folder(tmp_path: Path) -> None:
     assert os.listdir(folder) == ["one"]
 
 
-@pytest.mark.logs_errors("the folder cannot be made")
+@pytest.mark.logs_errors("The folder for a new item cannot be created")
 def test_a_folder_that_cannot_be_made_is_tried_again(tmp_path: Path) -> None:
     """The runner says why, starts nothing meanwhile, and counts no item for it."""
     async def main() -> None:

@@ -37,7 +37,7 @@ class ScopeRefused(ValueError):
     """A name has only addresses that may not be connected to; ``str()`` says which."""
 
 
-def nearness_of(address: str) -> AddressScope:
+def scope_of(address: str) -> AddressScope:
     """Return the scope of an IP address. An invalid address counts as this machine."""
     try:
         found = ipaddress.ip_address(address)
@@ -90,7 +90,7 @@ class ScopedResolver(Resolver):
         refused = AddressScope.PUBLIC
         allowed = []
         for kind, address in found:
-            near = nearness_of(str(address[0]))
+            near = scope_of(str(address[0]))
             if near == self._source or (near < self._source and near != AddressScope.LINK):
                 allowed.append((kind, address))
             else:

@@ -27,7 +27,7 @@ from pipeline_core.net.address_scope import (
     ScopedResolver,
     ScopeRefused,
     names_one_host,
-    nearness_of,
+    scope_of,
 )
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ async def _ask(
             if response.code not in (301, 302, 303, 307, 308) or not location:
                 return response
             url = redirected(url, location, limits)
-            resolver = ScopedResolver(client.resolver, nearness_of(connection.address))
+            resolver = ScopedResolver(client.resolver, scope_of(connection.address))
         raise RedirectRefused(f"more than {limits.most_redirects} redirects")
     except Exception as raised:
         # Any error of the network or the answer means that the request failed; callers retry.

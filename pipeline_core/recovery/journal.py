@@ -177,7 +177,7 @@ class Journal(WorkerThread):
                     error = raised
                 self.post(self._written, writes, error)
             if None in jobs:
-                self._let_go()
+                self._close_database()
                 self.post(self.closed.set)
                 return
 
@@ -204,7 +204,7 @@ class Journal(WorkerThread):
                 found.update(self._read_all())
             except _Corrupt as error:
                 existed = False
-                self._let_go()
+                self._close_database()
                 aside = self._move_aside()
                 self.trouble = (
                     f"The journal of finished items could not be read ({error}). It was moved to "
@@ -283,7 +283,7 @@ class Journal(WorkerThread):
                 os.replace(self.path + suffix, aside + suffix)
         return aside
 
-    def _let_go(self) -> None:
+    def _close_database(self) -> None:
         if self._database is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._database.close()

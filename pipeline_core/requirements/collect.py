@@ -55,15 +55,16 @@ def gather(
     """Return what the file at ``path`` needs. ``error`` is what made its load fail; ``pipeline``
     is the pipeline of a successful load."""
     files = read_files(path, space)
-    blamed = error is not None and not isinstance(error, _OF_THE_CODE)
+    # Whether the load may have failed because a program was not found.
+    may_be_cause = error is not None and not isinstance(error, _OF_THE_CODE)
     # The programs that were not found, although a command line starts with them.
     needed = {name for file in files for variable, name in file.reading.looked_up
               if variable in file.reading.heads
               and space.namespace.get(variable, "") is None}
-    # Without the other programs that were not found, the file works.
+    # The file works without the other programs that were not found.
     programs = [ProgramNeed(
         name, " or ".join(one.versions), one.found, tuple(dict.fromkeys(one.tried)),
-        "the file looks for it", optional=not (one.found or blamed or name in needed))
+        "the file looks for it", optional=not (one.found or may_be_cause or name in needed))
         for name, one in lookups.items()]
     if pipeline is not None:
         _add_from_tasks(pipeline, programs)

@@ -12,7 +12,7 @@ from pipeline_core.net.address_scope import (
     ScopedResolver,
     ScopeRefused,
     names_one_host,
-    nearness_of,
+    scope_of,
 )
 
 
@@ -29,7 +29,7 @@ from pipeline_core.net.address_scope import (
 ])
 def test_how_near(address: str, near: AddressScope) -> None:
     """Every form of an address is read as what it means."""
-    assert nearness_of(address) == near
+    assert scope_of(address) == near
 
 
 def look_up(host: str, source: AddressScope, known: dict[str, str] | None = None) -> list[str]:

@@ -132,7 +132,7 @@ def test_nobody_far_leads_to_this_machine(
 ) -> None:
     """A redirect to this machine, however it is written, is not followed from elsewhere."""
     # All that can be reached here is this machine.
-    monkeypatch.setattr(http, "nearness_of", lambda address: AddressScope.PUBLIC)
+    monkeypatch.setattr(http, "scope_of", lambda address: AddressScope.PUBLIC)
     tracker.always("request", redirect(f"http://{host}:{tracker.port}/project/other"))
     response = asyncio.run(post(tracker.url + "/request", "{}"))
     assert response.code == 599

@@ -59,7 +59,7 @@ def gather(
     may_be_cause = error is not None and not isinstance(error, _OF_THE_CODE)
     # The programs that were not found, although a command line starts with them.
     needed = {name for file in files for variable, name in file.reading.looked_up
-              if variable in file.reading.heads
+              if any(variable == head for _, head in file.reading.heads)
               and space.namespace.get(variable, "") is None}
     # The file works without the other programs that were not found.
     programs = [ProgramNeed(
@@ -103,10 +103,10 @@ def _add_from_tasks(pipeline: Pipeline, programs: list[ProgramNeed]) -> None:
 def _add_from_sources(files: list[FileRead], programs: list[ProgramNeed]) -> None:
     """Add the other programs that functions start by name with subprocess."""
     for file in files:
-        for started in file.reading.started:
-            if not any(started.program in (one.name, one.found) for one in programs):
-                programs.append(_look(started.program, os.path.dirname(file.path),
-                                      os.environ.get("PATH", os.defpath), started.where))
+        for program, where in file.reading.started:
+            if not any(program in (one.name, one.found) for one in programs):
+                programs.append(_look(program, os.path.dirname(file.path),
+                                      os.environ.get("PATH", os.defpath), where))
 
 
 def programs_of(task: Task) -> Iterator[tuple[str | None, str]]:
@@ -149,7 +149,7 @@ def _unseen(
                  if name in names}
     variables |= {name for name, value in namespace.items()
                   if isinstance(value, str) and value in found}
-    known = {scope for file in files for scope, variable in file.reading.class_heads
+    known = {scope for file in files for scope, variable in file.reading.heads
              if variable in variables}
     for task in pipeline.positions:
         args = getattr(task, "args", None) if isinstance(task, ExternalProcess) else None

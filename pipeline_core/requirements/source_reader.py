@@ -28,24 +28,16 @@ class Import:
 
 
 @dataclasses.dataclass(frozen=True)
-class Started:
-    """A program that is started by name with ``subprocess``, and where."""
-
-    program: str
-    where: str
-
-
-@dataclasses.dataclass(frozen=True)
 class Reading:
-    """What was found in one file. ``heads`` are variables that come first in a list inside a
-    function (so possibly a program); ``class_heads`` are the same with their class.
-    ``looked_up`` are variables set from ``find_executable``, with the name of the program."""
+    """What was found in one file. ``started`` are the programs that functions start by name with
+    ``subprocess``, and where. ``heads`` are variables that come first in a list inside a function
+    (so possibly a program), with the class or function. ``looked_up`` are variables set from
+    ``find_executable``, with the name of the program."""
 
     imports: tuple[Import, ...] = ()
-    started: tuple[Started, ...] = ()
+    started: tuple[tuple[str, str], ...] = ()
     deprecated: tuple[Deprecated, ...] = ()
-    heads: frozenset[str] = frozenset()
-    class_heads: frozenset[tuple[str, str]] = frozenset()
+    heads: frozenset[tuple[str, str]] = frozenset()
     looked_up: tuple[tuple[str, str], ...] = ()
     newer: tuple[Newer, ...] = ()
 
@@ -63,8 +55,7 @@ def read_source(source: bytes, file: str, is_own: Callable[[str], bool]) -> Read
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Reading()
     return Reading(tuple(reader.imports), tuple(reader.started), reader.features.deprecated(),
-                   frozenset(reader.heads), frozenset(reader.class_heads),
-                   tuple(reader.looked_up), reader.features.newer())
+                   frozenset(reader.heads), tuple(reader.looked_up), reader.features.newer())
 
 
 class _Reader(ast.NodeVisitor):
@@ -73,9 +64,8 @@ class _Reader(ast.NodeVisitor):
     def __init__(self, file: str, is_own: Callable[[str], bool]) -> None:
         self._file = file
         self.imports: list[Import] = []
-        self.started: list[Started] = []
-        self.heads: set[str] = set()
-        self.class_heads: set[tuple[str, str]] = set()
+        self.started: list[tuple[str, str]] = []
+        self.heads: set[tuple[str, str]] = set()
         self.looked_up: list[tuple[str, str]] = []
         self.features = Features(file, is_own)
         self._scope: list[str] = []
@@ -151,8 +141,7 @@ class _Reader(ast.NodeVisitor):
             if isinstance(command, (ast.List, ast.Tuple)) and command.elts \
                     and isinstance(command.elts[0], ast.Constant) \
                     and isinstance(command.elts[0].value, str) and command.elts[0].value:
-                self.started.append(Started(
-                    command.elts[0].value, self._place(node, " runs it")))
+                self.started.append((command.elts[0].value, self._place(node, " runs it")))
         self.generic_visit(node)
 
     def visit_Assign(self, node: ast.Assign) -> None:
@@ -165,8 +154,7 @@ class _Reader(ast.NodeVisitor):
 
     def visit_List(self, node: ast.List) -> None:
         if self._functions and node.elts and isinstance(node.elts[0], ast.Name):
-            self.heads.add(node.elts[0].id)
-            self.class_heads.add((self._scope[0], node.elts[0].id))
+            self.heads.add((self._scope[0], node.elts[0].id))
         self.generic_visit(node)
 
 

@@ -31,7 +31,7 @@ from pipeline_core.requirements.needs import (
     ProgramNeed,
     Tried,
 )
-from pipeline_core.requirements.source_files import FileRead, read_files
+from pipeline_core.requirements.source_reader import FileRead, read_files
 from pipeline_core.tracker import UploadWithTracker
 
 if TYPE_CHECKING:

@@ -61,7 +61,7 @@ def _problem_with(version: Any, path: str, version_arg: str) -> str:
             stderr=subprocess.STDOUT, timeout=VERSION_TIMEOUT, check=False)
     except FileNotFoundError:
         if os.path.exists(path):
-            return "cannot be run: what its first line names is not there"
+            return "cannot be run: the interpreter in its first line is not there"
         return "is not there" if os.sep in str(path) else "is not on PATH"
     except PermissionError:
         return "is a folder" if os.path.isdir(path) else NOT_EXECUTABLE

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import builtins
 import importlib
-import importlib.abc
 import importlib.machinery
 import importlib.util
 import itertools
@@ -42,8 +41,7 @@ class ImportSpace:
         self._sys = _ProjectSys(self)
         self._importlib = _ProjectImportlib(self)
         sys.modules[self.name] = self.package
-        self._finder = _SpaceFinder(self)
-        sys.meta_path.insert(0, self._finder)
+        sys.meta_path.insert(0, self)
 
     @property
     def namespace(self) -> dict[str, Any]:
@@ -51,8 +49,8 @@ class ImportSpace:
 
     def close(self) -> None:
         """Remove the modules of this load."""
-        if self._finder in sys.meta_path:
-            sys.meta_path.remove(self._finder)
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
         for name in [n for n in sys.modules if n == self.name or n.startswith(self.name + ".")]:
             del sys.modules[name]
 
@@ -97,38 +95,24 @@ class ImportSpace:
         own = [entry for entry in self._entries() if entry not in self._common]
         return importlib.machinery.PathFinder.find_spec(top, own)
 
-    def _entries(self) -> Iterator[str]:
-        for entry in self.path:
-            if isinstance(entry, (str, os.PathLike)):
-                text = os.fspath(entry)
-                if text in self._common and text not in ("", "."):
-                    yield text
-                else:
-                    yield os.path.normpath(os.path.join(self.directory, text))
-
-
-class _SpaceFinder(importlib.abc.MetaPathFinder):
-    def __init__(self, space: ImportSpace) -> None:
-        self._space = space
-
     def find_spec(
         self,
         fullname: str,
         path: Sequence[str] | None,
         target: types.ModuleType | None = None,
     ) -> importlib.machinery.ModuleSpec | None:
-        space = self._space
-        if not fullname.startswith(space.name + "."):
+        """Find a module of this load by its full name, for the import system."""
+        if not fullname.startswith(self.name + "."):
             return None
-        short = fullname[len(space.name) + 1:]
-        found = (space.find(short) if "." not in short
+        short = fullname[len(self.name) + 1:]
+        found = (self.find(short) if "." not in short
                  else importlib.machinery.PathFinder.find_spec(fullname, path))
         if found is None:
             return None
         if isinstance(found.loader, importlib.machinery.SourceFileLoader):
             assert found.origin is not None
             return importlib.util.spec_from_file_location(
-                fullname, found.origin, loader=_SourceLoader(space, fullname, found.origin),
+                fullname, found.origin, loader=_SourceLoader(self, fullname, found.origin),
                 submodule_search_locations=found.submodule_search_locations)
         if found.origin is not None and found.loader is not None:
             return importlib.util.spec_from_file_location(
@@ -137,6 +121,15 @@ class _SpaceFinder(importlib.abc.MetaPathFinder):
         spec = importlib.machinery.ModuleSpec(fullname, None, is_package=True)
         spec.submodule_search_locations = list(found.submodule_search_locations or [])
         return spec
+
+    def _entries(self) -> Iterator[str]:
+        for entry in self.path:
+            if isinstance(entry, (str, os.PathLike)):
+                text = os.fspath(entry)
+                if text in self._common and text not in ("", "."):
+                    yield text
+                else:
+                    yield os.path.normpath(os.path.join(self.directory, text))
 
 
 class _SourceLoader(importlib.machinery.SourceFileLoader):

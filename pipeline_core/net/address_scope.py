@@ -37,7 +37,7 @@ class ScopeRefused(ValueError):
     """A name has only addresses that may not be connected to; ``str()`` says which."""
 
 
-def nearness_of(address: str) -> AddressScope:
+def scope_of(address: str) -> AddressScope:
     """Return the scope of an IP address. An invalid address counts as this machine."""
     try:
         found = ipaddress.ip_address(address)
@@ -72,19 +72,9 @@ def names_one_host(netloc: str) -> bool:
         return False
 
 
-def may_lead(source: AddressScope, target: AddressScope) -> bool:
-    """Return whether a server in scope ``source`` may redirect us to scope ``target``.
-
-    A redirect may never lead nearer. Only a link-local server may redirect to link-local
-    addresses.
-    """
-    return target == source or (target < source and target != AddressScope.LINK)
-
-
 class ScopedResolver(Resolver):
-    """Resolves names, and leaves out the addresses that ``source`` may not redirect to.
-
-        ScopedResolver(resolver, AddressScope.PUBLIC)
+    """Resolves names, and leaves out the addresses that a server in the scope ``source`` may not
+    redirect us to: those that are nearer, and link-local ones unless it is link-local itself.
 
     Raises ScopeRefused when no address is left. Closing this does not close ``resolver``.
     """
@@ -100,8 +90,8 @@ class ScopedResolver(Resolver):
         refused = AddressScope.PUBLIC
         allowed = []
         for kind, address in found:
-            near = nearness_of(str(address[0]))
-            if may_lead(self._source, near):
+            near = scope_of(str(address[0]))
+            if near == self._source or (near < self._source and near != AddressScope.LINK):
                 allowed.append((kind, address))
             else:
                 refused = max(refused, near)

@@ -23,7 +23,7 @@ from urllib.parse import quote, urlsplit
 
 from tornado.netutil import Resolver
 
-from pipeline_core.net.address_scope import AddressScope, ScopedResolver, ScopeRefused, nearness_of
+from pipeline_core.net.address_scope import AddressScope, ScopedResolver, ScopeRefused, scope_of
 from pipeline_core.net.backoff import parse_retry_after
 from pipeline_core.net.http import (
     LARGEST_HEAD,
@@ -114,7 +114,7 @@ class CurlRun:
                     if hop == MOST_REDIRECTS:
                         raise ValueError(f"it redirects more than {MOST_REDIRECTS} times")
                     redirected_by = (
-                        {nearness_of(address) for address in addresses} or {AddressScope.PUBLIC})
+                        {scope_of(address) for address in addresses} or {AddressScope.PUBLIC})
                     target = redirected(target, location, TRACKER_LIMITS)
                     addresses = await _look_up(target, redirected_by)
                     self._log(f"The target redirects the upload to {target}")

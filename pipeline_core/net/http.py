@@ -27,7 +27,7 @@ from pipeline_core.net.address_scope import (
     ScopedResolver,
     ScopeRefused,
     names_one_host,
-    nearness_of,
+    scope_of,
 )
 
 if TYPE_CHECKING:
@@ -47,14 +47,13 @@ LONGEST_REASON = 300
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """The limits of one request: total seconds, bytes of the answer, redirects.
+    """The limits of one request: total seconds, and bytes of the answer.
 
     ``stay_secure``: a request that started with https must not be redirected to http.
     """
 
     deadline: float = DEADLINE
     largest_body: int = LARGEST_BODY
-    most_redirects: int = MOST_REDIRECTS
     stay_secure: bool = False
 
 
@@ -148,7 +147,7 @@ async def _ask(
             max_body_size=2 * limits.largest_body,
             max_buffer_size=2 * limits.largest_body + LARGEST_HEAD)
         resolver = client.resolver
-        for _ in range(limits.most_redirects + 1):
+        for _ in range(MOST_REDIRECTS + 1):
             head, body = collections.deque(maxlen=MOST_LINES), bytearray()
             left = max(ends - time.monotonic(), 0.001)
             connection = client.tcp_client = _Connection(resolver)
@@ -176,8 +175,8 @@ async def _ask(
             if response.code not in (301, 302, 303, 307, 308) or not location:
                 return response
             url = redirected(url, location, limits)
-            resolver = ScopedResolver(client.resolver, nearness_of(connection.address))
-        raise RedirectRefused(f"more than {limits.most_redirects} redirects")
+            resolver = ScopedResolver(client.resolver, scope_of(connection.address))
+        raise RedirectRefused(f"more than {MOST_REDIRECTS} redirects")
     except Exception as raised:
         # Any error of the network or the answer means that the request failed; callers retry.
         error = raised

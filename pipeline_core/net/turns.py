@@ -199,8 +199,8 @@ class Turn:
         host.pump()
 
     def _is_late(self, answered: bool) -> bool:
-        """Return whether others have failed since this request was made. Then its own failure
-        is not news."""
+        """Return whether another request has failed since this one was made. Both then failed
+        for the same reason."""
         if answered:
             return self._failures[0] != self.endpoint.schedule.failures
         return self._failures[1] != self.endpoint.host.schedule.failures

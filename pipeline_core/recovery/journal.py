@@ -144,14 +144,10 @@ class Journal(WorkerThread):
                     self.records.pop(item_id, None)
                 else:
                     self.records[item_id] = sealed
-            if ready is None:
-                if error is not None:
-                    logger.warning("The journal %s cannot be written: %s", self.path, error)
-            elif not ready.done():
-                if error is None:
-                    ready.set_result(None)
-                else:
-                    ready.set_exception(error)
+            if ready is not None:
+                settle(ready, None, error)
+            elif error is not None:
+                logger.warning("The journal %s cannot be written: %s", self.path, error)
 
     async def finish(self, patience: float) -> None:
         """Finish pending writes, for at most ``patience`` seconds, and close."""
@@ -167,15 +163,11 @@ class Journal(WorkerThread):
             with contextlib.suppress(queue.Empty):
                 while len(jobs) < MOST_TOGETHER:
                     jobs.append(self._jobs.get_nowait())
-            writes: list[Write] = []
+            # No caller reads and writes at the same time, so the order of both does not matter.
             for job in jobs:
-                if job is None:
-                    continue
-                if len(job) == 1:
-                    # No caller reads and writes at the same time, so the order does not matter.
-                    self._run((self._open, (), functools.partial(settle, job[0])))
-                else:
-                    writes.append(job)
+                if job is not None and len(job) == 1:
+                    self._run((self._open, (), functools.partial(settle, *job)))
+            writes: list[Write] = [job for job in jobs if job is not None and len(job) > 1]
             if writes:
                 error = None
                 try:
@@ -185,7 +177,7 @@ class Journal(WorkerThread):
                     error = raised
                 self.post(self._written, writes, error)
             if None in jobs:
-                self._let_go()
+                self._close_database()
                 self.post(self.closed.set)
                 return
 
@@ -212,7 +204,7 @@ class Journal(WorkerThread):
                 found.update(self._read_all())
             except _Corrupt as error:
                 existed = False
-                self._let_go()
+                self._close_database()
                 aside = self._move_aside()
                 self.trouble = (
                     f"The journal of finished items could not be read ({error}). It was moved to "
@@ -291,7 +283,7 @@ class Journal(WorkerThread):
                 os.replace(self.path + suffix, aside + suffix)
         return aside
 
-    def _let_go(self) -> None:
+    def _close_database(self) -> None:
         if self._database is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._database.close()

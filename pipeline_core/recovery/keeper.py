@@ -25,10 +25,8 @@ class UploadQueue:
     Fires ``on_full(why)`` when no item may be started, ``on_full(None)`` when items may.
     """
 
-    def __init__(self, most_bytes: int = MOST_BYTES, most_items: int = MOST_ITEMS) -> None:
+    def __init__(self) -> None:
         self.on_full = Event()
-        self._most_bytes = most_bytes
-        self._most_items = most_items
         self._sizes: dict[str, int] = {}
         self._full = False
 
@@ -45,7 +43,7 @@ class UploadQueue:
     def _measure(self) -> None:
         size, count = sum(self._sizes.values()), len(self._sizes)
         factor = HYSTERESIS if self._full else 1.0
-        full = size >= factor * self._most_bytes or count >= factor * self._most_items
+        full = size >= factor * MOST_BYTES or count >= factor * MOST_ITEMS
         if full != self._full:
             self._full = full
             self.on_full(Waiting(

@@ -177,7 +177,7 @@ class Recovery:
             else:
                 self._start(sealed, pipeline)
         self._starting.discard(pipeline)
-        self._let_go(pipeline)
+        self._unload_unused(pipeline)
 
     def _start(self, sealed: Sealed, pipeline: Pipeline) -> None:
         runner = self._runner_for(sealed.project)
@@ -196,10 +196,10 @@ class Recovery:
     def _ended(self, runner: Runner, pipeline: Pipeline, item: Item) -> None:
         if self.items.pop(item.item_id, None) is None:
             return  # an item that the runner started itself
-        self._let_go(pipeline)
+        self._unload_unused(pipeline)
         self._update_settled()
 
-    def _let_go(self, pipeline: Pipeline) -> None:
+    def _unload_unused(self, pipeline: Pipeline) -> None:
         if pipeline in self._loaded and pipeline not in (*self._starting, *self.pipelines()):
             closing = asyncio.ensure_future(self._clean_up(self._loaded.pop(pipeline)))
             self._closing.add(closing)

@@ -95,16 +95,18 @@ class Sealer:
         if item.completed:
             return False
         journal = self.keeper.journal
-        failed = [str(task) for task, status in item.task_status.items()
-                  if status == item.TaskStatus.failed]
-        last = failed[-1] if failed else item.pipeline.tasks[item.scope.position]
-        why = "It was stopped." if item.canceled else f"It failed in {last}."
         sealed = journal.records.get(item.item_id)
-        if sealed is not None and not item.canceled:
-            journal.note_trouble(item.item_id, why)
-        if item.scope.failure is not None and not item.canceled:
-            # Not in the journal: the message of an error may contain anything.
-            why = f"{why[:-1]}: {item.scope.failure or type(item.scope.failure).__name__}"
+        why = "It was stopped."
+        if not item.canceled:
+            failed = [task for task, status in item.task_status.items()
+                      if status == item.TaskStatus.failed]
+            last = failed[-1] if failed else item.pipeline.tasks[item.scope.position]
+            why = f"It failed in {last}."
+            if sealed is not None:
+                journal.note_trouble(item.item_id, why)
+            if item.scope.failure is not None:
+                # Not in the journal: the message of an error may contain anything.
+                why = f"{why[:-1]}: {item.scope.failure or type(item.scope.failure).__name__}"
         self.keeper.keep(sealed or item.seal.sealed, why)
         item.log_output(f"Its files are kept in {item.seal.sealed.folder}; the item will be "
                         f"resumed {self.keeper.next_try}.")

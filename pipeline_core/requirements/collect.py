@@ -31,7 +31,7 @@ from pipeline_core.requirements.needs import (
     ProgramNeed,
     Tried,
 )
-from pipeline_core.requirements.source_files import FileRead, read_files
+from pipeline_core.requirements.source_reader import FileRead, read_files
 from pipeline_core.tracker import UploadWithTracker
 
 if TYPE_CHECKING:
@@ -55,15 +55,16 @@ def gather(
     """Return what the file at ``path`` needs. ``error`` is what made its load fail; ``pipeline``
     is the pipeline of a successful load."""
     files = read_files(path, space)
-    blamed = error is not None and not isinstance(error, _OF_THE_CODE)
+    # Whether the load may have failed because a program was not found.
+    may_be_cause = error is not None and not isinstance(error, _OF_THE_CODE)
     # The programs that were not found, although a command line starts with them.
     needed = {name for file in files for variable, name in file.reading.looked_up
-              if variable in file.reading.heads
+              if any(variable == head for _, head in file.reading.heads)
               and space.namespace.get(variable, "") is None}
-    # Without the other programs that were not found, the file works.
+    # The file works without the other programs that were not found.
     programs = [ProgramNeed(
         name, " or ".join(one.versions), one.found, tuple(dict.fromkeys(one.tried)),
-        "the file looks for it", optional=not (one.found or blamed or name in needed))
+        "the file looks for it", optional=not (one.found or may_be_cause or name in needed))
         for name, one in lookups.items()]
     if pipeline is not None:
         _add_from_tasks(pipeline, programs)
@@ -102,10 +103,10 @@ def _add_from_tasks(pipeline: Pipeline, programs: list[ProgramNeed]) -> None:
 def _add_from_sources(files: list[FileRead], programs: list[ProgramNeed]) -> None:
     """Add the other programs that functions start by name with subprocess."""
     for file in files:
-        for started in file.reading.started:
-            if not any(started.program in (one.name, one.found) for one in programs):
-                programs.append(_look(started.program, os.path.dirname(file.path),
-                                      os.environ.get("PATH", os.defpath), started.where))
+        for program, where in file.reading.started:
+            if not any(program in (one.name, one.found) for one in programs):
+                programs.append(_look(program, os.path.dirname(file.path),
+                                      os.environ.get("PATH", os.defpath), where))
 
 
 def programs_of(task: Task) -> Iterator[tuple[str | None, str]]:
@@ -148,7 +149,7 @@ def _unseen(
                  if name in names}
     variables |= {name for name, value in namespace.items()
                   if isinstance(value, str) and value in found}
-    known = {scope for file in files for scope, variable in file.reading.class_heads
+    known = {scope for file in files for scope, variable in file.reading.heads
              if variable in variables}
     for task in pipeline.positions:
         args = getattr(task, "args", None) if isinstance(task, ExternalProcess) else None

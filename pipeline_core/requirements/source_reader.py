@@ -1,14 +1,27 @@
-"""Reads Python source without running it: imports, started programs, deprecated features."""
+"""Reads the files of a project without running them: imports, started programs, deprecated and new
+features."""
 
 from __future__ import annotations
 
 import ast
 import dataclasses
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from importlib.machinery import ModuleSpec
+from typing import TYPE_CHECKING
 
 from pipeline_core.compat.features import Features
 from pipeline_core.engine.quiet import warnings_ignored
 from pipeline_core.requirements.needs import Deprecated, Newer
+
+if TYPE_CHECKING:
+    from pipeline_core.compat.project_imports import ImportSpace
+
+
+#: The most files that are read; some projects contain whole packages.
+MOST_FILES = 200
+#: The most bytes that are read of a file.
+MOST_BYTES = 2 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,26 +41,98 @@ class Import:
 
 
 @dataclasses.dataclass(frozen=True)
-class Started:
-    """A program that is started by name with ``subprocess``, and where."""
+class Reading:
+    """What was found in one file. ``started`` are the programs that functions start by name with
+    ``subprocess``, and where. ``heads`` are variables that come first in a list inside a function
+    (so possibly a program), with the class or function. ``looked_up`` are variables set from
+    ``find_executable``, with the name of the program."""
 
-    program: str
-    where: str
+    imports: tuple[Import, ...] = ()
+    started: tuple[tuple[str, str], ...] = ()
+    deprecated: tuple[Deprecated, ...] = ()
+    heads: frozenset[tuple[str, str]] = frozenset()
+    looked_up: tuple[tuple[str, str], ...] = ()
+    newer: tuple[Newer, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
-class Reading:
-    """What was found in one file. ``heads`` are variables that come first in a list inside a
-    function (so possibly a program); ``class_heads`` are the same with their class.
-    ``looked_up`` are variables set from ``find_executable``, with the name of the program."""
+class FileRead:
+    """One file: its path, what is in it, and the imports that read no file of the project."""
 
-    imports: tuple[Import, ...] = ()
-    started: tuple[Started, ...] = ()
-    deprecated: tuple[Deprecated, ...] = ()
-    heads: frozenset[str] = frozenset()
-    class_heads: frozenset[tuple[str, str]] = frozenset()
-    looked_up: tuple[tuple[str, str], ...] = ()
-    newer: tuple[Newer, ...] = ()
+    path: str
+    reading: Reading
+    foreign: tuple[Import, ...]
+
+
+def read_files(path: str, space: ImportSpace) -> list[FileRead]:
+    """Read the file and the project's files that it imports, at load time or in a function."""
+    # (path, where it is imported if later, whether the project works without it)
+    waiting: list[tuple[str, str, bool]] = [(path, "", False)]
+    seen = {path}
+    read: list[FileRead] = []
+    while waiting and len(read) < MOST_FILES:
+        this, later, optional = waiting.pop(0)
+        source = _source(this)
+        if source is None:
+            continue
+        reading = read_source(source, os.path.relpath(this, space.directory),
+                              lambda top: _own_spec(top, space) is not None)
+        foreign = []
+        for one in reading.imports:
+            one = dataclasses.replace(
+                one, later=later or one.later, optional=optional or one.optional)
+            if one.level == 0 and _own_spec(one.name, space) is None:
+                foreign.append(one)
+                continue
+            for file in _own_files(one, this, space):
+                if file not in seen:
+                    seen.add(file)
+                    waiting.append((file, one.later, one.optional))
+        read.append(FileRead(this, reading, tuple(foreign)))
+    return read
+
+
+def _source(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            return file.read(MOST_BYTES)
+    except OSError:
+        return None
+
+
+def _own_files(one: Import, path: str, space: ImportSpace) -> Iterator[str]:
+    """Yield the files of the project that the import reads."""
+    parts = one.name.split(".") if one.name else []
+    if one.level:
+        places = [path]
+        for _ in range(one.level):
+            places = [os.path.dirname(places[0])]
+    else:
+        spec = _own_spec(one.name, space)
+        if spec is None:
+            return
+        if spec.origin is not None and spec.origin.endswith(".py"):
+            yield spec.origin
+        places, parts = list(spec.submodule_search_locations or ()), parts[1:]
+    for more in ((), *((name,) for name in one.names)):
+        yield from _in_package(places, [*parts, *more])
+
+
+def _own_spec(name: str, space: ImportSpace) -> ModuleSpec | None:
+    try:
+        return space.find(name.partition(".")[0])
+    except (ImportError, ValueError):
+        return None
+
+
+def _in_package(places: list[str], parts: list[str]) -> Iterator[str]:
+    """Yield the existing files of ``a``, ``a.b`` … in the folders of a package."""
+    for place in places:
+        for number in range(1, len(parts) + 1):
+            base = os.path.join(place, *parts[:number])
+            for file in (base + ".py", os.path.join(base, "__init__.py")):
+                if os.path.isfile(file):
+                    yield file
 
 
 def read_source(source: bytes, file: str, is_own: Callable[[str], bool]) -> Reading:
@@ -63,8 +148,7 @@ def read_source(source: bytes, file: str, is_own: Callable[[str], bool]) -> Read
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Reading()
     return Reading(tuple(reader.imports), tuple(reader.started), reader.features.deprecated(),
-                   frozenset(reader.heads), frozenset(reader.class_heads),
-                   tuple(reader.looked_up), reader.features.newer())
+                   frozenset(reader.heads), tuple(reader.looked_up), reader.features.newer())
 
 
 class _Reader(ast.NodeVisitor):
@@ -73,9 +157,8 @@ class _Reader(ast.NodeVisitor):
     def __init__(self, file: str, is_own: Callable[[str], bool]) -> None:
         self._file = file
         self.imports: list[Import] = []
-        self.started: list[Started] = []
-        self.heads: set[str] = set()
-        self.class_heads: set[tuple[str, str]] = set()
+        self.started: list[tuple[str, str]] = []
+        self.heads: set[tuple[str, str]] = set()
         self.looked_up: list[tuple[str, str]] = []
         self.features = Features(file, is_own)
         self._scope: list[str] = []
@@ -151,8 +234,7 @@ class _Reader(ast.NodeVisitor):
             if isinstance(command, (ast.List, ast.Tuple)) and command.elts \
                     and isinstance(command.elts[0], ast.Constant) \
                     and isinstance(command.elts[0].value, str) and command.elts[0].value:
-                self.started.append(Started(
-                    command.elts[0].value, self._place(node, " runs it")))
+                self.started.append((command.elts[0].value, self._place(node, " runs it")))
         self.generic_visit(node)
 
     def visit_Assign(self, node: ast.Assign) -> None:
@@ -165,8 +247,7 @@ class _Reader(ast.NodeVisitor):
 
     def visit_List(self, node: ast.List) -> None:
         if self._functions and node.elts and isinstance(node.elts[0], ast.Name):
-            self.heads.add(node.elts[0].id)
-            self.class_heads.add((self._scope[0], node.elts[0].id))
+            self.heads.add((self._scope[0], node.elts[0].id))
         self.generic_visit(node)
 
 

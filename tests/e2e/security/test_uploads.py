@@ -174,7 +174,7 @@ def test_nobody_far_leads_to_this_machine(
 ) -> None:
     """However it is written."""
     # All that can be reached here is this machine.
-    monkeypatch.setattr(curl_run, "nearness_of", lambda address: AddressScope.PUBLIC)
+    monkeypatch.setattr(curl_run, "scope_of", lambda address: AddressScope.PUBLIC)
     target.queue("a.warc.gz", redirect(f"http://{host}:{target.port}/put/b.gz"))
     seen = upload(tmp_path, target.url + "/put/")
     assert seen.outcome == "failed" and "which is this machine" in seen.log

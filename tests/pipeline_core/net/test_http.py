@@ -41,7 +41,7 @@ def test_too_large_is_told_as_that(tracker: ScriptedTracker, answer: Answer) -> 
 
 
 def test_limits_of_ones_own(tracker: ScriptedTracker) -> None:
-    """Size, time and redirects follow what is asked for."""
+    """Size and time follow what is asked for, and redirects end."""
     tracker.always("request", Answer(200, b"x" * (3 << 20)))
     url = tracker.url + "/request"
     response = asyncio.run(post(url, "{}", http.Limits(largest_body=4 << 20)))
@@ -50,8 +50,9 @@ def test_limits_of_ones_own(tracker: ScriptedTracker) -> None:
     response = asyncio.run(post(url, "{}", http.Limits(deadline=0.2)))
     assert response.code == 599
     tracker.always("request", redirect(url))
-    response = asyncio.run(post(url, "{}", http.Limits(most_redirects=0)))
-    assert str(response.error) == "more than 0 redirects"
+    response = asyncio.run(post(url, "{}", http.Limits()))
+    assert str(response.error) == "more than 3 redirects"
+    assert len(tracker.requests("request")) == 6
 
 
 @pytest.mark.parametrize("answer", [
@@ -132,7 +133,7 @@ def test_nobody_far_leads_to_this_machine(
 ) -> None:
     """A redirect to this machine, however it is written, is not followed from elsewhere."""
     # All that can be reached here is this machine.
-    monkeypatch.setattr(http, "nearness_of", lambda address: AddressScope.PUBLIC)
+    monkeypatch.setattr(http, "scope_of", lambda address: AddressScope.PUBLIC)
     tracker.always("request", redirect(f"http://{host}:{tracker.port}/project/other"))
     response = asyncio.run(post(tracker.url + "/request", "{}"))
     assert response.code == 599

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pipeline_core.engine.waiting import Fault, Waiting
-from pipeline_core.recovery.keeper import UploadQueue
+from pipeline_core.recovery import keeper
 
 
-def test_it_is_full_by_number_and_by_bytes() -> None:
+def test_it_is_full_by_number_and_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Told once, whose turn it is too; and once more when there is room, with some to spare."""
     told: list[Waiting | None] = []
-    queue = UploadQueue(most_bytes=100, most_items=4)
+    monkeypatch.setattr(keeper, "MOST_BYTES", 100)
+    monkeypatch.setattr(keeper, "MOST_ITEMS", 4)
+    queue = keeper.UploadQueue()
     queue.on_full += told.append
     for name in "abc":
         queue.enter(name, 1)

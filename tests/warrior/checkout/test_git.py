@@ -239,7 +239,7 @@ def test_nobody_far_leads_to_this_machine(
 ) -> None:
     """A host elsewhere cannot make git ask a server of this machine."""
     # All that can be reached here is this machine.
-    monkeypatch.setattr(http, "_how_near", lambda stream: AddressScope.PUBLIC)
+    monkeypatch.setattr(http, "scope_of", lambda address: AddressScope.PUBLIC)
     with git_server(tmp_path) as old:
         old.moved_to = server.url("").rstrip("/").replace("127.0.0.1", "localhost")
         error = trouble(old.url("project"), tmp_path)

@@ -9,6 +9,7 @@ the log's Starting/Finished/Failed lines; fill_ui_task_list; replaced on_complet
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -430,31 +431,33 @@ def test_async_process_runs_on_the_loop(tmp_path: Path) -> None:
     assert "printed in a coroutine 1\n" in played.items[0].log
 
 
-def concurrency(played: Played, name: str) -> int:
-    """The largest number of items that were inside the named task at once."""
-    inside, most = 0, 0
-    moves = sorted((t, text) for seen in played.items for t, text in seen.output)
-    for _, text in moves:
-        inside += text.count("ENTER " + name) - text.count("LEAVE " + name)
-        most = max(most, inside)
-    return most
-
-
 @pytest.mark.parametrize("limit", ["2", "NumberConfigValue(name='n', default='2')", "Two()",
                                    "'2'", "ConfigInterpolation('%s', 2)"])
 def test_limit_concurrent(tmp_path: Path, limit: str) -> None:
     """At most `limit` (a number or realizable) items inside the task."""
+    # Each counts who is inside, and leaves only when there have been two.
+    (tmp_path / "inside.py").write_text(textwrap.dedent("""\
+        import os, time
+        name = f"in-{os.getpid()}"
+        open(name, "x").close()
+        inside = len([other for other in os.listdir(".") if other.startswith("in-")])
+        with open("counts", "a") as counts:
+            counts.write(f"{inside}\\n")
+        while "2" not in open("counts").read().split():
+            time.sleep(0.01)
+        os.remove(name)
+        """))
     path = write_pipeline(tmp_path, f"""\
-        code = 'import time; print("ENTER x", flush=True); time.sleep(.15); print("LEAVE x")'
         class Two(object):
             def realize(self, item):
                 return 2
         pipeline = Pipeline(LimitConcurrent({limit},
-                                            ExternalProcess('Sleep', [PYTHON, '-c', code])))
+                                            ExternalProcess('Inside', [PYTHON, 'inside.py'])))
         """)
     played = play(path, items=6, concurrent=6)
     assert played.outcomes == ["completed"] * 6
-    assert concurrency(played, "x") == 2
+    counts = (tmp_path / "counts").read_text().split()
+    assert len(counts) == 6 and max(counts) == "2"
 
 
 def test_limit_is_read_anew_and_raised_at_once(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from warrior.config import config_file
 from warrior.config.config import ConfigurationError, OperatorProject, WarriorOptions, read_options
+from warrior.config.config_file import ConfigFile
 from warrior.config.options import OPTIONS
 from warrior.process import resources
 
@@ -59,13 +59,14 @@ def test_defaults_come_from_the_example(read: Read, home: Path) -> None:
 
 def test_the_example_holds_every_option_with_a_comment() -> None:
     """Each once, explained in sentences, in a file that the program itself reads."""
-    (section,) = config_file.read_file(str(EXAMPLE))
-    assert [line.name for line in section.lines] == [option.name for option in OPTIONS]
-    for line in section.lines:
-        assert line.comment and line.comment[0].endswith("."), line.name
+    example = ConfigFile(str(EXAMPLE))
+    assert example.sections() == ["warrior"]
+    assert list(example["warrior"]) == [option.name for option in OPTIONS]
+    for name in example["warrior"]:
+        assert re.fullmatch(r"\w.*\.", example.comment("warrior", name)), name
     fields = {field.name for field in dataclasses.fields(WarriorOptions)}
     derived = {"config_file", "settings_file", "password_on_command_line", "projects", "seeds"}
-    assert {line.name for line in section.lines} == fields - derived
+    assert set(example["warrior"]) == fields - derived
 
 
 def test_the_example_itself_is_a_configuration(read: Read) -> None:
@@ -175,16 +176,19 @@ def test_files_that_are_no_text(read: Read, content: bytes, sentence: str) -> No
 
 
 def test_how_a_file_may_be_written(read: Read) -> None:
-    """Windows line ends, a byte order mark, spaces, and signs in values."""
+    """Windows line ends, a byte order mark, spaces (which never continue the value above), and
+    signs in values."""
     read.file.write_bytes(
         "\ufeff# one\r\n[ warrior ]\r\n  port=7\r\n; two\r\n"
-        "http_password = #a = b; c: \u00fc [d]  \r\n".encode())
+        "http_password = #a = b; c: \u00fc [d]  \r\n"
+        "      keep_data = yes\r\n".encode())
     options = read()
     assert (options.port, options.http_password) == (7, "#a = b; c: \u00fc [d]")
+    assert options.keep_data
 
 
 @pytest.mark.parametrize(("text", "sentence"), [
-    ("port = 1", "line 1: there is no section yet. Put the line [warrior] above"),
+    ("port = 1", "line 1: no section begins in or above this line. Put [warrior]"),
     ("[warrior]\nprot = 1", "line 2: there is no option 'prot'. Did you mean port? Allowed are: "
                             "state_dir, projects_dir"),
     ("[warrior]\n\n# x\nport = abc", "line 4: port must be a whole number from 0 to 65535, "
@@ -219,8 +223,13 @@ def test_how_a_file_may_be_written(read: Read) -> None:
                              "NAME] are allowed."),
     ("[project]\nrepository = x", "there is no section [project]"),
     ("[warrior x]\nport = 1", "there is no section [warrior x]"),
-    ("[project a b]\nrepository = x", "line 1: a section is written"),
-    ("[warrior\nport = 1", "line 1: a section is written"),
+    ("[project a b]\nrepository = x", "line 1: no section begins in or above this line"),
+    ("[warrior\nport = 1", "line 1: no section begins in or above this line. Put [warrior] or "
+                           "[project NAME] above the options."),
+    ("[warrior]\nport = 1\n[project a b]", "line 3: this is neither an option nor a section"),
+    ("[warrior]\n\nport", "line 3: this is neither an option nor a section. Write NAME = VALUE"),
+    ("[warrior]\n[project a=b", "line 2: this is neither an option nor a section"),
+    ("[warrior] port = 1", "line 1: no section begins"),
     ("[warrior]\n[warrior]", "line 2: the section [warrior] appears twice; the first one is in "
                              "line 1"),
     ("[project auto]\nrepository = x", "'auto' cannot be the name of a project"),
@@ -321,7 +330,7 @@ def test_projects_folder_and_state_folder(read: Read) -> None:
 
 def test_an_unknown_home(read: Read) -> None:
     """Nobody's home is guessed."""
-    with pytest.raises(ConfigurationError, match="home folder in ~nobody-of-that-name/x"):
+    with pytest.raises(ConfigurationError, match="home folder in ~nobody-of-that-name/x is unknown"):
         read("--state-dir", "~nobody-of-that-name/x")
 
 
@@ -353,7 +362,8 @@ def test_passwords_leave_the_environment_and_show_nowhere(read: Read) -> None:
 
 @pytest.mark.parametrize("text", [
     "[warrior]\nhttp_password = secret\nhttp_password = secret",
-    "[warrior]\nhttp_password secret", "[warrior]\n = secret", "[warrior]\nhttp_password: secret",
+    "[warrior]\nhttp_password secret", "[warrior]\nhttp_password secret = x",
+    "[warrior]\n = secret", "[warrior]\nhttp_password: secret",
 ])
 def test_no_sentence_repeats_a_password(read: Read, text: str) -> None:
     """Not even one about a line that cannot be understood."""

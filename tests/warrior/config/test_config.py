@@ -217,7 +217,7 @@ def test_how_a_file_may_be_written(read: Read) -> None:
     ("[warrior]\npublic_url = https://w.example/%20", "https://home.example/warrior, or empty"),
     ("[warrior]\nproxy_addresses = proxy.example", "addresses or networks such as 192.0.2.7"),
     ("[warrior]\nhttp_username = a:b", "a name without ':'"),
-    ("[warrior]\nwarrior_build = \u00fc", "signs of ASCII"),
+    ("[warrior]\nwarrior_build = \u00fc", "at most 100 printable ASCII characters"),
     ("[warrior]\nprojects = x", "there is no option 'projects'"),
     ("[warriors]\nport = 1", "line 1: there is no section [warriors]. [warrior] and [project "
                              "NAME] are allowed."),

@@ -178,7 +178,7 @@ class ProjectFields:
             try:
                 live.value.set_value(value)
             except Exception:
-                logger.exception("What follows the setting %s has failed", name)
+                logger.exception("Acting on the setting %s failed", name)
         elif live.worker is not None and not live.worker.closed:
             live.worker.call_for(None, f"the setting {name}", live.value.set_value, value,
                                  then=functools.partial(self._given, name))

@@ -210,7 +210,7 @@ def test_who_asked_may_go_away(tmp_path: Path) -> None:
     run(test())
 
 
-@pytest.mark.logs_errors("What follows")
+@pytest.mark.logs_errors("Acting on")
 def test_a_handler_that_fails(tmp_path: Path) -> None:
     """What was saved is saved; whoever saved is not to blame."""
     async def test() -> None:

@@ -13,7 +13,6 @@ from tornado.web import Application
 
 from warrior.process import resources
 from warrior.web import pages
-from warrior.web.applications import ControlApplication, GatedApplication
 from warrior.web.connections import BoundedServer
 from warrior.web.gate import Gate
 from warrior.web.headers import MAX_DISCARDED
@@ -24,7 +23,7 @@ from warrior.web.live import Hub
 from warrior.web.password import PasswordCheck
 from warrior.web.program import PipelineProgram, Program, WarriorProgram
 from warrior.web.proxy import LOOPBACK, Proxies, PublicAddress
-from warrior.web.routes import Commands, ConsoleParts
+from warrior.web.routes import Commands, ConsoleParts, ControlApplication, GatedApplication
 from warrior.web.sessions import Sessions
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from warrior.daemon.machine import Sample
 from warrior.web import sections
 from warrior.web.board import ItemView
 from warrior.web.live import Hub, hub, logs
-from warrior.web.live.feed import WINDOW, LogFeed
+from warrior.web.live.logs import WINDOW, LogFeed
 from warrior.web.program import PipelineProgram
 
 LINE = "x" * 99 + "\n"

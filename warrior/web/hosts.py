@@ -1,8 +1,7 @@
-"""Which names in a Host header mean this server.
+"""The names in a Host header that are accepted.
 
-A page of another site can make a browser ask us under a name of its own that
-resolves to our address (DNS rebinding). An address, or a name that only this
-machine answers to, cannot be borrowed that way.
+Another site can make a browser send us requests for a name of its own, which it resolves to our
+address (DNS rebinding). Addresses and this machine's own names are safe from that.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ def host_name(header: str) -> str | None:
 
 
 def is_canonical_address(name: str) -> bool:
-    """Whether ``name`` is an IP literal as one writes it, and not "any address".
+    """Whether ``name`` is an IP address in its canonical form, and not "any address".
 
-    Browsers take ``127.1`` and ``2130706433`` for 127.0.0.1 too; those are refused, as
-    is a bare IPv6 address without brackets.
+    Browsers also accept ``127.1`` and ``2130706433`` for 127.0.0.1; both are refused here, like an
+    IPv6 address without brackets.
     """
     bracketed = name.startswith("[") and name.endswith("]")
     text = name[1:-1] if bracketed else name
@@ -44,7 +43,7 @@ def is_canonical_address(name: str) -> bool:
 
 
 class AcceptedHosts:
-    """Decides about names: loopback names, addresses, this machine's name, ``more``."""
+    """Contains localhost, all addresses, this machine's name, and the names in ``more``."""
 
     def __init__(self, more: Iterable[str] = ()) -> None:
         machine = socket.gethostname().lower()

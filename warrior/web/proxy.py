@@ -1,4 +1,4 @@
-"""A reverse proxy before the console: the address that it shows, and who is behind it."""
+"""A reverse proxy: the console's public address, and the addresses of clients behind the proxy."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from tornado import httputil
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
-#: A proxy on this machine, where no other is named.
+#: The trusted proxies if the operator names none: those on this machine.
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 
-#: More hops than any honest chain of proxies has.
+#: No honest chain of proxies has more hops.
 _MAX_HOPS = 50
 
 
 @dataclasses.dataclass(frozen=True)
 class PublicAddress:
-    """Where browsers see the console, as the option ``public_url`` says.
+    """The parts of the option ``public_url``, the console's address for browsers.
 
-    ``host`` is lower case and without port, ``authority`` has the port unless it is the
-    scheme's own; ``prefix`` is '' or a path such as ``/at/home``.
+    ``host`` is lower case without a port; ``authority`` has the port unless it is the default of
+    the scheme; ``prefix`` is '' or a path such as ``/at/home``.
     """
 
     scheme: str
@@ -57,25 +57,25 @@ class PublicAddress:
         return authority.strip().lower().removesuffix(f":{port}") == self.authority
 
     def strip(self, request: httputil.HTTPServerRequest) -> None:
-        """Take the prefix off the path; a proxy may have done so already."""
+        """Remove the prefix from the path, unless the proxy has removed it."""
         rest = request.path.removeprefix(self.prefix)
         if self.prefix and rest != request.path and rest[:1] in ("", "/"):
             request.path = rest or "/"
 
 
 class Proxies:
-    """The proxies that are believed about whom they speak for: addresses or networks."""
+    """The proxies whose X-Forwarded-For header is trusted: addresses or networks."""
 
     def __init__(self, networks: Iterable[str]) -> None:
         self._networks = [ipaddress.ip_network(text, strict=False) for text in networks]
 
     def client(self, peer: str, headers: httputil.HTTPHeaders) -> str:
-        """The address that asks: the peer's, or whom a believed peer names in X-Forwarded-For.
+        """The client's address: the peer's, or from the X-Forwarded-For header of a trusted peer.
 
-        Only what believed proxies have appended counts: the last address that is none of
-        theirs. What is left of it, anybody may have written.
+        Each trusted proxy appends one address. So the last one that is not itself a trusted proxy
+        counts; anybody may have written those to its left.
         """
-        if not self._believes(peer):
+        if not self._trusts(peer):
             return peer
         hops = ",".join(headers.get_list("X-Forwarded-For")).split(",")
         client = peer
@@ -84,11 +84,11 @@ class Proxies:
             if address is None:
                 break
             client = address
-            if not self._believes(address):
+            if not self._trusts(address):
                 break
         return client
 
-    def _believes(self, text: str) -> bool:
+    def _trusts(self, text: str) -> bool:
         try:
             address = ipaddress.ip_address(text.partition("%")[0])
         except ValueError:
@@ -97,7 +97,7 @@ class Proxies:
 
 
 def _address(hop: str) -> str | None:
-    """The address of one hop, as it is written canonically; None if it is none."""
+    """The canonical address of one hop; None if it is malformed."""
     text = hop.strip().strip('"')
     if text.startswith("["):
         text = text[1:].partition("]")[0]

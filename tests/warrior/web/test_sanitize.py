@@ -60,7 +60,7 @@ def test_cleaner_remembers() -> None:
     assert clean("<b>a</b><script>b</script>") is clean("<b>a</b><script>b</script>")
     for number in range(2 * MAX_REMEMBERED):
         clean(str(number))
-    assert len(clean._known) == MAX_REMEMBERED
+    assert clean._clean.cache_info().currsize == MAX_REMEMBERED
 
 
 @pytest.mark.parametrize("address,picture,link", [

@@ -18,7 +18,6 @@ from warrior.web.headers import MAX_DISCARDED
 from warrior.web.hosts import AcceptedHosts
 from warrior.web.listening import ControlSocket, bind, urls
 from warrior.web.live import Hub
-from warrior.web.pages import Templates
 from warrior.web.password import Digests, KeyCheck, PasswordCheck
 from warrior.web.program import PipelineProgram, Program, WarriorProgram
 from warrior.web.proxy import LOOPBACK, Proxies, PublicAddress
@@ -96,7 +95,7 @@ class Console:
         self._parts = parts = ConsoleParts(
             program=program, hub=Hub(program, machine), sessions=Sessions(), password=password,
             commands=commands, facade=facade, static_dir=static_dir,
-            templates=Templates(templates_dir), large_answers=asyncio.Semaphore(LARGE_ANSWERS),
+            templates_dir=templates_dir, large_answers=asyncio.Semaphore(LARGE_ANSWERS),
             public=public)
         self._options = options
         self._servers: list[HTTPServer] = []

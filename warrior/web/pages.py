@@ -26,23 +26,6 @@ if TYPE_CHECKING:
 ITEMS_WITHOUT_SCRIPT = 20
 
 
-class Templates:
-    """The templates in one folder. Values are escaped; a missing value is an error."""
-
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
-        self._environment: Any = None
-
-    def render(self, name: str, **values: Any) -> str:
-        if self._environment is None:
-            import jinja2  # slow, and not needed before the first page
-
-            self._environment = jinja2.Environment(
-                loader=jinja2.FileSystemLoader(self._folder), autoescape=True,
-                undefined=jinja2.StrictUndefined, auto_reload=False)
-        return str(self._environment.get_template(name).render(**values))
-
-
 class RequestRefused(HTTPError):
     """An answer of one line that says what is wrong; the sentence may contain any characters."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -47,15 +48,24 @@ class ConsoleParts:
     commands: Commands
     facade: WarriorFacade | None
     static_dir: str
-    templates: pages.Templates
+    templates_dir: str
     #: Bounds the number of large answers at once.
     large_answers: asyncio.Semaphore
     #: The address behind a reverse proxy; None without one.
     public: PublicAddress | None = None
 
+    @functools.cached_property
+    def _templates(self) -> Any:
+        import jinja2  # slow, and not needed before the first page
+
+        return jinja2.Environment(
+            loader=jinja2.FileSystemLoader(self.templates_dir), autoescape=True,
+            undefined=jinja2.StrictUndefined, auto_reload=False)
+
     def render(self, template: str, **values: Any) -> str:
-        return self.templates.render(
-            template, prefix="" if self.public is None else self.public.prefix, **values)
+        """Render a template. Values are escaped; a missing value is an error."""
+        prefix = "" if self.public is None else self.public.prefix
+        return str(self._templates.get_template(template).render(prefix=prefix, **values))
 
 
 def routes(parts: ConsoleParts) -> list[Any]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import platform
 import time
 from collections.abc import Iterable, Mapping
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 #: Project code is shown if it has not returned for this many seconds.
 BUSY_SHOWN_AFTER = 10.0
 
+#: The facts of a card that a page gets unchanged.
+_PLAIN = ("source", "repository", "order", "auto", "state", "sentence", "slots", "active",
+          "version", "has_log")
 #: States of the warrior in which no new item starts.
 _STOPPING = frozenset({"draining", "paused", "ending", "ended"})
 #: The status of run-pipeline's runner -> the state of the program.
@@ -142,21 +146,12 @@ def card_json(card: ProjectCard, clean: Cleaner) -> Json:
         "title": card.title or project_title(project) or card.name,
         "html": clean(str(html)) if html else "",
         "description": clean(card.description),
-        "source": card.source,
-        "repository": card.repository,
         "logo": image_address(card.logo) or "",
         "leaderboard": link_address(card.leaderboard) or "",
         "deadline": deadline,
-        "order": card.order,
-        "auto": card.auto,
-        "state": card.state,
-        "sentence": card.sentence,
-        "slots": card.slots,
-        "active": card.active,
-        "version": card.version,
         "counts": {"completed": 0, "failed": 0, "canceled": 0, **card.counts},
         "problem": None if card.problem is None else _problem_json(card.problem),
-        "has_log": card.has_log,
+        **{name: getattr(card, name) for name in _PLAIN},
     }
 
 
@@ -186,18 +181,11 @@ def keys_json(settings: Settings) -> list[Json]:
 
 
 def _field_json(field: Field, password: bool) -> Json:
-    secret = field.kind == "password"
-    return {
-        "name": field.name, "group": field.group, "title": field.title,
-        "description": field.description, "kind": field.kind,
-        "value": "" if secret else field.value,
-        "is_set": password if secret else field.value != "",
-        "default": "" if secret else field.default, "min": field.min, "max": field.max,
-        "regex": field.regex, "editable": field.editable, "advanced": field.advanced,
-    }
+    if field.kind == "password":
+        return {**dataclasses.asdict(field), "value": "", "default": "", "is_set": password}
+    return {**dataclasses.asdict(field), "is_set": field.value != ""}
 
 
 def notice_json(notice: Notice, clean: Cleaner) -> Json:
     """A notice, which has either ``text`` or ``html``."""
-    return {"id": notice.id, "kind": notice.kind, "tone": notice.tone, "text": notice.text,
-            "html": clean(notice.html), "new": notice.new}
+    return {**dataclasses.asdict(notice), "html": clean(notice.html)}

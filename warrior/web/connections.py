@@ -9,7 +9,6 @@ answer for half a minute is disconnected.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import ipaddress
 import logging
 import time
@@ -52,9 +51,18 @@ _FULL = _BARE[:-2] + "".join(f"{name}: {value}\r\n" for name, value in {
 
 
 class ConsoleStream(iostream.IOStream):
-    """Counts the bytes that have gone out, and refuses malformed HTTP with our headers."""
+    """One connection; refuses malformed HTTP with our headers."""
 
+    neighbour = ""
+    #: When it became silent, or when its last request was complete.
+    since = 0.0
+    #: Whether the client waits for us after a complete request.
+    working = False
+    #: The bytes of an unfinished body.
+    body = 0
+    #: The bytes that have gone out; those at the last check (-1 none), and when.
     written = 0
+    checked, checked_at = -1, 0.0
 
     def write_to_fd(self, data: memoryview) -> int:
         count = super().write_to_fd(data)
@@ -63,23 +71,6 @@ class ConsoleStream(iostream.IOStream):
 
     def write(self, data: bytes | memoryview) -> asyncio.Future[None]:
         return super().write(_FULL if data == _BARE else data)
-
-
-@dataclasses.dataclass(eq=False)
-class Client:
-    """One connection. ``since`` is when it became silent, or when its request was complete."""
-
-    stream: ConsoleStream
-    neighbour: str
-    since: float
-    working: bool = False
-    body: int = 0
-    written: int = -1
-    written_at: float = 0.0
-
-    def is_busy(self) -> bool:
-        """Whether the client waits for us, and not we for the client."""
-        return self.working and not self.stream.writing()
 
 
 def neighbour(address: str) -> str:
@@ -105,55 +96,57 @@ class BoundedServer(HTTPServer):
         bounds: dict[str, Any] = {
             "max_header_size": MAX_HEAD, "chunk_size": PIECE, "max_buffer_size": MAX_BUFFERED}
         super().initialize(request_callback, **bounds, **options)
-        self._clients: dict[iostream.IOStream, Client] = {}
+        self._clients: set[ConsoleStream] = set()
         self._look: asyncio.TimerHandle | None = None
 
     def handle_stream(self, stream: iostream.IOStream, address: Any) -> None:
         if len(self._clients) >= MAX_CONNECTIONS:
-            self._sacrifice(self._clients.values())
-        stream = ConsoleStream(stream.socket, max_buffer_size=stream.max_buffer_size,
+            self._sacrifice(self._clients)
+        client = ConsoleStream(stream.socket, max_buffer_size=stream.max_buffer_size,
                                read_chunk_size=stream.read_chunk_size)
-        self._clients[stream] = Client(
-            stream, neighbour(str(address[0]) if address else ""), time.monotonic())
-        super().handle_stream(stream, address)
+        client.neighbour = neighbour(str(address[0]) if address else "")
+        client.since = time.monotonic()
+        self._clients.add(client)
+        super().handle_stream(client, address)
         self._look_later()
 
     def start_request(
         self, server_conn: object, request_conn: httputil.HTTPConnection
     ) -> httputil.HTTPMessageDelegate:
         delegate = super().start_request(server_conn, request_conn)
-        client = self._clients.get(cast(HTTP1ServerConnection, server_conn).stream)
-        if client is None:
+        client = _stream(server_conn)
+        if client not in self._clients:
             return delegate  # it was just closed to make room
         client.since, client.working, client.body = time.monotonic(), False, 0
         return _RequestWatch(delegate, client, self._check_bodies)
 
     def on_close(self, server_conn: object) -> None:
         super().on_close(server_conn)
-        self._clients.pop(cast(HTTP1ServerConnection, server_conn).stream, None)
+        self._clients.discard(_stream(server_conn))
         if not self._clients and self._look is not None:
             self._look.cancel()
             self._look = None
 
     def _check_bodies(self) -> None:
         """Close connections while their unfinished bodies take too much memory."""
-        while sum(client.body for client in self._clients.values()) > MAX_BODIES:
-            self._sacrifice(client for client in self._clients.values() if client.body)
+        while sum(client.body for client in self._clients) > MAX_BODIES:
+            self._sacrifice(client for client in self._clients if client.body)
 
-    def _sacrifice(self, among: Iterable[Client]) -> None:
+    def _sacrifice(self, among: Iterable[ConsoleStream]) -> None:
         """Close one connection: one of the neighbour that exceeds its share most, else of another
         machine, else a silent one; among equals the oldest."""
-        held = Counter(client.neighbour for client in self._clients.values())
+        held = Counter(client.neighbour for client in self._clients)
 
-        def worth(client: Client) -> tuple[int, bool, bool, float]:
+        def worth(client: ConsoleStream) -> tuple[int, bool, bool, float]:
             over = max(0, held[client.neighbour] - SHARE)
-            return -over, client.neighbour == HERE, client.is_busy(), client.since
+            busy = client.working and not client.writing()
+            return -over, client.neighbour == HERE, busy, client.since
 
         client = min(among, key=worth)
         logger.info("There are %d connections, so one from %s is closed.", len(self._clients),
                     client.neighbour)
-        del self._clients[client.stream]  # on_close comes later
-        client.stream.close()
+        self._clients.remove(client)  # on_close comes later
+        client.close()
 
     def _look_later(self) -> None:
         if self._look is None:
@@ -162,25 +155,27 @@ class BoundedServer(HTTPServer):
     def _look_around(self) -> None:
         self._look = None
         now = time.monotonic()
-        for client in list(self._clients.values()):
-            if client.stream.closed() or not client.stream.writing():
-                client.written = -1
-                continue
-            written = client.stream.written
-            if client.written < 0 or written - client.written >= LEAST_READ:
-                client.written, client.written_at = written, now
-            elif now - client.written_at >= UNREAD:
+        for client in list(self._clients):
+            if client.closed() or not client.writing():
+                client.checked = -1
+            elif client.checked < 0 or client.written - client.checked >= LEAST_READ:
+                client.checked, client.checked_at = client.written, now
+            elif now - client.checked_at >= UNREAD:
                 logger.info("A client from %s has read next to nothing for %.0f s: disconnected.",
                             client.neighbour, UNREAD)
-                client.stream.close()
+                client.close()
         if self._clients:
             self._look_later()
+
+
+def _stream(server_conn: object) -> ConsoleStream:
+    return cast(ConsoleStream, cast(HTTP1ServerConnection, server_conn).stream)
 
 
 class _RequestWatch(httputil.HTTPMessageDelegate):
     """Notes when the head of a request has arrived, and when all of it has."""
 
-    def __init__(self, delegate: httputil.HTTPMessageDelegate, client: Client,
+    def __init__(self, delegate: httputil.HTTPMessageDelegate, client: ConsoleStream,
                  more_came: Callable[[], None]) -> None:
         self._delegate = delegate
         self._client = client

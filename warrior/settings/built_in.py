@@ -42,16 +42,8 @@ def make_concurrent_items(most: int) -> NumberConfigValue:
         default=min(2, most), min=1, max=most, advanced=False)
 
 
-@dataclasses.dataclass(frozen=True)
-class Account:
-    """Who may use the page. ``record`` is a scrypt record, '' without a password."""
-
-    username: str = ""
-    record: str = dataclasses.field(default="", repr=False)
-
-
 def own_fields(
-    downloader: StringConfigValue, concurrent: NumberConfigValue, account: Account,
+    downloader: StringConfigValue, concurrent: NumberConfigValue, username: str,
     fixed: frozenset[str],
 ) -> list[Field]:
     """In the order of the form; those in ``fixed`` cannot be changed."""
@@ -62,7 +54,7 @@ def own_fields(
               str(concurrent.value), str(concurrent.default), concurrent.min, concurrent.max),
         Field("http_username", "", "User name of this page",
               "Asked for together with the password. Empty: any name is accepted.",
-              value=account.username),
+              value=username),
         Field("http_password", "", "Password of this page",
               "Without one, anyone who can reach this page can command the warrior.",
               "password"),

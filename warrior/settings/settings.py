@@ -17,7 +17,6 @@ from pipeline_core.engine.project_worker import ProjectWorker
 from pipeline_core.event import Event
 from warrior.settings import api_keys, built_in, validation
 from warrior.settings.api_keys import ApiKey
-from warrior.settings.built_in import Account
 from warrior.settings.data import (
     ANNOUNCEMENT,
     API_KEYS,
@@ -74,11 +73,14 @@ class Settings:
         #: The short name of the announcement of HQ that the volunteer has read last.
         self.announcement_read = ""
         self.selected: tuple[str, ...] = ()
+        #: '' if the page accepts any user name.
+        self.http_username = ""
+        #: The scrypt record of the page's password; '' if there is none.
+        self.password_record = ""
         self.locked = False
         #: Whether other machines can reach the page; then the password cannot be removed.
         self.password_needed = False
         self.on_change = Event()
-        self._account = Account()
         #: The API keys, by name.
         self.keys: dict[str, ApiKey] = {}
         self._fields = ProjectFields(lambda name: self._changed({name}))
@@ -109,16 +111,6 @@ class Settings:
     def trouble(self) -> str:
         """A sentence for the page if the file could not be used or written, else ''."""
         return self._store.trouble
-
-    @property
-    def http_username(self) -> str:
-        """'' if any name is accepted."""
-        return self._account.username
-
-    @property
-    def password_record(self) -> str:
-        """The scrypt record of the page's password; '' if there is none."""
-        return self._account.record
 
     # -- what projects bring ---------------------------------------------------------------
     def attach(
@@ -151,7 +143,7 @@ class Settings:
     def fields(self) -> list[Field]:
         """The whole form. It never contains a password."""
         return built_in.own_fields(
-            self.downloader, self.concurrent_items, self._account, self._check.fixed
+            self.downloader, self.concurrent_items, self.http_username, self._check.fixed
         ) + list(self._fields)
 
     # -- changes ---------------------------------------------------------------------------
@@ -177,9 +169,9 @@ class Settings:
         await self._store.write(new)
         for name, text in checked.items():
             if name == "http_username":
-                self._account = Account(text or "", self.password_record)
+                self.http_username = text or ""
             elif name == "http_password":
-                self._account = Account(self.http_username, new[name])
+                self.password_record = new[name]
             elif name in ("downloader", "concurrent_items"):
                 self._set_own(name, text)
             else:
@@ -239,9 +231,8 @@ class Settings:
     @_one_at_a_time
     async def lock(self, password: str) -> None:
         """Ask for this password from now on, even if it cannot be written now."""
-        record = await self._store.in_thread(hash_password, password)
-        self._account = Account(self.http_username, record)
-        await self._store.write_if_possible({"http_password": record})
+        self.password_record = await self._store.in_thread(hash_password, password)
+        await self._store.write_if_possible({"http_password": self.password_record})
         self._changed({"http_password"})
 
     def _set_own(self, name: str, text: str | None) -> None:
@@ -272,8 +263,8 @@ class Settings:
         self.warrior_id = data.get("warrior_id") or ""
         self.announcement_read = data.get(ANNOUNCEMENT) or ""
         self.keys = api_keys.from_data(data.get(API_KEYS) or {})
-        self._account = Account(
-            data.get("http_username") or "", data.get("http_password") or "")
+        self.http_username = data.get("http_username") or ""
+        self.password_record = data.get("http_password") or ""
         self.selected = validation.chosen(project_order(data))
         validation.set_valid(self.downloader, data.get("downloader") or "")
         validation.set_valid(self.concurrent_items, validation.within(

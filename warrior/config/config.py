@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import difflib
 import os
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from typing import Any
 
-from warrior.config.arguments import parse_arguments
 from warrior.config.config_file import ConfigFile, ConfigurationError
 from warrior.config.options import (
     CONFIG_VARIABLE,
@@ -21,12 +21,25 @@ from warrior.config.options import (
     is_url,
 )
 from warrior.process import resources
+from warrior.process.command_line import Parser
 from warrior.projects.entry import NAME_RULE, is_project_name
 
 __all__ = ["ConfigurationError", "OperatorProject", "WarriorOptions", "read_options"]
 
 #: Read if no file is named; only this one may be missing.
 DEFAULT_FILE = "/etc/warrior.conf"
+
+_EPILOG = """\
+Every option can also be set in a configuration file (see warrior.conf.example) or in the
+environment: --port 8002, port = 8002, WARRIOR_PORT=8002. The command line overrides the
+environment, which overrides the file.
+
+After the first SIGTERM or SIGINT (Ctrl-C) no new items start, and the items at work get the
+grace time to finish; a second signal ends them at once.
+
+exit status: 0 shut down; 1 the installation is incomplete; 64 wrong usage; 69 the page's
+address cannot be bound; 73 another warrior uses the state folder; 75 restart requested;
+78 bad configuration, or anyone could command the warrior (see --address)."""
 
 _BY_NAME = {option.name: option for option in OPTIONS}
 _PROJECT_BY_NAME = {option.name: option for option in PROJECT_OPTIONS}
@@ -108,7 +121,7 @@ def read_options(
                  "WARRIOR_HTTP_PASSWORD"):
         environment.pop(name, None)
     example = ConfigFile(resources.conf_example())
-    given = parse_arguments(arguments, example)
+    given = _parse_arguments(arguments, example)
     layers = _OptionLayers(variables, example)
     path = given.pop("config", None) or variables.get(CONFIG_VARIABLE, "")
     if not path and os.path.lexists(default_file):
@@ -119,6 +132,49 @@ def read_options(
     layers.add_environment()
     layers.add_arguments(given)
     return layers.options(path)
+
+
+def _parse_arguments(arguments: Sequence[str], example: ConfigFile) -> dict[str, Any]:
+    """The options that were given, with their values; also ``config``. Exits with 64.
+
+    The help comes from the comments of ``example``, which is warrior.conf.example.
+    """
+    parser = Parser(
+        prog="run-warrior", usage="%(prog)s [OPTION]...",
+        description="Take projects from git, run their items, and serve a page to choose them.",
+        epilog=_EPILOG,
+        # Options that are not given come from the environment, the file, or their defaults.
+        argument_default=argparse.SUPPRESS)
+    parser.add_argument(
+        "--config", metavar="FILE",
+        help="the configuration file (default: $WARRIOR_CONFIG, else /etc/warrior.conf if it "
+             "exists)")
+    for option in OPTIONS:
+        comment = example.comment("warrior", option.name).rstrip(".")
+        default = example["warrior"][option.name]
+        text = comment[:1].lower() + comment[1:] + (f" (default: {default})" if default else "")
+        kind: dict[str, Any] = ({"metavar": option.metavar, "type": _type(option)}
+                                if option.metavar else {"action": argparse.BooleanOptionalAction})
+        parser.add_argument(option.switch, help=text.replace("%", "%%"), **kind)
+    parser.add_version()
+    given, rest = parser.parse_known_args(list(arguments))
+    for word in rest:
+        if word.startswith("-") and word not in ("-", "--"):
+            # The part after "=" may be a password.
+            parser.error(f"there is no option {word.partition('=')[0]} (see --help)")
+    if rest:
+        parser.error("there are words that belong to no option (see --help)")
+    return vars(given)
+
+
+def _type(option: Option) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        try:
+            return option.parse(text)
+        except NotAllowed as allowed:
+            raise argparse.ArgumentTypeError(option.refusal(text, allowed)) from None
+
+    return parse
 
 
 class _OptionLayers:

@@ -79,8 +79,8 @@ class Handler(RequestHandler):
         elif status_code == 405 and allowed:
             self.set_header("Allow", ", ".join(allowed))
             text = f"This method is not for this address; use {allowed[0]}."
-        elif status_code in (404, 405):
-            # Without an allowed method there is nothing here.
+        elif status_code in (403, 404, 405):
+            # A file outside of the folder, or an address without any method.
             self.set_status(404)
             text = "There is nothing at this address."
         else:
@@ -164,8 +164,12 @@ class MissingHandler(Handler):
         self.send_error(404)
 
 
-class StaticHandler(StaticFileHandler):
+class StaticHandler(Handler, StaticFileHandler):
     """Our modules and styles. Browsers ask each time, so that an update takes effect at once."""
+
+    def initialize(self, parts: ConsoleParts) -> None:  # type: ignore[override]
+        Handler.initialize(self, parts)
+        StaticFileHandler.initialize(self, parts.static_dir)
 
     def set_extra_headers(self, path: str) -> None:
         self.set_header("Cache-Control", "no-cache")
@@ -177,17 +181,3 @@ class StaticHandler(StaticFileHandler):
 
     def compute_etag(self) -> str | None:
         return None  # Tornado caches its hash even if the file changes; the file's time is enough
-
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
-        self.set_header("Content-Type", "text/plain; charset=UTF-8")
-        if status_code == 403:
-            self.set_status(404)  # a folder, or a file outside the folder
-        elif status_code == 405:
-            self.set_header("Allow", "GET, HEAD")
-        self.finish({
-            403: "There is no such file.", 404: "There is no such file.",
-            405: "This method is not for this address; use GET.",
-        }.get(status_code, responses.get(status_code, "Refused")) + "\n")
-
-
-

@@ -74,7 +74,7 @@ def routes(parts: ConsoleParts) -> list[Any]:
     return [
         url(r"/", pages.PageHandler, all_parts),
         url(r"/index\.html", pages.PageHandler, all_parts),
-        url(r"/static/(.*)", pages.StaticHandler, {"path": parts.static_dir}),
+        url(r"/static/(.*)", pages.StaticHandler, all_parts),
         url(r"/api/login", api.LoginHandler, all_parts),
         url(r"/api/logout", api.LogoutHandler, all_parts),
         *control_routes(parts),

@@ -48,7 +48,7 @@ def _one_at_a_time(
     @functools.wraps(change)
     async def whole(settings: Settings, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         async def locked() -> _T:
-            async with settings.lock_of_changes:
+            async with settings._change_lock:
                 return await change(settings, *args, **kwargs)
 
         return await asyncio.shield(asyncio.ensure_future(locked()))
@@ -87,7 +87,7 @@ class Settings:
         self._check = SettingsValidator(
             self.downloader, self.concurrent_items, self._fields, fixed)
         self._store = SettingsStore(file)
-        self.lock_of_changes = asyncio.Lock()
+        self._change_lock = asyncio.Lock()
 
     @classmethod
     async def open(

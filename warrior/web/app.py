@@ -12,15 +12,14 @@ from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
 from warrior.process import resources
+from warrior.web.addresses import LOOPBACK, AcceptedHosts, Proxies, PublicAddress
 from warrior.web.connections import BoundedServer
 from warrior.web.gate import Gate
 from warrior.web.headers import MAX_DISCARDED
-from warrior.web.hosts import AcceptedHosts
 from warrior.web.listening import ControlSocket, bind, urls
 from warrior.web.live import Hub
 from warrior.web.password import Digests, KeyCheck, PasswordCheck
 from warrior.web.program import PipelineProgram, Program, WarriorProgram
-from warrior.web.proxy import LOOPBACK, Proxies, PublicAddress
 from warrior.web.routes import Commands, ConsoleParts, ControlApplication, GatedApplication
 from warrior.web.sessions import Sessions
 

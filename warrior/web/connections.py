@@ -9,7 +9,6 @@ answer for half a minute is disconnected.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import time
 from collections import Counter
@@ -20,13 +19,10 @@ from tornado import httputil, iostream
 from tornado.http1connection import HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
 
+from warrior.web.addresses import HERE, neighbour
 from warrior.web.headers import SECURITY_HEADERS
-from warrior.web.password import network
 
 logger = logging.getLogger(__name__)
-
-#: The neighbour on this machine.
-HERE = "here"
 
 #: The most connections; a browser has six, and a socket for each page.
 MAX_CONNECTIONS = 48
@@ -71,19 +67,6 @@ class ConsoleStream(iostream.IOStream):
 
     def write(self, data: bytes | memoryview) -> asyncio.Future[None]:
         return super().write(_FULL if data == _BARE else data)
-
-
-def neighbour(address: str) -> str:
-    """The machine that has the address: the IPv4 address, the /64 of IPv6, or 'here'.
-
-    'here' covers all addresses of this machine, which all its users share, and its Unix socket.
-    """
-    try:
-        if ipaddress.ip_address(address.partition("%")[0]).is_loopback:
-            return HERE
-    except ValueError:
-        return HERE
-    return network(address)
 
 
 class BoundedServer(HTTPServer):

@@ -11,8 +11,8 @@ from collections.abc import Awaitable
 
 from tornado import httputil
 
+from warrior.web.addresses import AcceptedHosts, Proxies, PublicAddress, host_name
 from warrior.web.headers import MAX_BODY, Refusal, content_length
-from warrior.web.hosts import AcceptedHosts, host_name
 from warrior.web.password import (
     KeyCheck,
     PasswordCheck,
@@ -21,7 +21,6 @@ from warrior.web.password import (
     basic_credentials,
     bearer_key,
 )
-from warrior.web.proxy import Proxies, PublicAddress
 from warrior.web.sessions import Sessions
 
 #: The pages to which another site may link.

@@ -12,7 +12,6 @@ import binascii
 import concurrent.futures
 import functools
 import hmac
-import ipaddress
 import secrets
 import time
 from collections import OrderedDict
@@ -20,6 +19,7 @@ from collections.abc import Callable, Mapping
 
 from warrior.settings.api_keys import digest
 from warrior.settings.scrypt import hash_password, is_record, matches
+from warrior.web.addresses import network
 
 #: Failures from one address before it has to wait.
 FREE_FAILURES = 5
@@ -88,17 +88,6 @@ class Throttle:
         wait = self.wait(address)
         if wait > 0:
             raise TooManyFailures(wait)
-
-
-def network(address: str) -> str:
-    """The IPv4 address, or the /64 of the IPv6 address: one machine can use all of it."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if parsed.version == 4:
-        return address
-    return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
 class TooManyFailures(Exception):

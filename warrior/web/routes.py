@@ -18,10 +18,10 @@ from warrior.web.headers import LaterDelegate, Refusal, RefusalDelegate, Securit
 
 if TYPE_CHECKING:
     from warrior.daemon.facade import WarriorFacade
+    from warrior.web.addresses import PublicAddress
     from warrior.web.live import Hub
     from warrior.web.password import PasswordCheck
     from warrior.web.program import Program
-    from warrior.web.proxy import PublicAddress
     from warrior.web.sessions import Sessions
 
 #: The largest message that a page may send, in bytes.

@@ -12,7 +12,8 @@ import pytest
 from tests.warrior.web.conftest import MakeConsole, RunningConsole
 from tests.warrior.web.longlog import until, with_a_long_log
 from tests.warrior.web.talking import exchange
-from warrior.web.connections import HERE, MAX_CONNECTIONS, SHARE, neighbour
+from warrior.web.addresses import HERE, neighbour
+from warrior.web.connections import MAX_CONNECTIONS, SHARE
 from warrior.web.live.sockets import MAX_PAGES, PAGES_EACH
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from tornado import httputil, ioloop, iostream, routing, websocket
 from tornado.web import Application, HTTPError, RequestHandler
 
-from warrior.web.connections import neighbour
+from warrior.web.addresses import neighbour
 from warrior.web.headers import Refusal, RefusalDelegate
 from warrior.web.live.hub import Hub
 from warrior.web.live.reader import Reader

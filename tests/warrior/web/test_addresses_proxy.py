@@ -9,7 +9,7 @@ import pytest
 from tornado.httputil import HTTPHeaders
 
 from tests.warrior.web.conftest import RunningConsole
-from warrior.web.proxy import LOOPBACK, Proxies, PublicAddress
+from warrior.web.addresses import LOOPBACK, Proxies, PublicAddress
 
 MakeAny = Callable[..., RunningConsole]
 PUBLIC = "https://home.example/at/home"

@@ -53,7 +53,7 @@ def test_length_is_bounded() -> None:
 
 
 def test_cleaner_remembers() -> None:
-    """The same text is made safe once; what it remembers is bounded."""
+    """The same text is cleaned once; the number of remembered texts is bounded."""
     clean = Cleaner()
     assert clean("") == ""
     assert clean("<b>a</b><script>b</script>") == "<b>a</b>"

@@ -17,7 +17,6 @@ MAX_LENGTH = 4096
 MAX_CHOSEN = 200
 
 
-
 class Nickname(StringConfigValue):
     """The volunteer's name on trackers and leaderboards."""
 

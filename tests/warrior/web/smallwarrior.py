@@ -181,4 +181,3 @@ class SmallMachine:
     def sample(self, sample: Any) -> None:
         self.samples.append(sample)
         self.on_sample(sample)
-

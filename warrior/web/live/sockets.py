@@ -79,6 +79,7 @@ class PageConnection(SockJSConnection):  # type: ignore[misc]
                 self.close("Log in again, or close another page.")
             return
         self._reader = self._hub.join(self, access.session_id or "")
+
     def on_message(self, message: Any) -> None:
         if self._reader is None:
             return

@@ -29,8 +29,7 @@ from warrior.settings.data import (
 )
 from warrior.settings.fields import Field, InvalidValue, ProjectFields
 from warrior.settings.scrypt import hash_password, is_record
-from warrior.settings.settings_file import SettingsFile
-from warrior.settings.store import SettingsStore
+from warrior.settings.settings_file import SettingsFile, SettingsStore
 from warrior.settings.validation import SettingsError, SettingsValidator
 
 __all__ = ["Field", "Settings", "SettingsError"]

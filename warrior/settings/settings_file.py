@@ -1,8 +1,8 @@
 """Reads and writes the settings file so that neither a crash nor bad content loses settings.
 
 ``settings.json.last-good`` is a copy of the last good content. A file that cannot be used is kept
-as ``settings.json.unreadable-<n>`` before it is replaced. All functions block: call them on a
-thread.
+as ``settings.json.unreadable-<n>`` before it is replaced. ``SettingsFile`` blocks, so
+``SettingsStore`` calls it on a thread.
 """
 
 from __future__ import annotations
@@ -16,11 +16,16 @@ import os
 import shutil
 import stat
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 from pipeline_core.engine.files import make_folder, private, write_whole
+from pipeline_core.engine.worker_thread import WorkerThread
 from warrior.settings.data import MAX_SIZE, Data, NotSettings, dump, parse
+from warrior.settings.validation import SettingsError
 
 logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 #: The settings file of the old warrior. If it is empty, nothing has been set yet.
 OLD_NAME = "config.json"
@@ -194,3 +199,56 @@ def _overwrite(descriptor: int, content: bytes) -> None:
         written += os.pwrite(descriptor, content[written:], written)
     os.ftruncate(descriptor, len(content))
     os.fsync(descriptor)
+
+
+class SettingsStore:
+    """What the file holds. Made and used on the loop; the slow parts run on a thread.
+
+    ``trouble`` is a sentence if the file could not be used or written, else ''.
+    """
+
+    def __init__(self, file: SettingsFile) -> None:
+        self.data: Data = {}
+        self.trouble = ""
+        self._file = file
+        self._thread = WorkerThread("settings")
+
+    def close(self) -> None:
+        """End the thread; nothing can be written afterwards."""
+        self._thread.close()
+
+    async def load(self) -> Loaded:
+        """Read the file; bad content does not raise."""
+        loaded = await self.in_thread(self._file.read)
+        self.data, self.trouble = dict(loaded.data), loaded.trouble
+        return loaded
+
+    async def confirm(self) -> None:
+        """Note that the file holds these data, and that they are good."""
+        await self.in_thread(self._file.keep_good, self.data)
+
+    async def write(self, new: Data) -> None:
+        """Write these values with all others. Raises SettingsError: then nothing has changed."""
+        if trouble := await self._write(new):
+            raise SettingsError({"": f"{trouble} Nothing was changed."})
+        self.data = self.data | new
+
+    async def write_if_possible(self, new: Data) -> None:
+        """Set these values even if they cannot be written now; the next change writes them."""
+        trouble = await self._write(new)
+        self.data = self.data | new
+        if trouble:
+            self.trouble = f"{self.trouble} {trouble}".strip()
+            logger.warning("%s", trouble)
+
+    async def _write(self, new: Data) -> str:
+        try:
+            await self.in_thread(self._file.write, self.data | new)
+        except OSError as error:
+            return (f"The settings cannot be written to {self._file.path}: "
+                    f"{error.strerror or error}.")
+        return ""
+
+    async def in_thread(self, function: Callable[..., _T], *args: Any) -> _T:
+        """Call the function on the thread, which runs one at a time."""
+        return await self._thread.run(function, *args)

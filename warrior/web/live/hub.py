@@ -13,8 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from warrior.web import messages, sections
-from warrior.web.live.logs import Logs
-from warrior.web.live.reader import Reader
+from warrior.web.live.logs import Logs, Reader
 from warrior.web.messages import Json
 from warrior.web.program import Program
 

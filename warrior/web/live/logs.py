@@ -1,4 +1,4 @@
-"""The text of logs, and the last lines of items.
+"""What each open page reads: the state, the text of logs, the last lines of items.
 
 The text of a log goes only to pages that have opened it; the last line of an item only to pages
 that have its row in view.
@@ -11,11 +11,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from warrior.web import messages
-from warrior.web.live.reader import MAX_VIEWED, MAX_WATCHED, Reader
 
 if TYPE_CHECKING:
     from warrior.web.board import Board
+    from warrior.web.live.sockets import PageConnection
 
+#: The most logs that one page can open, and the most items that it can have in view.
+MAX_WATCHED, MAX_VIEWED = 8, 300
 #: Seconds between two last lines of an item in the list.
 LINE_INTERVAL = 1.0
 #: Characters of a log that a page gets when it opens it; between OPENING and SHORT_OPENING, as
@@ -23,6 +25,50 @@ LINE_INTERVAL = 1.0
 OPENING, MAX_UNREAD, SHORT_OPENING = 256 * 1024, 2 * 1024 * 1024, 8 * 1024
 #: The most characters of one log in one batch; nobody reads faster.
 WINDOW = 32 * 1024
+
+
+class Reader:
+    """Nothing piles up for a page that reads slowly: later, a new snapshot replaces the changes
+    that it missed, and a number of lines replaces the missed parts of a log."""
+
+    def __init__(self, channel: PageConnection, session_id: str = "") -> None:
+        self.channel = channel
+        self.session_id = session_id
+        #: The number of log lines that were not sent, by item.
+        self.skipped: dict[str, int] = {}
+        self.watched: set[str] = set()
+        #: Logs that the page has opened but not received yet, in order.
+        self.unopened: dict[str, None] = {}
+        self.viewed: frozenset[str] = frozenset()
+        #: Whether a change was not sent, so that the next message must be a snapshot.
+        self.stale = True
+        self.behind_since: float | None = None
+        #: Characters that the page may not have read yet.
+        self.unread = 0
+
+    def ready(self) -> bool:
+        """Whether the page has read everything that was sent."""
+        if not self.channel.ready():
+            return False
+        self.unread = 0
+        return True
+
+    def send(self, frame: str) -> None:
+        self.unread += len(frame)
+        self.channel.send(frame)
+
+    def send_state(self, frame: str) -> None:
+        """Send a change; if the page is behind, it gets a snapshot later."""
+        if not self.stale:
+            if self.ready():
+                self.send(frame)
+            else:
+                self.stale = True
+
+    def send_extra(self, frame: str) -> None:
+        """Send what may be left out, because newer values follow."""
+        if not self.stale and self.ready():
+            self.send(frame)
 
 
 class LogFeed:

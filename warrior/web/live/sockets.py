@@ -23,7 +23,7 @@ from tornado.web import Application, HTTPError, RequestHandler
 from warrior.web.addresses import neighbour
 from warrior.web.headers import Refusal, RefusalDelegate
 from warrior.web.live.hub import Hub
-from warrior.web.live.reader import Reader
+from warrior.web.live.logs import Reader
 
 # Its decorator of an old Tornado still works. Not catch_warnings(), which is not thread-safe: a
 # project's worker may use it at the same time.

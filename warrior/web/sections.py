@@ -31,7 +31,7 @@ BUSY_SHOWN_AFTER = 10.0
 
 #: The facts of a card that a page gets unchanged.
 _PLAIN = ("source", "repository", "order", "auto", "state", "sentence", "slots", "active",
-          "version", "has_log")
+          "version")
 #: States of the warrior in which no new item starts.
 _STOPPING = frozenset({"draining", "paused", "ending", "ended"})
 #: The status of run-pipeline's runner -> the state of the program.
@@ -151,6 +151,7 @@ def card_json(card: ProjectCard, clean: Cleaner) -> Json:
         "deadline": deadline,
         "counts": {"completed": 0, "failed": 0, "canceled": 0, **card.counts},
         "problem": None if card.problem is None else _problem_json(card.problem),
+        "has_log": card.has_log,
         **{name: getattr(card, name) for name in _PLAIN},
     }
 

@@ -7,16 +7,16 @@ import { isWarrior, live, program, runner } from "./state.js";
 import { TextLog } from "./textlog.js";
 
 const LINKS = [
-  ["https://wiki.archiveteam.org/", "Archive Team’s wiki", "Who does this, and why."],
+  ["https://wiki.archiveteam.org/", "Archive Team’s wiki", "Who we are, and why we do this."],
   ["https://wiki.archiveteam.org/index.php/ArchiveTeam_Warrior", "The warrior in the wiki",
-    "Answers to frequent questions."],
+    "Frequently asked questions."],
   ["https://webirc.hackint.org/#irc://irc.hackint.org/#warrior", "Chat: #warrior on hackint",
-    "People who help, on IRC; this opens it in the browser."],
+    "Ask for help on IRC, in your browser."],
 ];
 
 const STATES = {
   starting: "Starting", running: "Running", draining: "Stopping when the items are done",
-  paused: "Stopped; it takes no items", ending: "Ending", ended: "Ended",
+  paused: "Stopped: no new items start", ending: "Ending", ended: "Ended",
 };
 
 export function About() {
@@ -25,7 +25,7 @@ export function About() {
     <h1>About</h1>
     <div class="about">
       <section class="panel"><h2>This program</h2><${Versions} /></section>
-      <section class="panel"><h2>Its state</h2><${State} /></section>
+      <section class="panel"><h2>State</h2><${State} /></section>
       <section class="panel"><h2>Help</h2>
         <ul class="links-list">${LINKS.map(([to, name, text]) => html`<li key=${to}>
           <a href=${to} target="_blank" rel="noopener noreferrer">${name}</a>
@@ -61,8 +61,8 @@ function State() {
     ["Nickname", downloader],
     ["Chosen projects", isWarrior.value ? chosen().length : null],
     ["Items at work", `${active} of at most ${concurrent}`],
-    ["The most that can be set", most ?? null],
-    ["Items begun", count(started)], ["Completed", count(counts.completed)],
+    ["Maximum concurrent items", most ?? null],
+    ["Items started", count(started)], ["Completed", count(counts.completed)],
     ["Failed", count(counts.failed)], ["Cancelled", count(counts.canceled)],
     ["Password for this page", password ? "Yes" : "None"],
   ])}

@@ -1,4 +1,4 @@
-// The console: puts the parts on the page and connects.
+// The console: renders the page and connects to the server.
 import { effect, render, useEffect, useState } from "./vendor/vendor.js";
 import { html } from "./html.js";
 import { About } from "./about.js";
@@ -15,7 +15,7 @@ import { connection, isWarrior, machine, runner, settings } from "./state.js";
 import { Welcome } from "./welcome.js";
 import { useWide } from "./widgets.js";
 
-/** Pixels from which there is room for the machine's column; beside an open log, more. */
+/** The width in pixels that the machine's column needs; beside an open log it needs more. */
 const COLUMN = 1120;
 const COLUMN_BESIDE_LOG = 1640;
 

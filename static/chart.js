@@ -1,4 +1,4 @@
-// The bandwidth of the machine as a line for what comes and one for what goes.
+// A chart of the machine's bandwidth: a line for received and one for sent data.
 import { uPlot, useEffect, useRef } from "./vendor/vendor.js";
 import { html } from "./html.js";
 import { rate } from "./format.js";
@@ -7,7 +7,7 @@ import { CHART_SPAN, machine, seconds } from "./state.js";
 const HEIGHT = 130;
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-/** Samples as uPlot wants them; times in seconds before now, negative. */
+/** Samples in the form that uPlot needs; times are negative, in seconds before now. */
 function columns(samples) {
   const now = samples.at(-1)?.[0] ?? seconds();
   return [samples.map(([at]) => at - now), samples.map((one) => one[1]),
@@ -25,7 +25,7 @@ function options(width, onPoint) {
   };
   const line = (name, colour) => ({
     label: name, stroke: () => css(colour), width: 1.5, points: { show: false },
-    fill: () => `${css(colour)}24`, // the colours are six hexadecimal digits: these two are the rest
+    fill: () => `${css(colour)}24`, // the colours have six hexadecimal digits; these two are the alpha
   });
   return {
     width, height: HEIGHT, legend: { show: false }, padding: [6, 4, 0, 0],
@@ -45,7 +45,7 @@ function options(width, onPoint) {
   };
 }
 
-/** `onPoint(index or null)`: the sample that is pointed at. */
+/** `onPoint(index or null)` gets the sample under the pointer. */
 export function Chart({ onPoint, label }) {
   const box = useRef(null);
   useEffect(() => {

@@ -1,17 +1,17 @@
-// One tick a second, and only while something on the page counts.
+// One tick a second, but only while the page shows a time that changes.
 import { computed, effect, signal } from "./vendor/vendor.js";
 import {
   connection, items, projects, runner, seconds, status, workers,
 } from "./state.js";
 
-/** The time in seconds; changes once a second while something counts. */
+/** The time in seconds; changes once a second while the page shows a time. */
 export const now = signal(seconds());
 
-/** The time of what was heard of the server: it stands still where nothing is heard. */
+/** The time for durations from the server: it stops while the server does not answer. */
 export const heard = computed(() => (
   ["offline", "ended"].includes(connection.value.state) ? connection.value.since : now.value));
 
-/** What is left of `next`, counted from the moment `at`; null where nothing counts down. */
+/** The seconds left of `next`, which counts from the moment `at`; null without a countdown. */
 export function left(next, at) {
   return next == null ? null : next - Math.max(0, heard.value - at);
 }

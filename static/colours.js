@@ -1,5 +1,5 @@
-// Terminal colours as classes of ours. Everything is brought to the sixteen that the style
-// sheet defines for dark and for light, so that all of it can be read on both.
+// Terminal colours as CSS classes. All colours become one of the sixteen that the style sheet
+// defines for dark and for light, so that text is readable on both.
 
 const BASE = [
   [0, 0, 0], [205, 49, 49], [13, 160, 80], [190, 160, 20],
@@ -42,7 +42,7 @@ export class Rendition {
     this.className = "";
   }
 
-  /** Take in the parameters of a CSI … m. */
+  /** Apply the parameters of a CSI … m. */
   apply(params) {
     const numbers = params.flatMap((p) => String(p).split(":")).map((p) => Number(p) || 0);
     if (!numbers.length) numbers.push(0);
@@ -80,7 +80,7 @@ export class Rendition {
   }
 }
 
-/** The colour after 38 or 48, and how many numbers it took. */
+/** The colour after 38 or 48, and how many numbers it used. */
 function extended(rest) {
   if (rest[0] === 5) return [indexed(Math.min(255, rest[1] ?? 0)), 2];
   if (rest[0] === 2) {

@@ -1,41 +1,41 @@
-// One Stop button; its menu holds the gentle and the hard ways.
+// The Stop button, with a menu of gentle and hard ways to stop.
 import { useLayoutEffect, useRef, useState } from "./vendor/vendor.js";
 import { html } from "./html.js";
 import { plural } from "./format.js";
 import { connection, isWarrior, live, program, runner } from "./state.js";
 import { useCommand, useDismiss } from "./widgets.js";
 
-/** What can be chosen, as [what it asks next or tells, name, explanation]. */
+/** The menu, as [next question or command, name, explanation]. */
 function choices(state, active) {
   const stop = ["/api/stop", "Stop when the items are done",
-    `${active ? `${plural(active, "item")} at work will be finished.`
-      : "No new items start."} You can change your mind.`];
-  const now = ["stop-now", "Stop now…", "Ends the items in the middle of their work."];
+    `${active ? `${plural(active, "item")} at work will finish.`
+      : "No new items start."} You can undo this.`];
+  const now = ["stop-now", "Stop now…", "Ends the items at once."];
   if (!isWarrior.value) return [stop, now];
   const off = ["shut-down", "Shut down…", program.value.real_shutdown
-    ? "Ends the warrior and switches the computer off." : "Ends the warrior itself."];
+    ? "Ends the warrior and turns the computer off." : "Ends the warrior."];
   const again = ["restart", "Restart…", program.value.real_shutdown
     ? "Ends the warrior and restarts the computer." : "Ends the warrior and starts it again."];
   if (state === "running" || state === "starting") return [stop, now, off, again];
   return state === "draining" ? [now, off, again] : [off, again];
 }
 
-/** A last question: the sentence, the gentle way, the hard way; ways are [name, path, body]. */
+/** The last question: its text, the gentle way and the hard way, each [name, path, body]. */
 function question(what, active) {
   const many = plural(active, "item");
-  const lost = "What they have downloaded so far is lost.";
+  const lost = "What they have downloaded will be lost.";
   if (what === "stop-now") {
     return { text: active ? `End ${many} now? ${lost}` : "Stop now?", gentle: null,
       hard: [active ? "End them now" : "Stop now", "/api/stop-now", {}] };
   }
   const real = program.value.real_shutdown;
   const [verb, path, text] = what === "shut-down"
-    ? ["Shut down", "/api/shut-down", real ? "The computer is switched off as well."
-      : "To start it again, you have to go to the computer that it runs on."]
-    : ["Restart", "/api/restart", real ? "The computer restarts as well."
+    ? ["Shut down", "/api/shut-down", real ? "This also turns the computer off."
+      : "To start it again, you need access to its computer."]
+    : ["Restart", "/api/restart", real ? "This also restarts the computer."
       : "This page reconnects automatically."];
   return active
-    ? { text: `${text} ${many} at work: to end them at once throws away what they have downloaded.`,
+    ? { text: `${text} ${many} at work: if you end them at once, what they have downloaded is lost.`,
       gentle: [`${verb} when they are done`, path, {}],
       hard: [`${verb} at once`, path, { now: true }] }
     : { text, gentle: null, hard: [verb, path, {}] };

@@ -1,18 +1,18 @@
-// Settings that somebody has changed on the page and not saved yet. They outlive a look at
-// another view, and whatever the server says meanwhile.
+// Settings that have been changed on the page but not saved. They survive a change of the view, and
+// changes on the server.
 import { batch, computed, signal } from "./vendor/vendor.js";
 import { command } from "./server.js";
 import { settings } from "./state.js";
 
-/** What was typed, by the field's name: `{ text, was }`, `was` being the value replaced. */
+/** What was typed, by the field's name: `{ text, was }`; `was` is the previous value. */
 export const drafts = signal({});
-/** The server's objections, by the field's name. */
+/** The server's errors, by the field's name. */
 export const errors = signal({});
-/** What is said beside the Save button. */
+/** The text beside the Save button. */
 export const remark = signal({ text: "", tone: "" });
 export const saving = signal(false);
 
-/** The drafts whose fields there still are. */
+/** The drafts whose fields still exist. */
 export const pending = computed(() => Object.entries(drafts.value).filter(
   ([name]) => settings.value?.fields.some((field) => field.name === name)));
 
@@ -20,7 +20,7 @@ function without(object, names) {
   return Object.fromEntries(Object.entries(object).filter(([name]) => !names.includes(name)));
 }
 
-/** Keep what was typed into a field; what is as it was before is no change. */
+/** Keep what was typed into a field, if it differs from the field's value. */
 export function edit(field, text) {
   const same = field.kind === "password" ? text === "" : text === field.value;
   batch(() => {
@@ -33,7 +33,7 @@ export function edit(field, text) {
   });
 }
 
-/** The password shall be none: null, as an empty text is refused. */
+/** Remove the password: with null, because the server refuses an empty text. */
 export function remove(field) {
   batch(() => {
     drafts.value = { ...drafts.value, [field.name]: { text: null, was: "" } };
@@ -50,7 +50,7 @@ export function discard(names = Object.keys(drafts.value)) {
   });
 }
 
-/** Send all drafts, all or nothing; whether they were taken. */
+/** Save all drafts or none; whether they were saved. */
 export async function save() {
   const sent = Object.fromEntries(pending.value);
   const values = Object.fromEntries(
@@ -59,7 +59,7 @@ export async function save() {
   try {
     await command("/api/settings", { values });
     batch(() => {
-      // What was typed while this went on stays.
+      // Keep what was typed meanwhile.
       drafts.value = Object.fromEntries(Object.entries(drafts.value).filter(
         ([name, draft]) => sent[name]?.text !== draft.text));
       errors.value = {};

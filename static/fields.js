@@ -1,4 +1,4 @@
-// One field of the settings: its label, what it may be, and what is wrong with it.
+// One field of the settings: its label, its limits, and its error.
 import { html } from "./html.js";
 import { drafts, edit, errors, discard, remove } from "./drafts.js";
 
@@ -8,7 +8,7 @@ const NICKNAME = "^[-_a-zA-Z0-9]{3,30}$";
 
 export const fieldId = (field) => `field-${field.name}`;
 
-/** What a field may hold, as a sentence; '' where nothing is known. */
+/** The allowed values of a field, as a sentence; '' if unknown. */
 function limits(field) {
   const { min, max, kind, regex } = field;
   if (kind === "number") {
@@ -17,7 +17,7 @@ function limits(field) {
     return max != null ? `A whole number, at most ${max}.` : "A whole number.";
   }
   if (regex === NICKNAME) return NICKNAME_RULE;
-  return regex ? html`It has to match <code>${regex}</code>.` : "";
+  return regex ? html`It must match <code>${regex}</code>.` : "";
 }
 
 export function Field({ field }) {
@@ -38,17 +38,17 @@ export function Field({ field }) {
           placeholder=${field.default} aria-invalid=${Boolean(error)} aria-describedby=${described}
           onInput=${(event) => edit(field, event.target.value)} />`}
     ${error && html`<p class="answer" id=${`${id}-error`} role="alert">${error}</p>`}
-    ${meanwhile && html`<p class="meanwhile" role="status">Meanwhile it was set to
-      <b>${field.value || "nothing"}</b> elsewhere.
-      <button class="link" type="button" onClick=${() => discard([field.name])}>Take that</button></p>`}
+    ${meanwhile && html`<p class="meanwhile" role="status">Somebody else has set this to
+      <b>${field.value || "nothing"}</b>.
+      <button class="link" type="button" onClick=${() => discard([field.name])}>Use it</button></p>`}
     <p class="help" id=${`${id}-help`}>${field.description && html`<span>${field.description}</span>`}
       <span>${limits(field)}</span>
       ${field.default !== "" && html`<span>Default: ${field.default}.</span>`}
-      ${!field.editable && html`<span>It cannot be changed here.</span>`}</p>
+      ${!field.editable && html`<span>This cannot be changed here.</span>`}</p>
   </div>`;
 }
 
-/** A password is never told to the page: only whether there is one. */
+/** The page never gets a password, only whether there is one. */
 function Password({ field, id, described }) {
   const draft = drafts.value[field.name];
   const removed = draft?.text === null;
@@ -60,7 +60,7 @@ function Password({ field, id, described }) {
       onInput=${(event) => edit(field, event.target.value)} />
     ${removed
       ? html`<button class="button" type="button" onClick=${() => discard([field.name])}>Keep it</button>
-          <span>It is removed when you save.</span>`
+          <span>It will be removed when you save.</span>`
       : field.is_set && html`<span class="tag" data-state="running">set</span>
           ${field.editable && html`<button class="button" type="button"
             onClick=${() => remove(field)}>Remove password</button>`}`}

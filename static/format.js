@@ -1,4 +1,4 @@
-// Numbers, times and names as people read them.
+// Numbers, times and names in a readable form.
 import { parseTerminal } from "./vendor/vendor.js";
 
 /** Seconds as 0:42, 12:03 or 3:04:05. */
@@ -33,7 +33,7 @@ export function size(bytes) {
   return scaled(bytes, 1024, ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]);
 }
 
-/** Bytes a second, in steps of 1000, as networks are sold. */
+/** Bytes a second, in steps of 1000, as usual for networks. */
 export function rate(bytes) {
   return scaled(bytes, 1000, ["B/s", "kB/s", "MB/s", "GB/s"]);
 }
@@ -65,7 +65,7 @@ export function ordinal(number) {
   return `${number}${ORDINALS[ORDINAL.select(number)]}`;
 }
 
-/** The name of an item, or what stands for it until it has one. */
+/** The name of an item, or its number until it has a name. */
 export function itemName(item) {
   return item.name || `Item ${item.number}`;
 }

@@ -1,4 +1,4 @@
-// What stands at the top of every view: the sentence, the stepper, the Stop button, the views.
+// The top of every view: the sentence, the stepper, the Stop button, the views.
 import { useEffect, useRef } from "./vendor/vendor.js";
 import { html } from "./html.js";
 import { count, rate } from "./format.js";
@@ -16,7 +16,7 @@ function Sentence() {
   const said = status.value;
   if (!said) return html`<p class="sentence">Connecting…</p>`;
   const rest = left(said.next_in, said.at);
-  // The seconds that count down are not read out each time that they change.
+  // A screen reader does not read out each second of the countdown.
   return html`<p class="sentence"><span role="status">${said.text} ${upTo(said.whose)}</span>${
     rest == null ? "" : html` <span class="next">${countdown(rest)}</span>`}</p>`;
 }
@@ -38,7 +38,7 @@ function Counts() {
   </p>`;
 }
 
-/** The name of what this page shows. */
+/** The name of the program or project on this page. */
 export function pageTitle() {
   return isWarrior.value ? "Warrior" : projects.value[0]?.title || "Pipeline";
 }
@@ -47,8 +47,8 @@ export function Header() {
   const box = useRef(null);
   const sentence = useRef(null);
   useEffect(() => {
-    // What sticks below the header needs to know where that ends; on a narrow window only
-    // the sentence stays.
+    // Sticky elements below the header need its height; in a narrow window only the sentence
+    // stays.
     const observer = new ResizeObserver(() => document.documentElement.style.setProperty(
       "--header", `${box.current.offsetHeight || sentence.current.offsetHeight}px`));
     observer.observe(box.current);
@@ -70,7 +70,7 @@ export function Header() {
   </header>`;
 }
 
-/** The views, and on a narrow window the button of the machine's drawer. */
+/** The views, and in a narrow window the button of the machine's drawer. */
 export function Views({ drawer, opened, open }) {
   if (!runner.value || settings.value?.first_visit) return null;
   const latest = machine.value?.latest;

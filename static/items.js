@@ -1,4 +1,4 @@
-// The list of items. Only the rows in sight exist.
+// The list of items. Only the visible rows exist.
 import { useEffect, useLayoutEffect, useRef, useState } from "./vendor/vendor.js";
 import { html } from "./html.js";
 import { duration, itemName, plain, stateWord } from "./format.js";
@@ -14,8 +14,8 @@ export function tasksOf(item) {
   return pipelines.value[item.pipeline]?.tasks ?? [];
 }
 
-/** The rows of `ids` that the window shows; tells the server which these are. With `named`
- * each says of which project it is. */
+/** The rows of `ids` that the window shows; tells the server which these are. With `named`,
+ * each has the name of its project. */
 export function Rows({ name, ids, open, select, named = false }) {
   const list = useRef(null);
   const [range, setRange] = useState([0, 40]);
@@ -77,7 +77,7 @@ function Row({ id, open, select, named }) {
   </div>`;
 }
 
-/** Why it waits, whose turn it is, and when it goes on. */
+/** Why an item waits, whose turn it is, and when it continues. */
 export function Waiting({ item }) {
   const { reason, whose, next_in: next } = item.waiting;
   const rest = left(next, item.at);
@@ -96,7 +96,7 @@ export function countdown(rest) {
     : "Trying again now.";
 }
 
-/** A small bar for each step, and the name of the one at work. */
+/** A small bar for each step, and the name of the running one. */
 function Strip({ item, named }) {
   const tasks = tasksOf(item);
   const at = current(item, tasks);
@@ -112,7 +112,7 @@ function Strip({ item, named }) {
   </span>`;
 }
 
-/** The step at work, else the one that ended it. */
+/** The running step, else the last one. */
 function current(item, tasks) {
   const find = (state) => tasks.findLastIndex(([position]) => item.tasks[position] === state);
   for (const state of ["running", "failed", "canceled", "completed"]) {

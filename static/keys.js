@@ -1,4 +1,4 @@
-// API keys: made here, shown once, revoked.
+// API keys: makes, shows once and revokes them.
 import { useRef, useState } from "./vendor/vendor.js";
 import { html } from "./html.js";
 import { command } from "./server.js";
@@ -31,14 +31,14 @@ export function Keys() {
     () => { if (made?.name === name) setMade(null); });
   return html`<section class="settings-group keys" aria-label="API keys">
     <h2>API keys</h2>
-    <p class="soft">For scripts: a key can do all that this page can, except change passwords and keys.
-      It is sent as <code>Authorization: Bearer KEY</code>.</p>
+    <p class="soft">For scripts. A key can do everything that this page can, except change passwords and
+      keys. Send it as <code>Authorization: Bearer KEY</code>.</p>
     ${made && html`<div class="new-key" role="status">
-      <p>The key <b>${made.name}</b>. Copy it now: it is not shown again.</p>
+      <p>The key <b>${made.name}</b>. Copy it now: it will not be shown again.</p>
       <p><code class="key">${made.key}</code>
         <button class="button" type="button" onClick=${() => setMade(null)}>I have it</button></p></div>`}
     ${keys.length > 0 && html`<ul class="key-list">${keys.map(({ name, made: day }) => html`<li key=${name}>
-      <span class="key-name">${name}</span><span class="soft figures">made ${day || "some day"}</span>
+      <span class="key-name">${name}</span><span class="soft figures">made ${day || "on an unknown day"}</span>
       <button class="button" type="button" disabled=${busy || !live.value}
         aria-label=${`Revoke the key ${name}`} onClick=${() => revoke(name)}>Revoke</button></li>`)}</ul>`}
     ${problem && html`<p class="answer" role="alert">${problem}</p>`}

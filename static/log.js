@@ -1,4 +1,4 @@
-// The log of one item: live, with the end in view unless somebody scrolls up.
+// The log of one item, live; it follows the end unless somebody scrolls up.
 import { useEffect, useRef, useState } from "./vendor/vendor.js";
 import { html } from "./html.js";
 import { count, duration, itemName, plural, stateWord } from "./format.js";
@@ -9,7 +9,7 @@ import { Terminal } from "./terminal.js";
 import { watchLog } from "./socket.js";
 import { Waiting, tasksOf } from "./items.js";
 
-/** Draws a terminal's lines into an element, only what has changed. */
+/** Draws the changed lines of a terminal into an element. */
 export class Painter {
   constructor(element) {
     this.element = element;
@@ -132,7 +132,7 @@ function Facts({ item }) {
     <span>item ${count(item.number)}</span> <span class="figures">${duration(age)}</span></p>`;
 }
 
-/** All steps in words, the one at work marked. */
+/** The names of all steps; the running one is marked. */
 function Steps({ item }) {
   const tasks = tasksOf(item);
   return html`<ol class="steps">${tasks.map(([position, name]) => {

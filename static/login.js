@@ -1,4 +1,4 @@
-// The login page: sends the password once, then opens the console.
+// The login page: sends the password, then opens the console.
 import { command } from "./server.js";
 
 const form = document.getElementById("login");

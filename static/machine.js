@@ -1,11 +1,11 @@
-// The machine: bandwidth, disk, memory. A column, or a drawer on a narrow window.
+// The machine: bandwidth, disk, memory. A column, or a drawer in a narrow window.
 import { useLayoutEffect, useRef, useState } from "./vendor/vendor.js";
 import { html } from "./html.js";
 import { rate, size } from "./format.js";
 import { Chart } from "./chart.js";
 import { connection, machine } from "./state.js";
 
-/** From here on a disk or a memory is called full, and before that nearly full. */
+/** A disk or memory that is used to this part is full, or nearly full. */
 const FULL = 0.95;
 const NEARLY = 0.85;
 
@@ -21,7 +21,7 @@ function Meter({ name, used, total, text, more = "", calm = false }) {
   </div>`;
 }
 
-/** What is pointed at in the chart, else what is now. */
+/** The sample under the pointer in the chart, else the current one. */
 function Bandwidth() {
   const [index, setIndex] = useState(null);
   const { latest, samples } = machine.value;
@@ -60,7 +60,7 @@ export function Machine({ drawer, close }) {
     <div class="machine-head"><h2>Machine</h2>
       ${drawer && html`<button class="button small" onClick=${close}>Close</button>`}</div>
     ${latest ? html`<${Bandwidth} /><${Facts} latest=${latest} />`
-      : html`<p class="empty">${old ? "Not known." : "Measuring…"}</p>`}
+      : html`<p class="empty">${old ? "Unknown." : "Measuring…"}</p>`}
   </aside>`;
 }
 
@@ -70,7 +70,7 @@ function Facts({ latest }) {
     <${Meter} name="Disk" used=${disk - free} total=${disk} text=${`${size(free)} free`}
       more=${`of ${size(disk)}`} />
     <${Meter} name="Memory" used=${used} total=${memory} text=${`${size(memory - used)} free`}
-      more=${`of ${size(memory)}; the warrior itself ${size(latest.own_memory)}`} />
+      more=${`of ${size(memory)}; the warrior uses ${size(latest.own_memory)}`} />
     <${Meter} name="Processor" used=${latest.cpu} total=${1} calm
       text=${`${Math.round(latest.cpu * 100)} % busy`} />`;
 }

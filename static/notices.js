@@ -1,4 +1,4 @@
-// What is told above every view: the connection, project code that hangs, notices.
+// Messages above every view: a lost connection, project code that hangs, notices.
 import { html } from "./html.js";
 import { duration, itemName } from "./format.js";
 import { heard, now } from "./clock.js";
@@ -10,7 +10,7 @@ import { useCommand } from "./widgets.js";
 
 export function Notices() {
   const { state } = connection.value;
-  // An announcement is over when it has been read; the others last as long as their reason.
+  // An announcement disappears when it has been read, the others when their reason is gone.
   const wasRead = (notice) => notice.kind === "announcement" && !notice.new;
   const read = notices.value.filter(wasRead);
   return html`<div class="notices">
@@ -27,10 +27,10 @@ export function Notices() {
 
 function Offline() {
   const { since, retryAt } = connection.value;
-  // Read out once, not with each second that passes.
+  // A screen reader reads it out once, not each second.
   return html`<div class="banner" data-tone="trouble" role="alert">
     <p>The console has not answered for <span class="figures" aria-live="off">${
-      duration(now.value - since)}</span>. What you see is what it said last.
+      duration(now.value - since)}</span>. You see the last known state.
       <span class="figures" aria-live="off">${retryAt > now.value
         ? ` Trying again in ${duration(retryAt - now.value + 0.99)}.` : " Trying again now."}</span></p>
     <button class="button" onClick=${retry}>Try now</button></div>`;
@@ -43,7 +43,7 @@ function Stuck({ stuck }) {
   return html`<div class="banner" data-tone="waiting"><p>
     ${whose} in <b>${stuck.label}</b>${item && html` (${itemName(item)})`} has not returned for
     <span class="figures">${" "}${duration(stuck.age + Math.max(0, heard.value - stuck.at))}</span>.
-    Other code of this project waits for it; downloads and uploads go on.</p></div>`;
+    Other code of this project waits for it; downloads and uploads continue.</p></div>`;
 }
 
 function Notice({ notice }) {

@@ -1,4 +1,4 @@
-// The view Now: the projects at work, in order, each with its items.
+// The view Now: the running projects, in order, each with its items.
 import { html } from "./html.js";
 import { plural } from "./format.js";
 import { Rows } from "./items.js";
@@ -7,7 +7,7 @@ import { AUTO, Cleaned, Deadline, Logo, Problem, StateTag, byName } from "./proj
 import { connection, isWarrior, items, live, pipelines, projects, runner } from "./state.js";
 import { drop, insert, useSelection } from "./order.js";
 
-/** Those that are chosen, run as Archive Team's choice, or still have something at work. */
+/** The projects that are chosen, run as Archive Team's choice, or still have items at work. */
 function shown(working) {
   const auto = byName(AUTO);
   const place = (project) => project.order ?? (project.auto ? auto?.order : null) ?? Infinity;
@@ -18,7 +18,7 @@ function shown(working) {
       || ["fetching", "loading", "running", "draining"].includes(project.state)))
     .sort((a, b) => place(a) - place(b));
   const known = new Set(found.map((project) => project.id));
-  // Items whose project nothing else is known of are shown all the same.
+  // Items of unknown projects are shown too.
   const strays = [...busy].filter((name) => !known.has(name)).map(
     (name) => ({ id: name, title: name, order: null, state: "draining", version: "" }));
   return [...found, ...strays];
@@ -53,7 +53,7 @@ function Nothing() {
 
 function Section({ project, items: own, open, select }) {
   const warrior = isWarrior.value;
-  // Items on code of another version than the one that takes new items.
+  // Items of another version than the one that starts new items.
   const old = new Map();
   for (const item of own) {
     const version = pipelines.value[item.pipeline]?.version ?? project.version;
@@ -70,8 +70,8 @@ function Section({ project, items: own, open, select }) {
     ${own.length === 0 && (!warrior || (project.state === "running" && !project.sentence))
       && html`<p class="empty">${nothing()}</p>`}
     ${[...old].map(([version, ids]) => html`<div class="old" key=${version}>
-      <h3>On the older code ${version && html`<code>${version}</code>`}:
-        ${" "}${plural(ids.length, "item")} to finish, no new ones start.</h3>
+      <h3>Older code ${version && html`<code>${version}</code>`}:
+        ${" "}${plural(ids.length, "item")} to finish; no new ones start.</h3>
       <${Rows} name=${`Items on older code, ${project.title}`} ids=${ids} open=${open}
         select=${select} /></div>`)}
   </section>`;
@@ -80,11 +80,11 @@ function Section({ project, items: own, open, select }) {
 function nothing() {
   const state = runner.value?.state;
   if (state === "ended" || connection.value.state === "ended") {
-    return "Nothing is at work: it has stopped.";
+    return "No items are at work: the program has stopped.";
   }
-  if (runner.value.stopping) return "Nothing is at work any more.";
-  if (runner.value.active) return "None of its items is at work at the moment.";
-  return "No item is at work at the moment. The sentence at the top says why.";
+  if (runner.value.stopping) return "No items are at work any more.";
+  if (runner.value.active) return "No items of this project are at work at the moment.";
+  return "No items are at work at the moment. The sentence at the top says why.";
 }
 
 function Head({ project }) {
@@ -99,7 +99,7 @@ function Head({ project }) {
   </div>`;
 }
 
-/** Stop this project; or take it back while it still finishes its items. */
+/** Stop this project, or keep it while its items still finish. */
 function Choice({ project }) {
   const { choose, busy, problem } = useSelection();
   const off = busy || !live.value;
@@ -111,7 +111,7 @@ function Choice({ project }) {
   if (!name && !byName(project.id)) return null;
   return html`<div class="project-choice">
     <button class="button small" disabled=${off} onClick=${act}
-      title=${name ? "Its items are finished, and no new ones start." : null}
+      title=${name ? "Its items finish, and no new ones start." : null}
       aria-label=${`${label}: ${project.title}`}>${label}</button>
     ${problem && html`<p class="answer" role="alert">${problem}</p>`}
   </div>`;

@@ -1,4 +1,4 @@
-// The volunteer's order: choosing, dropping, moving.
+// The volunteer's order: choose, drop and move projects.
 import { useCommand } from "./widgets.js";
 import { chosen } from "./project.js";
 
@@ -19,7 +19,7 @@ export function moved(name, by) {
   return order;
 }
 
-/** `choose(order)` asks for a new order, and resolves to whether it was taken. */
+/** `choose(order)` sets a new order, and resolves to whether that worked. */
 export function useSelection() {
   const { tell, busy, problem } = useCommand();
   return { choose: (order) => tell("/api/projects/select", { projects: order }), busy, problem };

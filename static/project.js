@@ -1,4 +1,4 @@
-// What several views show of a project: its picture, its deadline, what is wrong with it.
+// What several views show of a project: its logo, its deadline, its problem.
 import { useState } from "./vendor/vendor.js";
 import { html } from "./html.js";
 import { day, distance, hour } from "./format.js";
@@ -8,10 +8,10 @@ import { logHref } from "./route.js";
 import { live, projects } from "./state.js";
 import { useCommand } from "./widgets.js";
 
-/** The name that stands for Archive Team's choice. */
+/** The name of Archive Team's choice. */
 export const AUTO = "auto";
 
-/** The chosen ones, in order. */
+/** The chosen projects, in order. */
 export function chosen() {
   return projects.value.filter((project) => project.order != null)
     .sort((a, b) => a.order - b.order);
@@ -26,14 +26,14 @@ const STATES = {
   draining: "Finishing", broken: "Does not run", gone: "No longer on offer",
 };
 
-/** The state in a word or two; one that is merely on offer needs none. */
+/** The state in a word or two; a project that is only on offer has none. */
 export function StateTag({ project }) {
   const { state, id, order, auto } = project;
   if (id === AUTO || (state === "idle" && order == null && !auto)) return null;
   return html`<span class="tag" data-state=${state}>${STATES[state] ?? state}</span>`;
 }
 
-/** A picture of somebody else's server; one that does not come is left out. */
+/** An image from another server; hidden if it does not load. */
 export function Logo({ src, size }) {
   const [broken, setBroken] = useState("");
   if (!src || broken === src) return null;
@@ -50,7 +50,7 @@ export function Deadline({ project }) {
     ${rest < 0 ? "Deadline was " : "Deadline "}<b>${distance(rest)}</b>${", "}<time datetime=${project.deadline}>${day(date)}, ${hour(date)}</time></p>`;
 }
 
-/** Why a project, or its new version, does not run, and all that can be done about it. */
+/** Why a project, or its new version, does not run, and what to do about it. */
 export function Problem({ project }) {
   const { tell, busy, problem: refused } = useCommand();
   const trouble = project.problem;
@@ -64,7 +64,7 @@ export function Problem({ project }) {
     <p class="reason">${trouble.reason}</p>
     ${trouble.advice && html`<p class="advice">${trouble.advice}</p>`}
     <p class="soft">${rest == null
-      ? "It is not tried again automatically until there is new code." : countdown(rest)}</p>
+      ? "There is no automatic retry until there is new code." : countdown(rest)}</p>
     <div class="buttons">
       ${button("retry", "Try again")} ${button("update", "Look for updates")}
       ${trouble.code === "install" && button("install-anyway", "Install anyway")}
@@ -80,7 +80,7 @@ export function Problem({ project }) {
   </div>`;
 }
 
-/** Markup of strangers; the server has made it safe. */
+/** Markup from outside, which the server has cleaned. */
 export function Cleaned({ class: name, html: text }) {
   return html`<div class=${`cleaned ${name}`} dangerouslySetInnerHTML=${{ __html: text }}></div>`;
 }

@@ -26,12 +26,12 @@ export function Projects() {
     <section aria-labelledby="on-offer">
       <h2 id="on-offer" class="group-name">On offer <span class="figures">${offered.length}</span></h2>
       <ul class="cards">${all.map((project) => html`<${Card} key=${project.id} project=${project} />`)}</ul>
-      ${offered.length === 0 && html`<p class="empty">No project is known yet.
-        Warrior HQ is asked every ten minutes; the sentence at the top says how it goes.</p>`}
+      ${offered.length === 0 && html`<p class="empty">No projects are known yet.
+        The warrior asks Warrior HQ every ten minutes; the sentence at the top shows the result.</p>`}
     </section>`;
 }
 
-/** What is chosen, with the buttons that change the order. */
+/** The chosen projects, with buttons that change their order. */
 function Order() {
   const { choose, busy, problem } = useSelection();
   const [said, setSaid] = useState("");
@@ -39,8 +39,8 @@ function Order() {
   const list = useRef(null);
   const order = chosen();
   useLayoutEffect(() => {
-    // A moved row has lost the focus; it gets it back where it is now, unless the reader
-    // has gone elsewhere. The answer may come before the news of the new order.
+    // A moved row has lost the focus: give it back, unless the user has moved the focus. The
+    // answer may come before the new order does.
     if (!focus.current || busy) return;
     const { name, direction, at } = focus.current;
     const row = list.current?.children[at];
@@ -55,15 +55,15 @@ function Order() {
     const wanted = moved(project.id, by);
     const at = wanted.indexOf(project.id);
     focus.current = { name: project.id, direction, at };
-    if (await choose(wanted)) setSaid(`${project.title} is the ${ordinal(at + 1)} now.`);
+    if (await choose(wanted)) setSaid(`${project.title} is now ${ordinal(at + 1)}.`);
     else focus.current = null;
   };
   const off = busy || !live.value;
   return html`<section class="order" aria-labelledby="your-order">
     <h2 id="your-order" class="group-name">Your order</h2>
     ${order.length === 0
-      ? html`<p class="empty">Nothing is chosen. Choose a project below, or Archive Team’s choice:
-          then there is always one that needs help.</p>`
+      ? html`<p class="empty">Nothing is chosen. Choose a project below, or Archive Team’s choice,
+          which is always a project that needs help.</p>`
       : html`<ol class="order-list" ref=${list}>${order.map((project, at) => html`
           <li key=${project.id} data-name=${project.id}>
             <span class="order-place figures">${ordinal(at + 1)}</span>
@@ -81,8 +81,8 @@ function Order() {
                 onClick=${() => choose(drop(project.id))}>Drop</button>
             </span>
           </li>`)}</ol>`}
-    ${order.length > 1 && html`<p class="soft">The first that has work gets the items. While it only
-      waits, the next one works.</p>`}
+    ${order.length > 1 && html`<p class="soft">The first project that has work gets the items. While it
+      only waits, the next one gets them.</p>`}
     <p class="hidden" role="status">${said}</p>
     ${problem && html`<p class="answer" role="alert">${problem}</p>`}
   </section>`;

@@ -1,4 +1,4 @@
-// Where the reader is: each view has an address, kept behind the # of the page's own.
+// The address of each view, after the # of the page's address.
 import { computed, signal } from "./vendor/vendor.js";
 import { isWarrior } from "./state.js";
 
@@ -27,10 +27,10 @@ addEventListener("hashchange", () => {
   if (route.value.view !== before.view || route.value.log !== before.log) scrollTo(0, 0);
 });
 
-/** The view ("" is Now), the item whose log is open, the project whose log is read. */
+/** The view ("" is Now), the item whose log is open, the project whose log is open. */
 export const route = computed(() => parse(address.value));
 
-/** The views that there are, as [address, name]. */
+/** The available views, as [address, name]. */
 export const views = computed(() => Object.entries(VIEWS).filter(
   ([view]) => isWarrior.value || view === "" || view === "about"));
 

@@ -2,17 +2,17 @@
 
 const token = document.querySelector('meta[name="csrf-token"]')?.content ?? "";
 
-/** What stands before each path where a reverse proxy shows the console below a path of its own. */
+/** The prefix of each path behind a reverse proxy. */
 export const prefix = document.querySelector('meta[name="prefix"]')?.content ?? "";
 
-/** Whether the server that answers now knows this page's session, and lets it in. */
+/** Whether the server still knows this page's session, and lets it in. */
 export async function isKnown() {
   const answer = await fetch(`${prefix}/`, { cache: "no-store" });
   const text = await answer.text();
   return answer.ok && text.includes(token) && text.includes('id="app"');
 }
 
-/** An answer that is no success as an Error; `errors` are sentences by the field's name. */
+/** The Error of an answer without success; `errors` has sentences by the field's name. */
 async function refusal(answer) {
   const text = (await answer.text()).trim();
   let errors = null;
@@ -20,7 +20,7 @@ async function refusal(answer) {
     try {
       errors = JSON.parse(text).errors ?? null;
     } catch {
-      // Not JSON after all: it is shown as it is.
+      // Invalid JSON: show the text unchanged.
     }
   }
   const error = new Error(errors ? Object.values(errors).join(" ") : text || answer.statusText);
@@ -29,7 +29,7 @@ async function refusal(answer) {
   return error;
 }
 
-/** Ask the server; an answer that is no success becomes an Error with its sentence. */
+/** Send a request; an answer without success becomes an Error with its sentence. */
 export async function ask(path, options = {}) {
   let answer;
   try {
@@ -54,12 +54,12 @@ export function command(path, body = {}) {
   });
 }
 
-/** What the server answers, as text. */
+/** The server's answer as text. */
 export async function read(path) {
   return (await ask(path)).text();
 }
 
-/** Save what the server answers as a file. */
+/** Save the server's answer as a file. */
 export async function download(path, name) {
   const blob = await (await ask(path)).blob();
   const link = document.createElement("a");

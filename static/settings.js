@@ -22,7 +22,7 @@ function grouped(fields) {
 export function Settings() {
   const known = settings.value;
   useEffect(() => {
-    // Closing the window would lose what was typed.
+    // Ask before the window closes and loses what was typed.
     const leaving = (event) => {
       if (pending.value.length) event.preventDefault();
     };
@@ -57,7 +57,7 @@ export function Settings() {
 
 function Group({ name, fields }) {
   const title = GROUPS[name] ?? byName(name)?.title ?? name;
-  // Where all are advanced, none is.
+  // If all are advanced, none is.
   const some = fields.some((field) => !field.advanced);
   const plain = fields.filter((field) => !some || !field.advanced);
   const more = fields.filter((field) => some && field.advanced);
@@ -65,7 +65,7 @@ function Group({ name, fields }) {
   const draw = (field) => html`<${Field} key=${field.name} field=${field} />`;
   return html`<section class="settings-group" aria-label=${title}>
     <h2>${title}</h2>
-    ${name === "shared" && html`<p class="soft">These hold for all projects together.</p>`}
+    ${name === "shared" && html`<p class="soft">These apply to all projects together.</p>`}
     ${plain.map(draw)}
     ${more.length > 0 && html`<details open=${touched || undefined}>
       <summary>More settings <span class="figures">${more.length}</span></summary>

@@ -1,4 +1,4 @@
-// The one socket: connects, keeps trying, hands messages on.
+// The socket: connects and reconnects, and passes messages on.
 import { SockJS } from "./vendor/vendor.js";
 import { isKnown, prefix } from "./server.js";
 import {
@@ -54,11 +54,11 @@ function receive(message) {
   }
 }
 
-/** The socket is gone: ask why, and try again later, each time a little later. */
+/** The socket is closed: try again, after a delay that grows with each try. */
 async function lost() {
   socket = null;
   const before = connection.value;
-  // One that has said goodbye needs a moment to be gone, or to start again.
+  // A server that has said goodbye needs a moment to end, or to restart.
   if (before.state === "ended") tries = Math.max(tries, 2);
   const delay = Math.min(10, 1 + tries * 1.5) * (0.8 + Math.random() * 0.4);
   tries += 1;
@@ -79,8 +79,8 @@ export async function retry() {
     return;
   }
   if (!known && !sessionStorage.getItem(RELOADED)) {
-    // A server that does not know us has been started anew, or wants a password: its page
-    // knows what to do. Once only, lest a browser without cookies reloads for ever.
+    // The server has restarted or wants a password, and its new page handles that. Reload only
+    // once: a browser without cookies would reload for ever.
     sessionStorage.setItem(RELOADED, "yes");
     location.reload();
     return;
@@ -92,7 +92,7 @@ function send(message) {
   if (socket?.readyState === SockJS.OPEN) socket.send(JSON.stringify(message));
 }
 
-/** Get the log of an item until the returned function is called. */
+/** Receive the log of an item until the returned function is called. */
 export function watchLog(id, listener) {
   logListeners.set(id, listener);
   send({ type: "watch", item: id });
@@ -102,7 +102,7 @@ export function watchLog(id, listener) {
   };
 }
 
-/** Say which items are in view, so that their last lines come. */
+/** Tell the server which items are in view, so that it sends their last lines. */
 export function viewItems(ids) {
   if (ids.length === viewed.length && ids.every((id, i) => id === viewed[i])) return;
   viewed = ids;

@@ -1,10 +1,10 @@
-// What the page knows. Snapshots and changes come from the socket; nothing else writes here.
+// The state of the page. Only messages of the socket change it.
 import { batch, computed, signal } from "./vendor/vendor.js";
 
 /** connecting, live, offline (the server does not answer) or ended (it has said goodbye). */
 export const connection = signal({ state: "connecting", since: 0, retryAt: 0, text: "" });
 
-/** The sections, each with the moment (`at`) from which its durations count. */
+/** The sections, each with the moment (`at`) at which it came, from which durations count. */
 export const program = signal(null);
 export const status = signal(null);
 export const runner = signal(null);
@@ -17,13 +17,13 @@ export const notices = signal([]);
 export const items = signal(new Map());
 /** The last lines of the items in view, by id. */
 export const lines = signal(new Map());
-/** The machine's newest facts, and its bandwidth as rows of [time, received, sent]. */
+/** The machine's latest figures, and its bandwidth as rows of [time, received, sent]. */
 export const machine = signal(null);
 
 export const isWarrior = computed(() => program.value?.kind === "warrior");
 export const live = computed(() => connection.value.state === "live");
 
-/** Seconds since something was true: times arrive relative to the moment of sending. */
+/** The time in seconds. Times from the server are relative to the moment of sending. */
 export const seconds = () => performance.now() / 1000;
 
 /** Seconds of bandwidth that the chart shows. */
@@ -41,7 +41,7 @@ function stamped(value) {
 function applySections(changed) {
   for (const [name, value] of Object.entries(changed)) {
     const section = sections[name];
-    // Pipelines are looked up by name; a time among the names would be one of them.
+    // Pipelines are stored by name, so a time would look like one of them.
     if (section) section.value = name === "pipelines" ? value : stamped(value);
   }
 }
@@ -56,7 +56,7 @@ export function applySnapshot(message) {
   });
 }
 
-/** Take in a change; false when one before it is missing. */
+/** Apply a change; false if the one before it is missing. */
 export function applyChange(message) {
   if (message.seq <= sequence) return true;
   if (message.seq !== sequence + 1) return false;
@@ -89,13 +89,13 @@ export function applyLines(message) {
   lines.value = text;
 }
 
-/** One more second of the machine, or at first all that was kept. */
+/** Add a sample of the machine; the first message has all samples that were kept. */
 export function applyMachine(message) {
   const now = seconds();
   const fresh = message.samples.map(([ago, received, sent]) => [now - ago, received, sent])
     .sort((a, b) => a[0] - b[0]);
   const old = machine.value?.samples ?? [];
-  // All that was kept comes again after a reconnection.
+  // After a reconnection, all kept samples come again.
   const samples = message.start ? fresh : [...old, ...fresh];
   machine.value = {
     latest: message.latest ?? machine.value?.latest,

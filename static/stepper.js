@@ -1,10 +1,10 @@
-// The number of concurrent items: what is wished for shows at once, the truth when it comes.
+// The number of concurrent items: shows the chosen number at once, then the server's.
 import { computed, effect, signal } from "./vendor/vendor.js";
 import { html } from "./html.js";
 import { command } from "./server.js";
 import { live, program, runner } from "./state.js";
 
-/** Milliseconds after which a wish that was granted gives way to what the server says. */
+/** Milliseconds after saving, until the server's number replaces the chosen one. */
 const PATIENCE = 2000;
 
 const wish = signal(null);
@@ -49,7 +49,7 @@ export function Stepper() {
     wish.value = next;
     send();
   };
-  // A button that has the focus is not disabled: the focus would be lost at the ends.
+  // Do not disable a button at the ends: it would lose the focus.
   const button = (by, sign, label, end) => html`<button class="step-button" aria-label=${label}
     disabled=${!live.value} aria-disabled=${end} onClick=${() => step(by)}>${sign}</button>`;
   return html`<div class="stepper" role="group" aria-label="Concurrent items">

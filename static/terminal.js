@@ -1,27 +1,27 @@
 // Terminal output as lines of coloured pieces, in bounded memory.
 //
-// A log is shown, not a screen: a carriage return writes over its line, colours are kept,
-// and what moves about between lines is left out.
+// It shows a log, not a screen: a carriage return overwrites its line, colours are kept, and
+// sequences that move between lines are ignored.
 import { parseTerminal } from "./vendor/vendor.js";
 import { Rendition } from "./colours.js";
 
 const CONTROL = /[\x00-\x08\x0b-\x1f\x7f]/;
-/** Control characters of the eighties: in logs they are broken text, not commands. */
+/** C1 control characters: in logs they are broken text, not commands. */
 const C1 = /[\x80-\x9f]/g;
-/** A sequence at the end of a piece whose rest comes with the next one. */
+/** An incomplete sequence at the end of a piece, which the next piece completes. */
 const UNFINISHED = /\x1b(?:\[[\x20-\x3f]*|\][^\x07\x1b]*\x1b?|[PX^_][^\x1b]*\x1b?)?$/;
 const LONGEST_HELD = 4096;
 
 export class Terminal {
-  /** Keeps the last `limit` lines. Lines are numbered from the first ever written. */
+  /** Keeps the last `limit` lines. Line numbers count all lines ever written. */
   constructor(limit = 3000) {
     this.limit = limit;
     this.lines = [];
     this.first = 0; // number of lines[0]
-    this.changedFrom = 0; // number of the first line that was changed since the last look
+    this.changedFrom = 0; // number of the first line changed since the last take()
     this.style = new Rendition();
     this.held = "";
-    this.open = false; // the last line goes on
+    this.open = false; // whether the last line continues
     this.column = 0;
   }
 
@@ -37,7 +37,7 @@ export class Terminal {
     this.trim();
   }
 
-  /** A remark of ours on a line of its own. */
+  /** Add a remark of ours on a separate line. */
   remark(text) {
     if (this.open) this.endLine();
     this.held = "";
@@ -78,7 +78,7 @@ export class Terminal {
     }
   }
 
-  /** Text between sequences: the control characters that move within the line count. */
+  /** Add text between sequences; control characters may move within the line. */
   plain(raw) {
     for (const part of raw.split(/([\x00-\x08\x0b-\x1f\x7f])/)) {
       if (part === "\r") this.column = 0;

@@ -1,4 +1,4 @@
-// A log that is fetched when somebody wants to read it, not live.
+// A log that is fetched once, not live.
 import { useEffect, useRef, useState } from "./vendor/vendor.js";
 import { html } from "./html.js";
 import { plural } from "./format.js";
@@ -7,7 +7,7 @@ import { download, read } from "./server.js";
 import { live } from "./state.js";
 import { Terminal } from "./terminal.js";
 
-/** Lines of a log that are shown; the download has all that is kept. */
+/** The number of shown lines; the download has all that are kept. */
 const SHOWN = 3000;
 
 export function TextLog({ path, name, label }) {
@@ -35,13 +35,13 @@ export function TextLog({ path, name, label }) {
     .then(() => setProblem(""), (error) => setProblem(error.message));
   return html`<div class="text-log">
     <div class="buttons">
-      <button class="button" disabled=${!live.value} onClick=${() => setAgain(again + 1)}>Read again</button>
+      <button class="button" disabled=${!live.value} onClick=${() => setAgain(again + 1)}>Reload</button>
       <button class="button" disabled=${!live.value} onClick=${save}>Download</button>
     </div>
     ${problem && html`<p class="answer" role="alert">${problem}</p>`}
     <div class="log-box" ref=${box} tabindex="0" role="region" aria-label=${label}>
-      ${state === "loading" && html`<p class="empty">Reading…</p>`}
-      ${state === "empty" && html`<p class="empty">Nothing has been written yet.</p>`}
+      ${state === "loading" && html`<p class="empty">Loading…</p>`}
+      ${state === "empty" && html`<p class="empty">The log is empty.</p>`}
       <div class="log" ref=${content}></div>
     </div>
   </div>`;

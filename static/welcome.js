@@ -1,4 +1,4 @@
-// The first visit: asks the nickname, and nothing else.
+// The first visit: asks for the nickname, and nothing else.
 import { useEffect, useRef, useState } from "./vendor/vendor.js";
 import { html } from "./html.js";
 import { NICKNAME_RULE } from "./fields.js";
@@ -25,9 +25,9 @@ export function Welcome() {
     }
   };
   return html`<main class="welcome">
-    <h1>Help to save web sites before they are gone</h1>
-    <p>This computer downloads a small part of a site, and hands it to Archive Team. Under
-      which name shall its work be counted? Everybody can see it.</p>
+    <h1>Help save web sites before they disappear</h1>
+    <p>This computer downloads small parts of sites, and sends them to Archive Team. Choose the
+      name under which its work is counted; everyone can see it.</p>
     <form onSubmit=${submit} novalidate>
       <label for="nickname">Your nickname</label>
       <div class="welcome-row">

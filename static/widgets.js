@@ -2,7 +2,7 @@
 import { useEffect, useLayoutEffect, useState } from "./vendor/vendor.js";
 import { command } from "./server.js";
 
-/** Closes what is open on Escape, giving the focus back, and on a press elsewhere. */
+/** Close on Escape, which gives the focus back, and on a press elsewhere. */
 export function useDismiss(open, box, close) {
   useLayoutEffect(() => {
     if (!open) return undefined;
@@ -23,7 +23,7 @@ export function useDismiss(open, box, close) {
   }, [open]);
 }
 
-/** One command at a time: `{ tell, busy, problem }`; `tell` resolves to whether it worked. */
+/** Send one command at a time: `{ tell, busy, problem }`; `tell` resolves to whether it worked. */
 export function useCommand() {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState("");
@@ -43,7 +43,7 @@ export function useCommand() {
   return { tell, busy, problem };
 }
 
-/** Whether the window is at least so many pixels wide, kept true. */
+/** Whether the window is at least this many pixels wide; kept up to date. */
 export function useWide(pixels) {
   const [wide, setWide] = useState(matchMedia(`(min-width: ${pixels}px)`).matches);
   useEffect(() => {

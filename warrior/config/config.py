@@ -1,16 +1,15 @@
-"""What the operator has set: warrior.conf.example < the file < environment < command line."""
+"""What the operator has set: defaults < configuration file < environment < command line."""
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import difflib
 import os
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from typing import Any
 
-from warrior.config import config_file
-from warrior.config.arguments import parse_arguments
-from warrior.config.config_file import ConfigurationError
+from warrior.config.config_file import ConfigFile, ConfigurationError
 from warrior.config.options import (
     CONFIG_VARIABLE,
     OPTIONS,
@@ -22,12 +21,25 @@ from warrior.config.options import (
     is_url,
 )
 from warrior.process import resources
+from warrior.process.command_line import Parser
 from warrior.projects.entry import NAME_RULE, is_project_name
 
 __all__ = ["ConfigurationError", "OperatorProject", "WarriorOptions", "read_options"]
 
-#: Read when no file is named; the only one that may be missing.
+#: Read if no file is named; only this one may be missing.
 DEFAULT_FILE = "/etc/warrior.conf"
+
+_EPILOG = """\
+Every option can also be set in a configuration file (see warrior.conf.example) or in the
+environment: --port 8002, port = 8002, WARRIOR_PORT=8002. The command line overrides the
+environment, which overrides the file.
+
+After the first SIGTERM or SIGINT (Ctrl-C) no new items start, and the items at work get the
+grace time to finish; a second signal ends them at once.
+
+exit status: 0 shut down; 1 the installation is incomplete; 64 wrong usage; 69 the page's
+address cannot be bound; 73 another warrior uses the state folder; 75 restart requested;
+78 bad configuration, or anyone could command the warrior (see --address)."""
 
 _BY_NAME = {option.name: option for option in OPTIONS}
 _PROJECT_BY_NAME = {option.name: option for option in PROJECT_OPTIONS}
@@ -36,7 +48,7 @@ _BY_VARIABLE = {option.variable: option for option in OPTIONS}
 
 @dataclasses.dataclass(frozen=True)
 class OperatorProject:
-    """A project that the operator offers: a git repository or the path of a folder."""
+    """A project that the operator offers; ``repository`` is for git, or a folder's path."""
 
     name: str
     repository: str
@@ -46,16 +58,16 @@ class OperatorProject:
 
 @dataclasses.dataclass(frozen=True)
 class WarriorOptions:
-    """What run-warrior was asked to do. Paths are absolute; warrior.conf.example explains."""
+    """The options of run-warrior, as warrior.conf.example explains them; paths are absolute."""
 
-    #: '' when none was read.
+    #: '' if none was read.
     config_file: str
     state_dir: str
-    #: '' unless given: then the settings are its config.json.
+    #: '' unless given; if given, its config.json holds the settings.
     projects_dir: str
     settings_file: str
     data_dir: str
-    #: '' when none is to be asked.
+    #: '' if no Warrior HQ is asked.
     warrior_hq: str
     address: str
     port: int
@@ -65,31 +77,31 @@ class WarriorOptions:
     host_names: tuple[str, ...]
     #: Where a reverse proxy shows the page; '' without one.
     public_url: str
-    #: Of proxies that are believed about who asks; () are those of this machine.
+    #: The proxies that are trusted about the client's address; () are those of this machine.
     proxy_addresses: tuple[str, ...]
     password_on_command_line: bool
     keep_data: bool
     real_shutdown: bool
     warrior_build: str
     max_concurrent_items: int
-    #: Seconds from a stop to the end of the items.
+    #: Seconds that items have to finish after a stop.
     grace_time: float
-    #: Bytes; with less than this free, no item is begun.
+    #: Bytes; no item starts while less is free.
     min_free_disk: int
     shipped_projects: bool
     projects: tuple[OperatorProject, ...]
-    #: Settings that the environment plants where none was ever set; keys of settings.json.
+    #: Values from the environment for settings that were never set, by their keys.
     seeds: Mapping[str, str] = dataclasses.field(repr=False)
 
     @property
     def fixed_settings(self) -> tuple[str, ...]:
-        """The settings that the operator has decided, so that the page cannot change them."""
+        """The settings that the operator has set, so that the page cannot change them."""
         if self.http_password:
             return ("http_username", "http_password")
         return ("http_username",) if self.http_username else ()
 
     def facts(self) -> dict[str, Any]:
-        """What the about page shows of them."""
+        """The options that the About page shows."""
         return {"build": self.warrior_build, "real_shutdown": self.real_shutdown,
                 "max_concurrent": self.max_concurrent_items, "state_dir": self.state_dir,
                 "data_dir": self.data_dir}
@@ -99,93 +111,121 @@ def read_options(
     arguments: Sequence[str], environment: MutableMapping[str, str], *,
     default_file: str = DEFAULT_FILE,
 ) -> WarriorOptions:
-    """Everything that the operator says. Exits with 64 when the command line is wrong.
+    """Everything that the operator has set. Exits with 64 if the command line is wrong.
 
-    Raises ConfigurationError for the file and the environment. User names and passwords
-    are taken out of the environment, so that no program that a project starts inherits them.
+    Raises ConfigurationError for the file and the environment. Removes user names and passwords
+    from ``environment``, so that no program that a project starts inherits them.
     """
     variables = dict(environment)
     for name in ("HTTP_USERNAME", "HTTP_PASSWORD", "HTTP_API_KEY", "WARRIOR_HTTP_USERNAME",
                  "WARRIOR_HTTP_PASSWORD"):
         environment.pop(name, None)
-    collected = _OptionLayers(variables)
-    example = config_file.read_file(resources.conf_example())
-    given = parse_arguments(arguments, example)
-    collected.add_file(example, resources.conf_example())
-    collected.end_of_defaults()
+    example = ConfigFile(resources.conf_example())
+    given = _parse_arguments(arguments, example)
+    layers = _OptionLayers(variables, example)
     path = given.pop("config", None) or variables.get(CONFIG_VARIABLE, "")
     if not path and os.path.lexists(default_file):
         path = default_file
     if path:
         path = os.path.abspath(path)
-        collected.add_file(config_file.read_file(path), path)
-    collected.add_environment()
-    collected.add_arguments(given)
-    return collected.options(path, bool(given.get("http_password")))
+        layers.add_file(ConfigFile(path))
+    layers.add_environment()
+    layers.add_arguments(given)
+    return layers.options(path)
+
+
+def _parse_arguments(arguments: Sequence[str], example: ConfigFile) -> dict[str, Any]:
+    """The options that were given, with their values; also ``config``. Exits with 64.
+
+    The help comes from the comments of ``example``, which is warrior.conf.example.
+    """
+    parser = Parser(
+        prog="run-warrior", usage="%(prog)s [OPTION]...",
+        description="Take projects from git, run their items, and serve a page to choose them.",
+        epilog=_EPILOG,
+        # Options that are not given come from the environment, the file, or their defaults.
+        argument_default=argparse.SUPPRESS)
+    parser.add_argument(
+        "--config", metavar="FILE",
+        help="the configuration file (default: $WARRIOR_CONFIG, else /etc/warrior.conf if it "
+             "exists)")
+    for option in OPTIONS:
+        comment = example.comment("warrior", option.name).rstrip(".")
+        default = example["warrior"][option.name]
+        text = comment[:1].lower() + comment[1:] + (f" (default: {default})" if default else "")
+        kind: dict[str, Any] = ({"metavar": option.metavar, "type": _type(option)}
+                                if option.metavar else {"action": argparse.BooleanOptionalAction})
+        parser.add_argument(option.switch, help=text.replace("%", "%%"), **kind)
+    parser.add_version()
+    given, rest = parser.parse_known_args(list(arguments))
+    for word in rest:
+        if word.startswith("-") and word not in ("-", "--"):
+            # The part after "=" may be a password.
+            parser.error(f"there is no option {word.partition('=')[0]} (see --help)")
+    if rest:
+        parser.error("there are words that belong to no option (see --help)")
+    return vars(given)
+
+
+def _type(option: Option) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        try:
+            return option.parse(text)
+        except NotAllowed as allowed:
+            raise argparse.ArgumentTypeError(option.refusal(text, allowed)) from None
+
+    return parse
 
 
 class _OptionLayers:
-    """The values so far; what is added later is stronger."""
+    """The values so far; each layer overrides those before it."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], example: ConfigFile) -> None:
         self.environment = environment
         self.values: dict[str, Any] = {}
         self.projects: list[OperatorProject] = []
-        #: Options that were set at all, beyond their defaults.
-        self.given: set[str] = set()
-        self.default_state_dir = ""
-
-    def end_of_defaults(self) -> None:
-        """What has been added are the defaults; what comes now is given."""
-        self.given.clear()
+        self.password_on_command_line = False
+        self.add_file(example)
         self.default_state_dir = self.values["state_dir"]
+        self.state_dir_given = False
 
-    def add_file(self, sections: Sequence[config_file.Section], path: str) -> None:
-        for section in sections:
-            where = f"{path}, line {section.number}"
-            if (section.kind, section.name) == ("warrior", ""):
-                self._add(path, section, _BY_NAME, self.values)
-                self.given |= {line.name for line in section.lines}
-                if self.values["state_dir"] == self.default_state_dir:
-                    # A copy of the example says nothing: the folder of a unit still wins.
-                    self.given.discard("state_dir")
-            elif section.kind == "project" and section.name:
-                self.projects.append(self._project(path, section))
+    def add_file(self, file: ConfigFile) -> None:
+        for section in file.sections():
+            kind, _, name = section.partition(" ")
+            if section == "warrior":
+                self.values |= self._section(file, section, _BY_NAME)
+            elif kind == "project" and name:
+                self.projects.append(self._project(file, section, name))
             else:
-                raise ConfigurationError(
-                    f"{where}: there is no section [{section.kind}"
-                    f"{' ' + section.name if section.name else ''}]. [warrior] and "
-                    "[project NAME] are allowed.")
+                raise file.error(section, "", f"there is no section [{section}]. [warrior] and "
+                                 "[project NAME] are allowed.")
 
-    def _add(
-        self, path: str, section: config_file.Section, known: Mapping[str, Option],
-        values: dict[str, Any],
-    ) -> None:
-        for line in section.lines:
-            where = f"{path}, line {line.number}"
-            option = known.get(line.name)
+    def _section(
+        self, file: ConfigFile, section: str, known: Mapping[str, Option]
+    ) -> dict[str, Any]:
+        values = {}
+        for name, text in file[section].items():
+            option = known.get(name)
             if option is None:
-                raise ConfigurationError(f"{where}: there is no option {line.name!r}"
-                                         + _instead(line.name, known))
+                raise file.error(section, name, f"there is no option {name!r}"
+                                 + _instead(name, known))
             try:
-                values[line.name] = self._value(option, line.value, os.path.dirname(path))
+                values[name] = self._value(option, text, os.path.dirname(file.path))
             except NotAllowed as allowed:
-                raise ConfigurationError(
-                    f"{where}: {line.name} {option.refusal(line.value, allowed)}.") from None
+                raise file.error(
+                    section, name, f"{name} {option.refusal(text, allowed)}.") from None
+        return values
 
-    def _project(self, path: str, section: config_file.Section) -> OperatorProject:
-        where = f"{path}, line {section.number}"
-        values: dict[str, str] = {}
-        name = section.name
+    def _project(self, file: ConfigFile, section: str, name: str) -> OperatorProject:
         if not is_project_name(name):
-            raise ConfigurationError(f"{where}: {name!r} cannot be the name of a project; "
-                                     f"{NAME_RULE}.")
-        self._add(path, section, _PROJECT_BY_NAME, values)
+            raise file.error(section, "", f"{name!r} cannot be the name of a project; "
+                             f"{NAME_RULE}.")
+        values = self._section(file, section, _PROJECT_BY_NAME)
         if "repository" not in values:
-            raise ConfigurationError(f"{where}: the project {name} has no repository. Say where "
-                                     "its code is: repository = …")
+            raise file.error(section, "", f"the project {name} has no repository. Say where "
+                             "its code is: repository = …")
         if not is_url(values["repository"]):
-            values["repository"] = self._path(values["repository"], os.path.dirname(path))
+            values["repository"] = self._path(values["repository"], os.path.dirname(file.path))
         return OperatorProject(name, **values)
 
     def add_environment(self) -> None:
@@ -204,20 +244,21 @@ class _OptionLayers:
             except NotAllowed as allowed:
                 raise ConfigurationError(
                     f"{name} in the environment {option.refusal(text, allowed)}.") from None
-            self.given.add(option.name)
+            self.state_dir_given |= option.name == "state_dir"
 
     def add_arguments(self, given: Mapping[str, Any]) -> None:
         for name, value in given.items():
             path = _BY_NAME[name].is_path
             self.values[name] = self._path(value, os.curdir) if path else value
-            self.given.add(name)
+        self.state_dir_given |= "state_dir" in given
+        self.password_on_command_line = bool(given.get("http_password"))
 
     def _value(self, option: Option, text: str, base: str) -> Any:
         value = option.parse(text)
         return self._path(value, base) if option.is_path else value
 
     def _path(self, text: str, base: str) -> str:
-        """Absolute; '' stays ''."""
+        """The absolute path; '' stays ''."""
         if not text:
             return ""
         home = self.environment.get("HOME", "")
@@ -225,28 +266,29 @@ class _OptionLayers:
             text = home + text[1:]
         path = os.path.expanduser(text)
         if path.startswith("~"):
-            raise ConfigurationError(f"The home folder in {text} is not known. Write the path "
-                                     "from / on.")
+            raise ConfigurationError(f"The home folder in {text} is unknown. Write an absolute "
+                                     "path.")
         return os.path.abspath(os.path.join(base, path))
 
-    def options(self, config_file: str, password_on_command_line: bool) -> WarriorOptions:
+    def options(self, config_file: str) -> WarriorOptions:
         values = self.values
-        if "state_dir" not in self.given or not values["state_dir"]:
+        projects, state = values["projects_dir"], values["state_dir"]
+        # A file with the default in it, such as a copy of the example, sets nothing.
+        if not state or (state == self.default_state_dir and not self.state_dir_given):
             # systemd makes a folder for the unit, and may name several.
             folder = self.environment.get("STATE_DIRECTORY", "").partition(":")[0]
-            values["state_dir"] = folder or values["projects_dir"] or self.default_state_dir
-        projects, state = values["projects_dir"], values["state_dir"]
+            state = values["state_dir"] = folder or projects or self.default_state_dir
         values["data_dir"] = values["data_dir"] or os.path.join(state, "data")
-        seeds = {key: self.environment[name] for name, key in SEEDS.items()
-                 if self.environment.get(name)}
         return WarriorOptions(
-            config_file=config_file, projects=tuple(self.projects), seeds=seeds,
+            config_file=config_file, projects=tuple(self.projects),
+            seeds={key: self.environment[name] for name, key in SEEDS.items()
+                   if self.environment.get(name)},
             settings_file=(os.path.join(projects, "config.json") if projects
                            else os.path.join(state, "settings.json")),
-            password_on_command_line=password_on_command_line, **values)
+            password_on_command_line=self.password_on_command_line, **values)
 
 
 def _instead(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence about a name that is not known."""
+    """The end of a sentence about an unknown name."""
     near = difflib.get_close_matches(name, known, 1)
     return (f". Did you mean {near[0]}?" if near else ".") + f" Allowed are: {', '.join(known)}."

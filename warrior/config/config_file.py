@@ -1,124 +1,103 @@
-"""Reads a file like warrior.conf.example: sections, ``name = value``, comments, line numbers."""
+"""Reads a file such as warrior.conf.example; its errors name the line."""
 
 from __future__ import annotations
 
-import dataclasses
+import configparser
 import os
 import re
 
-#: A file of options is never longer, in bytes.
+#: The largest configuration file, in bytes.
 MAX_SIZE = 1024 * 1024
 
-_SECTION = re.compile(r"\[([^\[\]]*)\]")
-_OPTION = re.compile(r"([^=:\s#;\[\]]+)\s*=\s*(.*)")
+#: Does not repeat the line, which may hold a password.
+_NOT_AN_OPTION = ("this is neither an option nor a section. Write NAME = VALUE, [warrior] or "
+                  "[project NAME]; a comment begins with '#'.")
 
 
 class ConfigurationError(Exception):
     """An operator's setting cannot be used; ``str()`` says where it is, and what is allowed."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Line:
-    """One option. ``comment`` is what stands right above it, without the ``#``.
+class ConfigFile(configparser.RawConfigParser):
+    """The sections ``warrior`` and ``project NAME`` of a file in UTF-8.
 
-    The value does not show in the repr: it may be a password.
+    Raises ConfigurationError. Neither a section nor an option of a section may appear twice.
     """
 
-    number: int
-    name: str
-    value: str = dataclasses.field(repr=False)
-    comment: tuple[str, ...] = ()
+    SECTCRE = re.compile(r"\[\s*(?P<header>[^\s\[\]]+(?: [^\s\[\]]+)?)\s*\]$")
 
+    def __init__(self, path: str) -> None:
+        super().__init__(delimiters=("=",), default_section="")
+        self.path = path
+        # Without its indentation, no line continues the value above it.
+        self._lines = [line.strip() for line in self._text().split("\n")]
+        try:
+            self.read_file(self._lines)
+        except configparser.DuplicateSectionError as error:
+            raise self._error(
+                error.lineno, f"the section [{error.section}] appears twice; the first one is in "
+                f"line {self._line(error.section)}. Put them together.") from None
+        except configparser.DuplicateOptionError as error:
+            first = self._line(error.section, error.option)
+            raise self._error(
+                error.lineno, f"{error.option} appears twice; the first one is in line {first}. "
+                "Remove one of them.") from None
+        except configparser.MissingSectionHeaderError as error:
+            raise self._error(
+                error.lineno, "no section begins in or above this line. Put [warrior] or "
+                "[project NAME] above the options.") from None
+        except configparser.ParsingError as error:
+            raise self._error(error.errors[0][0], _NOT_AN_OPTION) from None
+        for section in self.sections():
+            for option in self[section]:
+                if not option.isidentifier():
+                    raise self.error(section, option, _NOT_AN_OPTION)
 
-@dataclasses.dataclass(frozen=True)
-class Section:
-    """A ``[kind name]`` with its options; ``name`` is '' in ``[kind]``."""
+    def error(self, section: str, option: str, reason: str) -> ConfigurationError:
+        """An error in the line of an option, or of the section's header if ``option`` is ''."""
+        return self._error(self._line(section, option), reason)
 
-    number: int
-    kind: str
-    name: str
-    lines: tuple[Line, ...]
+    def comment(self, section: str, option: str) -> str:
+        """The first line of the comment right above an option, without the ``#``."""
+        number = self._line(section, option) - 1
+        while number > 0 and self._lines[number - 1].startswith("#"):
+            number -= 1
+        return self._lines[number].lstrip("# ")
 
+    def _line(self, section: str, option: str = "") -> int:
+        """The number of an option's first line, or of the section's header."""
+        current, name = "", ""
+        for number, line in enumerate(self._lines, 1):
+            header = self.SECTCRE.match(line)
+            if header:
+                current, name = header["header"], ""
+            else:
+                name = self.optionxform(line.partition("=")[0].strip())
+            if (current, name) == (section, option):
+                return number
+        raise KeyError(section, option)
 
-def read_file(path: str) -> list[Section]:
-    """The sections of the file, in order. Raises ConfigurationError.
+    def _error(self, number: int | None, reason: str) -> ConfigurationError:
+        return ConfigurationError(f"{self.path}, line {number}: {reason}")
 
-    The text is UTF-8. No section may come twice, nor an option twice in a section.
-    """
-    return parse(_text(path), path)
-
-
-def parse(text: str, path: str) -> list[Section]:
-    """The sections of the text; ``path`` is for the sentences. Raises ConfigurationError."""
-    sections: dict[tuple[str, str], tuple[int, list[Line]]] = {}
-    current: list[Line] | None = None
-    comment: list[str] = []
-    for number, raw in enumerate(text.split("\n"), 1):
-        line = raw.strip()
-        if line.startswith(("#", ";")):
-            comment.append(line[1:].strip())
-            continue
-        above, comment = tuple(comment), []
-        if not line:
-            continue
-        where = f"{path}, line {number}"
-        if line.startswith("["):
-            key = _section(line, where)
-            if key in sections:
-                raise ConfigurationError(f"{where}: the section {line} appears twice; the first "
-                                         f"one is in line {sections[key][0]}. Put them together.")
-            sections[key] = (number, current := [])
-        elif current is None:
-            raise ConfigurationError(f"{where}: there is no section yet. Put the line [warrior] "
-                                     "above the options.")
-        else:
-            current.append(_option(line, where, number, current, above))
-    return [Section(number, kind, name, tuple(lines))
-            for (kind, name), (number, lines) in sections.items()]
-
-
-def _section(line: str, where: str) -> tuple[str, str]:
-    match = _SECTION.fullmatch(line)
-    words = match[1].split() if match else []
-    if not 1 <= len(words) <= 2:
-        raise ConfigurationError(f"{where}: a section is written [warrior] or [project NAME], "
-                                 f"not {line!r}.")
-    return words[0], words[1] if len(words) == 2 else ""
-
-
-def _option(
-    line: str, where: str, number: int, before: list[Line], comment: tuple[str, ...]
-) -> Line:
-    match = _OPTION.fullmatch(line)
-    if match is None:
-        # The line itself is not repeated: it may be a password.
-        raise ConfigurationError(f"{where}: this is no option. Write NAME = VALUE, or begin "
-                                 "the line with '#' if it is a comment.")
-    for other in before:
-        if other.name == match[1]:
-            raise ConfigurationError(f"{where}: {other.name} appears twice; the first one is in "
-                                     f"line {other.number}. Remove one of them.")
-    return Line(number, match[1], match[2].strip(), comment)
-
-
-def _text(path: str) -> str:
-    try:
-        if os.path.exists(path) and not os.path.isfile(path):
-            raise ConfigurationError(f"{path} is not a file. Give the path of a file of options, "
-                                     "or leave it out.")
-        with open(path, "rb") as file:
-            content = file.read(MAX_SIZE + 1)
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror or error}.") from None
-    if len(content) > MAX_SIZE:
-        raise ConfigurationError(f"{path} is longer than {MAX_SIZE} bytes, so it cannot be a file "
-                                 "of options.")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        number = content.count(b"\n", 0, error.start) + 1
-        raise ConfigurationError(f"{path}, line {number}: this is not text in UTF-8.") from None
-    if "\0" in text:
-        number = text.count("\n", 0, text.index("\0")) + 1
-        raise ConfigurationError(f"{path}, line {number}: this is not text.")
-    return text
+    def _text(self) -> str:
+        path = self.path
+        try:
+            if os.path.exists(path) and not os.path.isfile(path):
+                raise ConfigurationError(f"{path} is not a file. Give the path of a configuration "
+                                         "file, or leave it out.")
+            with open(path, "rb") as file:
+                content = file.read(MAX_SIZE + 1)
+        except OSError as error:
+            raise ConfigurationError(f"{path} cannot be read: {error.strerror or error}.") from None
+        if len(content) > MAX_SIZE:
+            raise ConfigurationError(f"{path} is longer than {MAX_SIZE} bytes, so it cannot be a "
+                                     "configuration file.")
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise self._error(content.count(b"\n", 0, error.start) + 1,
+                              "this is not text in UTF-8.") from None
+        if "\0" in text:
+            raise self._error(text.count("\n", 0, text.index("\0")) + 1, "this is not text.")
+        return text

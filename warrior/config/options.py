@@ -1,6 +1,6 @@
-"""The operator's options: their names, what each may be, and how its text is read.
+"""The operator's options: their names, their allowed values, and how their text is parsed.
 
-The defaults and the explanations stand in warrior.conf.example, nowhere else.
+Only warrior.conf.example has the defaults and the explanations.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import urllib.parse
 from collections.abc import Callable
 from typing import Any
 
-#: What a volunteer's nickname is, as a regular expression.
+#: The nickname of a volunteer, as a regular expression.
 NICKNAME = "[-_a-zA-Z0-9]{3,30}"
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
@@ -25,14 +25,14 @@ _BYTES = {"": 1, "b": 1} | {
 
 
 class NotAllowed(ValueError):
-    """The text cannot be a value; ``str()`` says what can, to stand after "must be"."""
+    """The text is no allowed value; ``str()`` says what is, as the words after "must be"."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """One option. ``parse`` makes its value of text and raises NotAllowed.
+    """One option. ``parse`` turns text into its value, and raises NotAllowed.
 
-    ``metavar`` is '' for a flag. The value of a ``secret`` one is never repeated.
+    ``metavar`` is '' for a flag. Messages never repeat the value of a ``secret`` option.
     """
 
     name: str
@@ -52,12 +52,8 @@ class Option:
         return "--" + self.name.replace("_", "-")
 
     def refusal(self, text: str, allowed: NotAllowed) -> str:
-        """The rest of a sentence about a bad value, without the value of a secret one."""
+        """The rest of a sentence about a bad value."""
         return f"must be {allowed}" + ("" if self.secret else f", not {text!r}")
-
-
-def text_value(text: str) -> str:
-    return text
 
 
 def flag(text: str) -> bool:
@@ -79,7 +75,7 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
 
 
 def seconds(text: str) -> float:
-    """A duration of a day at most, in seconds."""
+    """A duration in seconds, at most a day."""
     value = _quantity(text, _SECONDS)
     if value is None or value > 86400:
         raise NotAllowed("a time of at most a day, such as 240, 4 min or 1 h")
@@ -116,12 +112,12 @@ def nickname(text: str) -> str:
 
 def user_name(text: str) -> str:
     if ":" in text or not text.isprintable():
-        raise NotAllowed("a name without ':' (browsers would take it for its end)")
+        raise NotAllowed("a name without ':' (which ends the name for browsers)")
     return text
 
 
 def host_names(text: str) -> tuple[str, ...]:
-    names = tuple(re.split(r"[\s,]+", text.strip(" ,\t"))) if text.strip(" ,\t") else ()
+    names = tuple(text.replace(",", " ").split())
     if not all(_HOST_NAME.fullmatch(name) for name in names):
         raise NotAllowed("names such as warrior.example, without port or https://, "
                          "separated by spaces")
@@ -144,7 +140,7 @@ def url(text: str) -> str:
 
 
 def public_url(text: str) -> str:
-    """Where a reverse proxy shows the page, without a slash at its end, or ''."""
+    """The address of the page behind a reverse proxy, without a slash at its end, or ''."""
     allowed = NotAllowed("an address such as https://warrior.example or "
                          "https://home.example/warrior, or empty")
     try:
@@ -162,7 +158,7 @@ def networks(text: str) -> tuple[str, ...]:
     """Addresses and networks, each as ``ipaddress`` writes it."""
     try:
         return tuple(str(ipaddress.ip_network(word, strict=False))
-                     for word in re.split(r"[\s,]+", text.strip(" ,\t")) if word)
+                     for word in text.replace(",", " ").split())
     except ValueError:
         raise NotAllowed("addresses or networks such as 192.0.2.7 or 10.0.0.0/8, separated by "
                          "spaces") from None
@@ -171,12 +167,13 @@ def networks(text: str) -> tuple[str, ...]:
 def build_name(text: str) -> str:
     """Text that can stand in a User-Agent header."""
     if len(text) > 100 or not (text.isascii() and text.isprintable()):
-        raise NotAllowed("at most 100 letters, digits and signs of ASCII")
+        raise NotAllowed("at most 100 printable ASCII characters")
     return text
 
 
 def repository(text: str) -> str:
-    """What git can clone, or a folder. Options and transports that run programs are none."""
+    """What git can clone, or a folder."""
+    # Git would run a program for an option, and for some transports.
     if not text or text.startswith("-") or not text.isprintable() \
             or re.match(r"[A-Za-z0-9+.-]+::", text):
         raise NotAllowed("an address that git can clone, or the path of a folder")
@@ -184,19 +181,19 @@ def repository(text: str) -> str:
 
 
 def is_url(text: str) -> bool:
-    """Whether git takes this for an address and not for a path (scheme://… or host:path)."""
+    """Whether git sees this as an address (scheme://… or host:path) and not as a path."""
     return "://" in text or re.match(r"[^/]+:", text) is not None
 
 
 OPTIONS = (
-    Option("state_dir", text_value, "DIR", is_path=True),
-    Option("projects_dir", text_value, "DIR", is_path=True),
-    Option("data_dir", text_value, "DIR", is_path=True),
+    Option("state_dir", str, "DIR", is_path=True),
+    Option("projects_dir", str, "DIR", is_path=True),
+    Option("data_dir", str, "DIR", is_path=True),
     Option("warrior_hq", url, "URL"),
     Option("address", address, "HOST"),
     Option("port", whole_number(0, 65535), "PORT"),
     Option("http_username", user_name, "U"),
-    Option("http_password", text_value, "P", secret=True),
+    Option("http_password", str, "P", secret=True),
     Option("insecure_no_password", flag),
     Option("host_names", host_names, "NAMES"),
     Option("public_url", public_url, "URL"),
@@ -210,14 +207,14 @@ OPTIONS = (
     Option("shipped_projects", flag),
 )
 
-#: What may stand in a section [project NAME].
+#: The options of a section [project NAME].
 PROJECT_OPTIONS = (
     Option("repository", repository),
-    Option("title", text_value),
-    Option("description", text_value),
+    Option("title", str),
+    Option("description", str),
 )
 
-#: Variables of the environment that plant a setting which was never set -> its key.
+#: Environment variable -> the key of the setting that it sets, if that was never set.
 SEEDS = {
     "WARRIOR_ID": "warrior_id",
     "DOWNLOADER": "downloader",
@@ -228,9 +225,9 @@ SEEDS = {
     "HTTP_PASSWORD": "http_password",
 }
 
-#: Where the file of options is, unless --config says.
+#: The environment variable with the path of the configuration file.
 CONFIG_VARIABLE = "WARRIOR_CONFIG"
 
-#: What Kubernetes and Docker tell a container about a service named "warrior". Not ours.
+#: Variables that Kubernetes and Docker set for a service named "warrior". Not ours.
 SERVICE_LINK = re.compile(
     r"WARRIOR_(SERVICE_HOST|SERVICE_PORT(_\w+)?|NAME|ENV_\w+|PORT_[0-9]+_(TCP|UDP)(_\w+)?)")

@@ -1,6 +1,5 @@
-"""What every program of ours needs as a process: exit statuses, signals, the loop, threads.
+"""What all our programs need as processes: exit statuses, signals, the loop, threads.
 
-Also programs that it runs itself, output that must not block the loop, and where the files are
-that are no modules (``resources``). It knows nothing of projects, settings or the page. Any room
-may import it.
+It also runs other programs, writes output without blocking the loop, and finds data files
+(``resources``). It knows nothing of projects, settings or the page. Any room may import it.
 """

@@ -1,4 +1,4 @@
-"""Tasks that nobody awaits: they are kept alive, and their errors are logged."""
+"""Keeps tasks alive that nobody awaits, and logs their errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 
 class BackgroundTasks:
-    """Keeps tasks alive (the loop itself has only weak references) and logs their errors."""
+    """Holds the tasks, because the loop itself only has weak references to them."""
 
     def __init__(self) -> None:
         self._tasks: dict[asyncio.Task[Any], str] = {}
@@ -20,9 +20,9 @@ class BackgroundTasks:
     def start(
         self, work: Coroutine[Any, Any, Any], name: str, *, endless: bool = False
     ) -> asyncio.Task[Any]:
-        """Run it on the loop; ``name`` says in the log what has failed.
+        """Run a coroutine on the loop; if it fails, the log has its ``name``.
 
-        What is ``endless`` never returns by itself, so at the end nobody waits for that.
+        An ``endless`` one never returns by itself, so ``close`` does not wait for it.
         """
         task = asyncio.get_running_loop().create_task(work)
         self._tasks[task] = name
@@ -38,7 +38,7 @@ class BackgroundTasks:
             logger.error("%s failed", name, exc_info=task.exception())
 
     async def close(self, patience: float) -> None:
-        """Cancel what is endless, wait so many seconds for the rest, then cancel that too."""
+        """Cancel endless tasks, wait ``patience`` seconds for the others, then cancel them too."""
         for task in list(self._endless):
             task.cancel()
         if self._tasks:

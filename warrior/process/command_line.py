@@ -1,4 +1,4 @@
-"""What the command lines have in common: their parser, their refusals."""
+"""What our command lines have in common: the parser and its errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from warrior.process import exits
 
 
 class Parser(argparse.ArgumentParser):
-    """Exits with the status of a wrong command line, 64. Takes no abbreviations."""
+    """Exits with 64 if the command line is wrong. Accepts no abbreviations."""
 
     def __init__(self, prog: str, **options: Any) -> None:
         super().__init__(
@@ -26,7 +26,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(exits.USAGE, f"{self.prog}: {message}\n")
 
     def add_version(self) -> None:
-        """``--version``, as scripts out there read it: the API's level comes first."""
+        """Add ``--version``. Existing scripts expect the level of the API first."""
         self.add_argument(
             "--version", action="version",
             version=f"{pipeline_core.__version__} (archive-warrior {warrior.__version__}, "
@@ -35,7 +35,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def missing_module(names: Iterable[str]) -> str:
-    """What to do about the first module that is not installed; '' when all are."""
+    """A sentence about the first module that is not installed; '' if all are."""
     for name in names:
         if importlib.util.find_spec(name) is None:
             return (f"The Python module {name} is not installed. Install what is needed with: "
@@ -44,6 +44,6 @@ def missing_module(names: Iterable[str]) -> str:
 
 
 def refuse(program: str, sentence: str, status: int) -> int:
-    """Say on standard error why the program ends; the status."""
+    """Print to standard error why the program ends; returns the status."""
     print(f"{program}: {sentence}", file=sys.stderr)
     return status

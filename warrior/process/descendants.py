@@ -1,4 +1,4 @@
-"""Ends processes that project code has started itself and left behind."""
+"""Ends processes that project code has started and left running."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import psutil
 
-#: What a program that has been ended may start in its last moment is looked for again.
+#: A program may start others in its last moment, so look again this many times.
 ROUNDS = 3
 
 
 def end_descendants(grace: float = 1.0) -> list[str]:
-    """End every process that descends from this one; their names, '?' if unknown.
+    """End all descendants of this process; their names, '?' if unknown.
 
-    TERM first, KILL after ``grace`` seconds. Blocks for as long: for the end of a run.
+    Sends TERM, and KILL after ``grace`` seconds. Blocks that long: call it at the end of a run.
     """
-    import psutil  # not needed before the end
+    import psutil  # slow, and not needed before the end
 
     names: dict[int, str] = {}
     for _ in range(ROUNDS):
@@ -47,7 +47,7 @@ def _living() -> list[psutil.Process]:
 
 
 def _kill(stubborn: list[psutil.Process]) -> None:
-    """Kill them with all their children: stopped first, they start no more of them."""
+    """Kill them with all their children. They are stopped first, so that they start no more."""
     import psutil
 
     for process in stubborn:

@@ -1,6 +1,6 @@
 """The exit statuses of the command lines (the numbers of sysexits.h)."""
 
-#: Stopped or shut down as asked.
+#: Stopped or shut down on request.
 OK = 0
 #: A pipeline could not be loaded, or the installation is incomplete.
 NOT_LOADED = 1
@@ -10,7 +10,7 @@ USAGE = 64
 CANNOT_BIND = 69
 #: Another warrior uses the state folder.
 STATE_IN_USE = 73
-#: Ended on request, to be started again: sysexits.h calls this a temporary failure.
+#: Restart requested; sysexits.h calls this a temporary failure.
 RESTART = 75
-#: What the operator has set is wrong, or would let everybody command the program.
+#: The configuration is wrong, or would let anyone command the program.
 BAD_CONFIGURATION = 78

@@ -1,4 +1,4 @@
-"""What the signals of a terminal or a service manager mean to a running pipeline."""
+"""How a program reacts to SIGINT, SIGTERM and SIGHUP."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import signal
 import time
 from collections.abc import Callable
 
-#: A second interrupt within so many seconds stops at once.
+#: A second SIGINT within this many seconds stops at once.
 SECOND_INTERRUPT = 5.0
 
 
 class Interrupts:
-    """SIGINT, SIGTERM and SIGHUP, turned into two ways of stopping.
+    """Calls ``stop`` or ``stop_now`` for a signal.
 
-    The first SIGINT or SIGTERM stops gently; a second SIGTERM, or a second SIGINT
-    within five seconds, stops at once; one more kills. SIGHUP, the terminal's end,
-    stops at once unless whoever started us wanted it ignored (nohup). ``any_second``
-    is for a daemon: a second signal of either kind stops at once, whenever it comes.
+    The first SIGINT or SIGTERM stops gently. A second SIGTERM, or a second SIGINT within five
+    seconds, stops at once; a further one kills. SIGHUP stops at once, unless it was ignored when
+    the program started (nohup). With ``any_second``, for a daemon, a second SIGINT or SIGTERM stops
+    at once whenever it comes.
 
-    ``stop(why, advice)`` and ``stop_now(why)``, with the seconds until KILL at most, get
-    sentences for the log.
+    ``stop(why, advice)`` and ``stop_now(why)`` get sentences for the log; ``stop_now(why, 0.0)``
+    kills.
     """
 
     def __init__(
@@ -42,13 +42,12 @@ class Interrupts:
             loop.add_signal_handler(signal.SIGHUP, self.hang_up)
 
     def forget(self) -> None:
-        """The stop was taken back: the next signal is a first one again."""
+        """Treat the next signal as the first: the program no longer stops."""
         self._last_interrupt = None
-        self._terminated = False
-        self._hurried = False
+        self._terminated = self._hurried = False
 
     def interrupt(self, now: float | None = None) -> None:
-        """SIGINT; ``now`` is of ``time.monotonic()``."""
+        """Handle SIGINT; ``now`` is a time of ``time.monotonic()``."""
         now = time.monotonic() if now is None else now
         last, self._last_interrupt = self._last_interrupt, now
         if last is not None and now - last < SECOND_INTERRUPT:
@@ -61,20 +60,17 @@ class Interrupts:
             self._stop("Interrupted.", " Interrupt again within 5 seconds to stop at once.")
 
     def terminate(self) -> None:
-        """SIGTERM."""
+        """Handle SIGTERM."""
         if self._terminated or (self._any_second and self._last_interrupt is not None):
             self._hurry("Asked twice to terminate.")
         else:
             self._terminated = True
-            self._stop("Asked to terminate.", " Asked once more, it stops at once.")
+            self._stop("Asked to terminate.", " A second SIGTERM stops it at once.")
 
     def hang_up(self) -> None:
-        """SIGHUP."""
+        """Handle SIGHUP."""
         self._hurry("The terminal was closed.")
 
     def _hurry(self, why: str) -> None:
-        if self._hurried:
-            self._stop_now(why, 0.0)
-        else:
-            self._hurried = True
-            self._stop_now(why)
+        self._stop_now(why, *([0.0] if self._hurried else []))
+        self._hurried = True

@@ -1,9 +1,9 @@
-"""What is kept in memory of the items' output, bounded per line, per item and over all.
+"""The items' output in memory, bounded per line, per item and in total.
 
-Text comes in chunks of any size, thousands of them a second when a child floods, and
-mostly nobody looks. So a chunk is not split into lines: it is looked at just enough
-to find a line that is too long, and kept as it came. Sizes in memory are those of
-the Python strings (``sys.getsizeof``), so that what is promised is what is used.
+Text comes in chunks of any size, thousands per second if a child floods its output, and mostly
+nobody reads it. So chunks are not split into lines: they are only scanned for lines that are too
+long, and kept as they are. Sizes in memory are those of ``sys.getsizeof``, so the limits hold for
+the memory that is really used.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 import sys
 from collections import OrderedDict, deque
 
-#: Characters of one line that are kept; a carriage return begins the line anew.
+#: The most characters of one line; a carriage return begins a new line.
 LINE_LIMIT = 8 * 1024
 #: Bytes of memory for one item's output.
 ITEM_LIMIT = 512 * 1024
@@ -21,26 +21,25 @@ TOTAL_LIMIT = 32 * 1024 * 1024
 
 _CUT = " … (the rest of this line is left out"
 _LINE_END = re.compile(r"[\r\n]")
-#: A stretch of text that a carriage return lets the next one overwrite.
+#: Text before a carriage return, which a terminal overwrites.
 _OVERWRITTEN = re.compile(r"[^\r\n]*\r+(?=[^\r\n])")
-#: A chunk that is small is joined to the one before it, up to this length.
+#: Chunks shorter than this are joined.
 _JOIN_BELOW = 4096
 
 
 class LineLimiter:
-    """Passes text on with every line cut to ``limit`` characters.
+    """Cuts every line of a text to ``limit`` characters; a line may come in pieces.
 
-    Where a line is cut, a remark follows with the number of characters left out. A
-    line may come in any number of pieces.
+    After a cut line, a remark gives the number of omitted characters.
     """
 
     def __init__(self, limit: int = LINE_LIMIT) -> None:
         self._limit = limit
-        self._length = 0    # of the line that is not finished
-        self._left_out = 0  # of that line
+        self._length = 0    # characters of the unfinished line
+        self._left_out = 0  # omitted characters of that line
 
     def feed(self, text: str) -> str:
-        """The part of ``text`` that is to be kept, with remarks."""
+        """The part of ``text`` to keep, with remarks."""
         if "\n" not in text and "\r" not in text:
             if not self._left_out and self._length + len(text) <= self._limit:
                 self._length += len(text)
@@ -52,7 +51,7 @@ class LineLimiter:
         return "".join(self._cut(text))
 
     def _all_short(self, text: str) -> bool:
-        """Whether no line gets too long: looks at one place in each ``limit`` characters."""
+        """Whether no line is too long, from one look per ``limit`` characters."""
         start, size = 0, len(text)
         room = self._limit - self._length
         while size - start > room:
@@ -94,7 +93,7 @@ class ItemLog:
 
     def __init__(self, limit: int = ITEM_LIMIT) -> None:
         self.limit = limit
-        #: Lines that were dropped at the front.
+        #: Lines that were dropped from the front.
         self.lines_dropped = 0
         #: Bytes of memory in use.
         self.size = 0
@@ -103,7 +102,7 @@ class ItemLog:
         self._condense_again_at = 0
 
     def append(self, data: str) -> str:
-        """Add output as it came; returns what of it is kept (long lines are cut)."""
+        """Add output; returns the kept part of it (long lines are cut)."""
         text = self._limiter.feed(data)
         if not text:
             return text
@@ -119,7 +118,7 @@ class ItemLog:
         return text
 
     def text(self, last: int | None = None) -> str:
-        """All that is kept, or about the ``last`` characters from the start of a line on."""
+        """Everything, or about the ``last`` characters, from the start of a line."""
         if last is None:
             return "".join(self._chunks)
         taken: list[str] = []
@@ -135,12 +134,12 @@ class ItemLog:
         return text
 
     def lines_before(self, text: str) -> int:
-        """How many lines came before ``text``, which :meth:`text` returned."""
+        """The number of lines before ``text``, which :meth:`text` returned."""
         kept = sum(chunk.count("\n") for chunk in self._chunks)
         return self.lines_dropped + kept - text.count("\n")
 
     def last_line(self, longest: int = 200) -> str:
-        """The last line with something in it, as a terminal shows it, cut to ``longest``."""
+        """The last line that is not blank, as a terminal shows it, cut to ``longest``."""
         for chunk in reversed(self._chunks):
             for line in reversed(chunk[-LINE_LIMIT:].splitlines()):
                 if line.strip():
@@ -148,14 +147,14 @@ class ItemLog:
         return ""
 
     def shrink(self, limit: int) -> None:
-        """Drop output at the front until at most ``limit`` bytes are in use."""
+        """Drop output from the front until at most ``limit`` bytes are in use."""
         while self.size > limit and self._chunks:
             chunk = self._chunks.popleft()
             weight = sys.getsizeof(chunk)
             self.size -= weight
             rest = ""
             if self.size < limit and chunk:
-                # Only a part of this chunk is too much: keep its end, from a line on.
+                # Keep the end of this chunk, from the start of a line.
                 width = -(-weight // len(chunk))
                 start = len(chunk) - max(0, limit - self.size - sys.getsizeof("")) // width
                 line = chunk.find("\n", max(start, 0)) + 1
@@ -166,25 +165,25 @@ class ItemLog:
                 self.size += sys.getsizeof(rest)
 
     def _make_room(self) -> None:
-        # A progress bar would push all lines out, though it shows only its last state:
-        # what it has overwritten goes first. Not again before much has come since.
+        # A progress bar, of which a terminal shows only the last state, would push out all lines.
+        # So first drop what it has overwritten, but not again before much more has come.
         if self._condense_again_at <= 0 and any("\r" in chunk for chunk in self._chunks):
             condensed = _OVERWRITTEN.sub("", "".join(self._chunks))
             self._chunks = deque([condensed] if condensed else [])
             self.size = sum(map(sys.getsizeof, self._chunks))
             self._condense_again_at = self.limit // 4 if self.size > self.limit // 2 else 0
         before = self.size
-        # A quarter at once, so that this is seldom.
+        # Drop a quarter, so that this happens rarely.
         if self.size > self.limit:
             self.shrink(self.limit - self.limit // 4)
         self._condense_again_at -= max(before - self.size, 0)
 
 
 class ItemLogs:
-    """The logs of all items, by item id, in ``limit`` bytes of memory together.
+    """The logs of all items, by item id, in ``limit`` bytes of memory in total.
 
-    When that is used up, the oldest finished items lose theirs first, then the
-    largest logs are shortened.
+    If they need more, the oldest finished items lose their logs first; then the largest logs are
+    shortened.
     """
 
     def __init__(self, limit: int = TOTAL_LIMIT, item_limit: int = ITEM_LIMIT) -> None:
@@ -198,7 +197,7 @@ class ItemLogs:
         return self._logs.get(item_id)
 
     def append(self, item_id: str, data: str) -> str:
-        """Add output of an item; returns what of it is kept."""
+        """Add output of an item; returns the kept part of it."""
         log = self._logs.get(item_id)
         if log is None:
             log = self._logs[item_id] = ItemLog(self.item_limit)
@@ -210,12 +209,12 @@ class ItemLogs:
         return kept
 
     def finish(self, item_id: str) -> None:
-        """The item has ended: its log may go before those of running ones."""
+        """Note that the item has ended: its log is dropped before those of running items."""
         if item_id in self._logs:
             self._finished[item_id] = None
 
     def drop(self, item_id: str) -> None:
-        """Forget an item's output."""
+        """Remove an item's log."""
         log = self._logs.pop(item_id, None)
         self._finished.pop(item_id, None)
         if log is not None:

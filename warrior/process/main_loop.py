@@ -1,4 +1,4 @@
-"""Runs a program's one loop to its end, whatever threads are left behind."""
+"""Runs a program's loop, and ends the process even if threads do not return."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 
 
 def run_to_end(main: Callable[[], Coroutine[Any, Any, int]], close: Callable[[], object]) -> int:
-    """The exit status that ``main()`` returns; ``close()`` follows it in any case.
+    """Run ``main()``, then ``close()`` in any case; the exit status that ``main()`` returns.
 
-    Not asyncio.run(): it would wait for threads that look up a name or run a project's
-    code, for ever if need be.
+    asyncio.run() would wait, possibly for ever, for threads that look up a name or run a project's
+    code.
     """
-    # A page is answered while a project computes: hand the interpreter over sooner.
+    # Switch threads sooner, so that the page answers while a project computes.
     sys.setswitchinterval(0.002)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
@@ -34,8 +34,7 @@ def run_to_end(main: Callable[[], Coroutine[Any, Any, int]], close: Callable[[],
 
 
 def leave(status: int) -> int:
-    """Return the status, or end the process here where a thread that does not return would
-    keep it."""
+    """Return the status; if threads are left, which would keep the process alive, end it here."""
     if _threads_are_left():
         os._exit(status)
     return status

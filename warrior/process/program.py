@@ -1,4 +1,4 @@
-"""Programs that the warrior itself runs, with a time limit: git, and the installers of projects."""
+"""Runs programs of the warrior with a time limit: git, and the installers of projects."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from pipeline_core.engine.child import Child, Children
 from warrior.process.item_log import ItemLog
 from warrior.process.threads import uninterrupted
 
-#: Seconds between the polite end of a program's group and the hard one.
+#: Seconds between TERM and KILL for a program's process group.
 KILL_AFTER = 5.0
-#: Bytes of memory for what is kept of a program's output: the last of it.
+#: Bytes of memory for the end of a program's output.
 KEPT = 256 * 1024
 
-#: Names in the environment that may hold what no program of a project should see.
+#: Names of environment variables that programs of projects must not see.
 _SECRET = re.compile(
     r"(HTTP_USERNAME|HTTP_PASSWORD|WARRIOR_.*|.*_(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY)"
     r"|NOTIFY_SOCKET|WATCHDOG_(PID|USEC)|LISTEN_(FDS|FDNAMES|PID)|CREDENTIALS_DIRECTORY)",
     re.IGNORECASE)
-#: What git reads to find a repository, to ask, or to be told what is allowed. The rest
-#: (GIT_SSH_COMMAND, GIT_SSL_CAINFO …) says how this machine reaches others.
+#: Git's variables about how this machine reaches others. All other variables of git are removed:
+#: they name a repository, a program that asks, or what is allowed.
 _GIT_KEPT = ("GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_EXEC_PATH",
              "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM",
              "GIT_PROXY_COMMAND", "GIT_PROXY_SSL_CAINFO")
-#: With these ssh would open a window to ask for a password.
+#: With these, ssh would open a window to ask for a password.
 _ASKING = ("SSH_ASKPASS", "DISPLAY", "WAYLAND_DISPLAY")
-#: Nothing is asked: not by git, not by ssh, not for a password, a name or a host's key.
+#: Neither git nor ssh may ask for a password, a name or a host's key.
 _NO_QUESTIONS = {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "SSH_ASKPASS_REQUIRE": "never"}
 _SSH = "ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=30"
 
 
 @dataclasses.dataclass(frozen=True)
 class ProgramResult:
-    """How a program ended: ``returncode`` (negative: the signal), the last of its output."""
+    """How a program ended: ``returncode`` (negative: a signal), and the end of its output."""
 
     returncode: int
     output: str
@@ -44,7 +44,7 @@ class ProgramResult:
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment without secrets and without git's own variables; nothing asks in it."""
+    """The environment without secrets and git's own variables, in which no program asks."""
     clean = {
         name: value for name, value in environment.items()
         if not _SECRET.fullmatch(name) and name not in _ASKING
@@ -64,11 +64,11 @@ async def run_program(
     timeout: float,
     on_output: Callable[[str], object] | None = None,
 ) -> ProgramResult:
-    """Run a program in a session of its own, without input; wait until its group is gone.
+    """Run a program in a new session, without input; wait until its process group is gone.
 
-    After ``timeout`` seconds, and when the waiting is cancelled, the whole group is
-    ended. ``on_output`` gets the text of both outputs as it comes. Raises OSError when
-    the program cannot be started.
+    Ends the group after ``timeout`` seconds, and if the call is cancelled. ``on_output`` gets the
+    text of standard output and standard error as it comes. Raises OSError if the program cannot be
+    started.
     """
     log = ItemLog(KEPT)
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -95,7 +95,7 @@ async def run_program(
         await asyncio.wait([ended], timeout=timeout)
         timed_out = not ended.done()
     finally:
-        # The program, if it still runs, and what it has left running behind itself.
+        # End the program if it still runs, and whatever it has left running.
         child.stop(KILL_AFTER)
         await uninterrupted(gone.wait())
     return ProgramResult(ended.result(), log.text(), timed_out)

@@ -1,4 +1,4 @@
-"""run-pipeline restarts itself with the same arguments, environment and working directory."""
+"""Re-executes run-pipeline with the same arguments, environment and working directory."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from warrior.process import exits
 if TYPE_CHECKING:
     from pipeline_core.runner import Runner
 
-#: Says to the process that is executed anew that it is so after an update.
+#: Tells the re-executed process that it follows an update.
 _AFTER_UPDATE = "RUN_PIPELINE_AFTER_UPDATE"
 
 
 class Reexec:
-    """Made at the start, before anything changes the process.
+    """Make it at the start, before anything changes the process.
 
-    ``environment`` is what the process was started with, with what was taken out of
-    ``os.environ`` since (the page's password).
+    ``environment`` is that of the start, also with what has been removed from ``os.environ`` since
+    (the page's password).
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -34,22 +34,22 @@ class Reexec:
         self._arguments = sys.orig_argv[1:]
 
     def want(self, runner: Runner, max_items: int | None) -> None:
-        """Do so at the end. Of ``max_items`` those are left that this process has not done."""
+        """Re-execute at the end, with ``max_items`` less the items that this process has done."""
         self.wanted = True
         if max_items is not None:
             done = runner.counts["completed"] + runner.counts["failed"]
             self._arguments = with_max_items(self._arguments, max(1, max_items - done))
 
     def execute(self) -> int:
-        """Replaces the process, so it returns only (with an exit status) when that fails."""
+        """Replace the process. Returns only if that fails, with an exit status."""
         try:
-            # Where threads cannot have a working directory of their own, a project may have
-            # changed that of the process.
+            # A project may have changed the working directory of the process, if threads cannot
+            # have their own.
             os.chdir(self._folder)
             os.execve(sys.executable, [sys.executable, *self._arguments],
                       {**self.environment, _AFTER_UPDATE: "1"})
         except OSError as error:
-            logging.error("Restarting has failed: %s. Start it again by hand.",
+            logging.error("Restarting failed: %s. Start it again by hand.",
                           error.strerror or error)
         return exits.NOT_LOADED
 

@@ -1,8 +1,8 @@
-"""Where the data files are: static/, templates/, projects/, the example of warrior.conf.
+"""Finds the data files: static/, templates/, projects/, warrior.conf.example.
 
-In a checkout (also one installed with ``pip install --editable``) the folders lie beside
-the packages; an installed wheel carries them in ``warrior/share/``. The example of
-warrior.conf is a link in the package, and becomes a file of the wheel.
+In a checkout (also one installed with ``pip install --editable``) the folders are beside the
+packages; a wheel has them in ``warrior/share/``. warrior.conf.example is a link in the package, and
+becomes a file in the wheel.
 """
 
 from __future__ import annotations
@@ -14,15 +14,14 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class ResourceError(Exception):
-    """A file of ours is missing: the installation is incomplete."""
+    """One of our files is missing: the installation is incomplete."""
 
 
 def _folder(name: str) -> str:
-    places = (os.path.join(os.path.dirname(_PACKAGE), name), os.path.join(_PACKAGE, "share", name))
-    # Beside an installed package lies site-packages, where a "static" may be anybody's.
-    in_checkout = os.path.isfile(os.path.join(os.path.dirname(_PACKAGE), "setup.cfg"))
-    folder = places[0] if in_checkout else places[1]
-    return _there(folder)
+    parent = os.path.dirname(_PACKAGE)
+    # Check for a checkout: in site-packages, a "static" may belong to another package.
+    in_checkout = os.path.isfile(os.path.join(parent, "setup.cfg"))
+    return _there(os.path.join(parent if in_checkout else os.path.join(_PACKAGE, "share"), name))
 
 
 def _there(path: str) -> str:
@@ -42,15 +41,15 @@ def templates_dir() -> str:
 
 
 def projects_dir() -> str:
-    """The project definitions that come with this program; raises ResourceError."""
+    """The projects that come with this program; raises ResourceError."""
     return _folder("projects")
 
 
 def starter_dir() -> str:
-    """The files that a new project begins with; raises ResourceError."""
+    """The files of a new project; raises ResourceError."""
     return _there(os.path.join(_PACKAGE, "cli", "starter"))
 
 
 def conf_example() -> str:
-    """The file warrior.conf.example, which holds the defaults; raises ResourceError."""
+    """The file warrior.conf.example, which has the defaults; raises ResourceError."""
     return _there(os.path.join(_PACKAGE, "warrior.conf.example"))

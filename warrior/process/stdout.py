@@ -1,7 +1,7 @@
 """Writes to standard output and standard error from threads, never from the loop.
 
-A terminal that is slow, stopped with Ctrl-S or piped into a pager blocks whoever
-writes to it; items, page and signals must not wait for that.
+A write blocks if the terminal is slow or stopped with Ctrl-S, or if a pager reads it; items, the
+page and signals must not wait for that.
 """
 
 from __future__ import annotations
@@ -19,32 +19,31 @@ from collections.abc import Callable
 
 from pipeline_core.engine.terminal import shown
 
-#: Characters that may wait before whoever can is asked to pause (``StdoutWriter.full``).
+#: With more waiting characters, ``StdoutWriter.full`` asks writers to pause.
 FULL = 1 << 22
 
-#: Characters that may wait at all: from there on new ones are left out. Only output that
-#: cannot be paused (what project code prints without end) gets that far.
+#: With more waiting characters, new ones are omitted. Only output that cannot be paused (endless
+#: prints of project code) reaches this.
 MOST = 1 << 25
 
 #: Seconds between two writes; what comes in between is written in one piece.
 WRITE_INTERVAL = 0.01
 
-#: The reader has gone, or there was none.
+#: Errors that mean that there is no reader (any more).
 _GONE = frozenset({errno.EPIPE, errno.EBADF, errno.EIO, errno.ECONNRESET})
 
 
 class StdoutWriter:
-    """``write(text)`` returns at once; a thread writes it to ``fd``, in order.
+    """``write(text)`` returns at once; a thread writes the text to ``fd``, in order.
 
-    It is written in the encoding of the standard stream of that number, UTF-8 where there is
-    none; what the encoding does not have becomes ``?``.
+    The encoding is that of the standard stream of this number, else UTF-8; characters that it
+    lacks become ``?``.
 
-    ``backlog`` is the number of characters not yet written. Above 4 Mi ``full`` is
-    true; when most of them have been written it is false again and ``on_drained()`` is
-    called. When nobody reads any more (EPIPE) what follows is dropped and
-    ``on_closed(reason)`` is called once. When nothing can be written for now (a full
-    disk), what was to be written then is dropped, ``on_trouble(reason)`` is called once,
-    and writing goes on when there is room. The callbacks are called on the thread.
+    ``backlog`` is the number of characters not yet written. ``full`` is true above 4 Mi; when most
+    of them have been written, it becomes false and ``on_drained()`` is called. If the reader is
+    gone (EPIPE), the rest is dropped and ``on_closed(reason)`` is called once. If writing fails for
+    now (a full disk), that text is dropped, ``on_trouble(reason)`` is called once, and later text
+    is tried again. The thread calls the callbacks.
     """
 
     def __init__(
@@ -72,7 +71,7 @@ class StdoutWriter:
         self._thread.start()
 
     def write(self, text: str) -> None:
-        """Have it written; from any thread."""
+        """Queue the text; callable from any thread."""
         with self._changed:
             if self.closed_by_reader or not text:
                 return
@@ -85,9 +84,9 @@ class StdoutWriter:
             self._changed.notify()
 
     def close(self, timeout: float) -> bool:
-        """Write what is left and end; whether that was done within ``timeout`` seconds.
+        """Write the rest and end; whether that took at most ``timeout`` seconds.
 
-        May be called again to go on waiting.
+        Call it again to wait longer.
         """
         with self._changed:
             if not self._ending:
@@ -99,7 +98,7 @@ class StdoutWriter:
 
     @property
     def stuck_for(self) -> float:
-        """Seconds since anything was written; what counts once it is being closed."""
+        """Seconds since the last progress, or since the first call of ``close``."""
         return time.monotonic() - self._progress
 
     # -- on the thread -----------------------------------------------------------
@@ -142,7 +141,7 @@ class StdoutWriter:
                 view = view[os.write(self._fd, view):]
                 self._progress = time.monotonic()
             except BlockingIOError:
-                # Somebody made the file non-blocking: wait until it takes more.
+                # Another process has made the file non-blocking: wait until it takes more.
                 poll = select.poll()
                 poll.register(self._fd, select.POLLOUT)
                 poll.poll()
@@ -167,15 +166,15 @@ def _encoding(fd: int) -> str:
 
 
 class VisibleFormatter(logging.Formatter):
-    """Control characters in what strangers send are shown: they must not command the
-    terminal that somebody reads the log in."""
+    """Makes control characters visible: text from outside must not control the terminal in which
+    somebody reads the log."""
 
     def format(self, record: logging.LogRecord) -> str:
         return shown(super().format(record))
 
 
 class WriterHandler(logging.Handler):
-    """Log messages, one a line, by way of a :class:`StdoutWriter`."""
+    """Writes log messages, one per line, to a :class:`StdoutWriter`."""
 
     def __init__(self, writer: StdoutWriter) -> None:
         super().__init__()
@@ -186,7 +185,7 @@ class WriterHandler(logging.Handler):
         try:
             text = self.format(record)
         except Exception:
-            # The standard way: says on standard error which message was wrong.
+            # As in the standard library: print to standard error which message was wrong.
             self.handleError(record)
             return
         self._writer.write(text + "\n")

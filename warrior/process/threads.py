@@ -1,4 +1,4 @@
-"""Calls of functions that block, awaited on the loop."""
+"""Calls functions that block, from the loop."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 async def uninterrupted(awaitable: Awaitable[T]) -> T:
-    """Wait for it to the end; a cancellation that comes meanwhile is passed on afterwards."""
+    """Wait until it is done, even if cancelled meanwhile; raise the cancellation afterwards."""
     task = asyncio.ensure_future(awaitable)
     cancelled = False
     while not task.done():
@@ -20,12 +20,12 @@ async def uninterrupted(awaitable: Awaitable[T]) -> T:
             cancelled = True
     if cancelled:
         if not task.cancelled():
-            # Looked at, so that asyncio does not complain of it; the cancellation counts.
+            # Retrieve the exception, so that asyncio does not log it: the cancellation counts.
             task.exception()
         raise asyncio.CancelledError
     return task.result()
 
 
 async def in_thread(function: Callable[..., T], *args: Any) -> T:
-    """Call the function in a thread, and do not go on before it has returned."""
+    """Call the function in a thread, and wait until it has returned even if cancelled."""
     return await uninterrupted(asyncio.to_thread(function, *args))

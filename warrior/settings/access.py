@@ -1,4 +1,4 @@
-"""Who may command the warrior: where its page listens, and which password it asks for."""
+"""Who may command the warrior: the address of its page, and the password it asks for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Said on the page and in the log where the operator wanted no password.
+#: Shown on the page and in the log if the operator wants no password.
 INSECURE = "Anyone who can reach this address can command this program: it has no password."
 
 
@@ -27,8 +27,8 @@ class AccessRefused(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Access:
-    """``address`` is where the page listens ('' is loopback), ``insecure`` that everybody may
-    use it. ``made`` is a password that was made just now and has to be shown, or ''."""
+    """``address`` is where the page listens ('' is loopback); ``insecure``: anyone who reaches it
+    can use it. ``made`` is a new password that has to be shown, or ''."""
 
     address: str
     insecure: bool = False
@@ -36,7 +36,7 @@ class Access:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether only this machine can reach the address ('' is the default one)."""
+    """Whether only this machine can reach the address ('' is loopback)."""
     if address in ("", "localhost"):
         return True
     try:
@@ -46,7 +46,7 @@ def is_loopback(address: str) -> bool:
 
 
 def in_container(environment: Mapping[str, str], root: str = "/") -> bool:
-    """Whether this is a container, as far as containers say so."""
+    """Whether this is a container that says so."""
     return bool(environment.get("container")) or any(
         os.path.exists(os.path.join(root, path)) for path in (".dockerenv", "run/.containerenv"))
 
@@ -54,35 +54,28 @@ def in_container(environment: Mapping[str, str], root: str = "/") -> bool:
 async def settle_access(
     options: WarriorOptions, settings: Settings, *, container: bool
 ) -> Access:
-    """Where to listen, and the password, which is made and printed where it is needed.
+    """Decide where to listen; make and print a password if one is needed.
 
-    Raises AccessRefused where everybody could command the warrior. In a container the page
-    listens everywhere unless told otherwise: nobody outside could see it else, and the images
-    that exist expect it.
+    Raises AccessRefused if anyone could command the warrior. In a container the page listens
+    everywhere unless the operator sets an address: otherwise nobody outside could reach it, and
+    existing images rely on it.
     """
-    access = await _settle(options, settings, container)
-    if access.made:
-        # Not into the log file, which the page shows: only to whoever started us.
-        print(f"run-warrior: The page's password is: {access.made}\n"
-              "(User name: any. Change it on the Settings page.)", file=sys.stderr, flush=True)
     if options.password_on_command_line:
         logger.warning("Everyone on this machine can see a password on the command line. Put it "
                        "into the configuration file instead.")
-    return access
-
-
-async def _settle(options: WarriorOptions, settings: Settings, container: bool) -> Access:
     address = options.address or ("0.0.0.0" if container else "")
     exposed = not is_loopback(address) or bool(options.public_url)
-    # One that has a password keeps it, also where the operator would do without.
+    # A password stays, even if the operator allows the page to have none.
     settings.password_needed = exposed
-    demanded = exposed and not options.insecure_no_password
-    has_password = bool(options.http_password or settings.password_record)
-    if has_password:
+    if options.http_password or settings.password_record:
         return Access(address)
+    demanded = exposed and not options.insecure_no_password
     if settings.locked or (demanded and container):
         made = secrets.token_urlsafe(12)
         await settings.lock(made)
+        # Not logged: the page shows the log.
+        print(f"run-warrior: The page's password is: {made}\n"
+              "(User name: any. Change it on the Settings page.)", file=sys.stderr, flush=True)
         return Access(address, made=made)
     if demanded:
         option = "public_url" if options.public_url else "address"

@@ -1,7 +1,7 @@
-"""Keys for scripts that command the warrior over HTTP, in place of a browser's session.
+"""Keys for scripts that command the warrior over HTTP without a browser's session.
 
-A key is shown once, when it is made; kept is its SHA-256 alone. It needs no slow hash:
-nobody guesses 256 random bits.
+A key is shown once, when it is made; only its SHA-256 is kept. It needs no slow hash: nobody
+guesses 256 random bits.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-#: What a key's name may be, as a sentence.
+#: The rule for the name of a key.
 NAME_RULE = "A key's name has 1 to 40 letters (a to z), digits, '-', '_' and '.'."
 
-#: So many keys there may be.
+#: The most keys.
 MAX_KEYS = 50
 
 _NAME = re.compile(r"[-_.a-zA-Z0-9]{1,40}")
@@ -27,7 +27,7 @@ _PREFIX = "warrior-"
 
 @dataclasses.dataclass(frozen=True)
 class ApiKey:
-    """What is kept of a key; ``made`` is its day, such as 2030-01-31."""
+    """A kept key; ``made`` is the day, such as 2030-01-31."""
 
     digest: str = dataclasses.field(repr=False)
     made: str = ""
@@ -38,19 +38,19 @@ def is_name(text: str) -> bool:
 
 
 def new_key() -> tuple[str, ApiKey]:
-    """A key as its user has to send it, and what is kept of it."""
+    """A new key in the form in which it is sent, and in the form in which it is kept."""
     key = _PREFIX + secrets.token_urlsafe(32)
     today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
     return key, ApiKey(digest(key), today)
 
 
 def digest(key: str) -> str:
-    """What is kept of a key, in hexadecimal."""
+    """The SHA-256 of a key, in hexadecimal."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def from_data(value: Any) -> dict[str, ApiKey]:
-    """The keys that a settings file holds, by name. Raises ValueError for anything else."""
+    """The keys in a settings file, by name. Raises ValueError for anything else."""
     if not isinstance(value, dict):
         raise ValueError("they are not listed by name")
     keys = {}
@@ -65,5 +65,5 @@ def from_data(value: Any) -> dict[str, ApiKey]:
 
 
 def to_data(keys: Mapping[str, ApiKey]) -> dict[str, dict[str, str]]:
-    """The form in which a settings file holds them."""
+    """The keys in the form of the settings file."""
     return {name: {"sha256": key.digest, "made": key.made} for name, key in keys.items()}

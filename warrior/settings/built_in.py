@@ -1,4 +1,4 @@
-"""The warrior's own settings: what each may be, and its field."""
+"""The warrior's own settings: their allowed values, and their fields."""
 
 from __future__ import annotations
 
@@ -13,15 +13,12 @@ from warrior.settings.fields import Field, InvalidValue
 
 #: The longest value of a setting, in characters.
 MAX_LENGTH = 4096
-#: So many projects can be chosen at most.
+#: The most projects that can be chosen.
 MAX_CHOSEN = 200
-
-#: How many items run at once until somebody says otherwise.
-DEFAULT_CONCURRENT = 2
 
 
 class Nickname(StringConfigValue):
-    """The volunteer's name, as trackers and leaderboards know it."""
+    """The volunteer's name on trackers and leaderboards."""
 
     def check_value(self, value: Any) -> str | None:
         try:
@@ -41,22 +38,14 @@ def make_downloader() -> Nickname:
 def make_concurrent_items(most: int) -> NumberConfigValue:
     return NumberConfigValue(
         "concurrent_items", "Concurrent items", "How many items are at work at once.",
-        default=min(DEFAULT_CONCURRENT, most), min=1, max=most, advanced=False)
-
-
-@dataclasses.dataclass(frozen=True)
-class Account:
-    """Who may use the page. ``record`` is of scrypt, '' where there is no password."""
-
-    username: str = ""
-    record: str = dataclasses.field(default="", repr=False)
+        default=min(2, most), min=1, max=most, advanced=False)
 
 
 def own_fields(
-    downloader: StringConfigValue, concurrent: NumberConfigValue, account: Account,
+    downloader: StringConfigValue, concurrent: NumberConfigValue, username: str,
     fixed: frozenset[str],
 ) -> list[Field]:
-    """In the order of the form; those that the operator has fixed cannot be changed."""
+    """In the order of the form; those in ``fixed`` cannot be changed."""
     fields = [
         Field("downloader", "", downloader.title, downloader.description,
               value=downloader.value or "", regex=downloader.regex or ""),
@@ -64,7 +53,7 @@ def own_fields(
               str(concurrent.value), str(concurrent.default), concurrent.min, concurrent.max),
         Field("http_username", "", "User name of this page",
               "Asked for together with the password. Empty: any name is accepted.",
-              value=account.username),
+              value=username),
         Field("http_password", "", "Password of this page",
               "Without one, anyone who can reach this page can command the warrior.",
               "password"),
@@ -73,7 +62,7 @@ def own_fields(
 
 
 def text_from(value: Any) -> str:
-    """A value as it was sent, as text without space around it. Raises InvalidValue."""
+    """The sent value as stripped text. Raises InvalidValue."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10 ** 18:
         value = str(value)
     if value is None:
@@ -84,12 +73,12 @@ def text_from(value: Any) -> str:
         raise InvalidValue(f"This is too long: {MAX_LENGTH} characters are allowed.")
     text = value.strip()
     if "\0" in text or re.search("[\ud800-\udfff]", text):
-        raise InvalidValue("This holds characters that cannot be used.")
+        raise InvalidValue("This contains characters that cannot be used.")
     return text
 
 
 def check_username(text: str) -> str:
-    """The name. Raises InvalidValue."""
+    """Return the name. Raises InvalidValue."""
     try:
         return user_name(text)
     except NotAllowed as allowed:
@@ -97,7 +86,7 @@ def check_username(text: str) -> str:
 
 
 def check_password(value: Any) -> str:
-    """The password as it was typed. Raises InvalidValue, without repeating it."""
+    """Return the password unchanged. Raises InvalidValue, which does not repeat it."""
     if not isinstance(value, str):
         raise InvalidValue("A password must be text.")
     if len(value) > MAX_LENGTH:
@@ -106,19 +95,19 @@ def check_password(value: Any) -> str:
 
 
 def check_warrior_id(text: Any) -> str:
-    """The id that HQ gave. Raises InvalidValue."""
+    """Return the id from HQ. Raises InvalidValue."""
     if not isinstance(text, str) or not text.isprintable() or len(text) > 200:
-        raise InvalidValue("An id of a warrior is a short text.")
+        raise InvalidValue("The id of a warrior must be a short text.")
     return text
 
 
 def is_choice(name: str) -> bool:
-    """Whether this can be chosen: a project, or Archive Team's choice."""
+    """Whether this names a project, or Archive Team's choice."""
     return name == AUTO or is_project_name(name)
 
 
 def check_choice(names: Any) -> list[str]:
-    """The names, each once. Raises InvalidValue."""
+    """Return the names without repetitions. Raises InvalidValue."""
     if isinstance(names, str) or not all(isinstance(name, str) for name in names):
         raise InvalidValue("Send the chosen projects as a list of names.")
     if len(names) > MAX_CHOSEN:

@@ -1,9 +1,8 @@
-"""What may stand in a settings file, and in what form: checked text in, checked text out.
+"""The content of a settings file: parsed and checked, and written.
 
-The file is one flat JSON object. The keys of the old warrior keep their names and
-meaning; unset ones are ``""`` or null, numbers may be strings. New are ``projects``, the
-volunteer's order, ``project_settings``, ``announcement_read`` and ``api_keys``. Keys that
-nobody here knows are kept as they are.
+The file is one flat JSON object. The keys of the old warrior keep their names and meaning; unset
+ones are ``""`` or null, numbers may be strings. New keys are ``projects`` (the volunteer's order),
+``project_settings``, ``announcement_read`` and ``api_keys``. Unknown keys are kept unchanged.
 """
 
 from __future__ import annotations
@@ -13,37 +12,37 @@ from typing import Any, NoReturn
 
 from warrior.settings import api_keys
 
-#: A settings file is never longer, in bytes.
+#: The largest settings file, in bytes.
 MAX_SIZE = 1024 * 1024
 
-#: Keys of the warrior's own; their values are text.
+#: Keys of the warrior's own settings; their values are text.
 OWN = ("warrior_id", "downloader", "selected_project", "concurrent_items", "http_username",
        "http_password")
 
-#: Settings whose names begin so belong to all projects that have them.
+#: Settings whose names begin with this belong to all projects that have them.
 SHARED = "shared:"
 
-#: The volunteer's order, and what was set for single projects.
+#: The volunteer's order of projects, and the settings of single projects.
 ORDER, PROJECTS = "projects", "project_settings"
 
-#: Which announcement has been read.
+#: The short name of the announcement that has been read.
 ANNOUNCEMENT = "announcement_read"
 
-#: What is kept of the API keys, by their names.
+#: The API keys, by name.
 API_KEYS = "api_keys"
 
 Data = dict[str, Any]
 
 
 class NotSettings(Exception):
-    """The content is no settings; ``str()`` is the reason, for a sentence."""
+    """The content cannot be used; ``str()`` is the reason, for a sentence."""
 
 
 def parse(content: bytes) -> Data:
     """The settings, with known values as text ('' for unset). Raises NotSettings.
 
-    One value of a wrong type refuses the whole: a password of which nobody knows what
-    it meant must not become "no password".
+    A single value of a wrong type makes the whole file unusable: an unclear password must not
+    become "no password".
     """
     if not content.strip():
         raise NotSettings("it is empty")
@@ -54,7 +53,7 @@ def parse(content: bytes) -> Data:
     except UnicodeDecodeError:
         raise NotSettings("it is not text") from None
     except json.JSONDecodeError as error:
-        # Not error.doc, nor a part of it: a password may stand there.
+        # The message must not contain any of the file: it may be a password.
         raise NotSettings(f"it is not whole, or not JSON (line {error.lineno})") from None
     except (ValueError, RecursionError):
         raise NotSettings("it is not JSON of settings") from None
@@ -62,7 +61,7 @@ def parse(content: bytes) -> Data:
         raise NotSettings("it does not hold settings by name")
     checked = _checked(data)
     try:
-        # Written in our way it must be readable again.
+        # It must be possible to read what we would write.
         too_long = len(dump(checked)) > MAX_SIZE
     except RecursionError:
         too_long = True
@@ -72,10 +71,10 @@ def parse(content: bytes) -> Data:
 
 
 def dump(data: Data) -> bytes:
-    """The content of a file with these settings; ``parse`` makes the same of it."""
+    """The content of a file with these settings; the inverse of ``parse``."""
     text = json.dumps(data, indent=2)
     if len(text) >= MAX_SIZE:
-        text = json.dumps(data)  # what could be read has to be readable again
+        text = json.dumps(data)  # without indentation it has room
     return text.encode("ascii") + b"\n"
 
 
@@ -127,10 +126,10 @@ def text_of(value: Any, name: str) -> str:
 
 
 def project_order(data: Data) -> list[str]:
-    """The volunteer's order. A ``selected_project`` that is not its first one replaces that.
+    """The volunteer's order. A ``selected_project`` that differs from its first name replaces it.
 
-    Something that knows the old keys alone has rewritten it then. The old warrior
-    wrote "none" when there was none.
+    In that case, a program that only knows the old keys has changed the file. The old warrior
+    wrote "none" if no project was selected.
     """
     order = list(dict.fromkeys(data.get(ORDER) or []))
     selected = data.get("selected_project") or ""

@@ -1,9 +1,8 @@
-"""The settings of projects as fields of one form, and their live values behind them.
+"""The settings of projects as fields of one form, and the live values of these fields.
 
-A project's settings are the ConfigValues that its file made. Those whose names begin
-with ``shared:`` are one field for all projects that have them. A value whose class a
-project defined checks and converts with the project's own code: that runs in the
-project's worker, never on the loop.
+A project's settings are the ConfigValues that its file made. Those whose names begin with
+``shared:`` are one field for all projects that have them. If a project defined the class of a
+value, its code checks and converts in the project's worker, never on the loop.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from warrior.settings.data import SHARED
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that a project's own check of a value may take; its worker may be busy.
+#: Seconds that a project's code may take to check a value; its worker may be busy.
 CHECK_TIME = 10.0
 
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
@@ -31,10 +30,10 @@ _NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 @dataclasses.dataclass(frozen=True)
 class Field:
-    """One field. ``kind`` is text, number or password; values are text, '' when unset.
+    """One field. ``kind`` is text, number or password; values are text, '' if unset.
 
     ``group`` is '' for the warrior's own, ``shared``, or the name of a project.
-    A ``regex`` is searched for in the text; '' when there is none.
+    ``regex`` is searched for in the text; '' if there is none.
     """
 
     name: str
@@ -52,7 +51,7 @@ class Field:
 
 
 class InvalidValue(Exception):
-    """A value is not taken; ``str()`` is the sentence for beside its field."""
+    """A value is not allowed; ``str()`` is the sentence to show beside its field."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +61,12 @@ class _LiveValue:
     project: str
     value: ConfigValue
     worker: ProjectWorker | None
+
+    @property
+    def field(self) -> str:
+        """The name of its field."""
+        name = str(self.value.name)
+        return name if name.startswith(SHARED) else f"{self.project}/{name}"
 
     @property
     def runs_project_code(self) -> bool:
@@ -75,10 +80,9 @@ class _LiveValue:
 
 
 class ProjectFields:
-    """The fields of all projects that are attached. On the loop.
+    """The fields of all attached projects. Used on the loop.
 
-    ``applied(name)`` is called when a project's own code has taken a value, some time
-    after it was set.
+    ``applied(name)`` is called when a project's code has taken a value, some time after it was set.
     """
 
     def __init__(self, applied: Callable[[str], None]) -> None:
@@ -88,42 +92,39 @@ class ProjectFields:
     def attach(
         self, project: str, values: Sequence[ConfigValue], worker: ProjectWorker | None
     ) -> list[str]:
-        """Add what a loaded file has made; the names of its fields.
+        """Add the values of a loaded file; the names of its fields.
 
-        A project may be there twice: the old code still finishes its items.
+        A project may be attached twice, while its old code finishes its items.
         """
         lives = [_LiveValue(project, value, worker) for value in values]
         self._lives += lives
-        return list(dict.fromkeys(map(_field_name, lives)))
+        return list(dict.fromkeys(live.field for live in lives))
 
     def detach(self, project: str, values: Sequence[ConfigValue] | None) -> list[str]:
-        """Forget these values of the project, or all; the names of their fields."""
-        def goes(live: _LiveValue) -> bool:
-            return live.project == project and (
-                values is None or any(live.value is value for value in values))
-
-        gone = [live for live in self._lives if goes(live)]
-        self._lives = [live for live in self._lives if not goes(live)]
-        return list(dict.fromkeys(map(_field_name, gone)))
+        """Remove these values of the project, or all; the names of their fields."""
+        gone = [live for live in self._lives if live.project == project and (
+            values is None or any(live.value is value for value in values))]
+        self._lives = [live for live in self._lives if live not in gone]
+        return list(dict.fromkeys(live.field for live in gone))
 
     def __contains__(self, name: str) -> bool:
-        return any(_field_name(live) == name for live in self._lives)
+        return bool(self._behind(name))
 
     def __iter__(self) -> Iterator[Field]:
-        """Shared ones first, then project by project, in the order of their making."""
-        names = list(dict.fromkeys(map(_field_name, self._lives)))
+        """Shared fields first, then project by project, in the order in which they were made."""
+        names = list(dict.fromkeys(live.field for live in self._lives))
         names.sort(key=lambda name: not name.startswith(SHARED))
         for name in names:
             yield _field(name, self._behind(name))
 
     def default(self, name: str) -> str:
-        """The default of a field that there is, as text."""
+        """The default of an existing field, as text."""
         return _text(self._behind(name)[-1].value.default)
 
     async def check(self, name: str, text: str) -> str | None:
-        """The text to keep, None for "back to the default". Raises InvalidValue.
+        """The text to keep; None for "back to the default". Raises InvalidValue.
 
-        A field that cannot be empty goes back to its default when it is emptied.
+        An empty text means the default if the field cannot be empty.
         """
         lives = self._behind(name)
         if not all(live.editable for live in lives):
@@ -135,20 +136,20 @@ class ProjectFields:
             if not text and all(live.value.default is not None for live in lives):
                 return None
             raise
-        # "007" and " 7 " are 7; a project's own class may mean something else by them.
+        # "007" and " 7 " are 7; for a project's own class they may differ.
         plain = all(isinstance(live.value, NumberConfigValue) and not live.runs_project_code
                     for live in lives)
         return str(int(text)) if plain else text
 
     def set(self, name: str, text: str | None) -> None:
-        """Give a checked text to all that are behind the field; None: their defaults."""
+        """Set all values of the field to a checked text; None: to their defaults."""
         for live in self._behind(name):
             self._give(live, live.value.default if text is None else text)
 
     def fit(self, name: str, kept: str | None) -> None:
-        """Bring what is behind the field to one value: the kept one, else the default.
+        """Set all values of the field to the kept text, else to the default.
 
-        Of a number that not all of them allow, the nearest that they do counts.
+        A number that not all of them allow becomes the nearest that all of them allow.
         """
         lives = self._behind(name)
         if not lives or (kept is None and len(lives) < 2):
@@ -158,27 +159,26 @@ class ProjectFields:
             first.value if first.default is None else first.default)
         least, most = _limits(lives)
         if least is not None and most is not None and least > most:
-            return  # nothing suits all: each keeps its own
+            return  # no number suits all: each keeps its value
         if (least is not None or most is not None) and _NUMBER.fullmatch(wanted):
             low = int(wanted) if least is None else max(int(wanted), least)
             wanted = str(low if most is None else min(low, most))
         for live in lives:
-            if _text(live.value.value) == wanted:
-                continue
-            # One that does not take it keeps its own, as when its file was loaded.
-            if live.runs_project_code or _own_check(live.value, wanted) is None:
+            # A value that refuses it stays as its file has set it.
+            if _text(live.value.value) != wanted and (
+                    live.runs_project_code or _own_check(live.value, wanted) is None):
                 self._give(live, wanted)
 
     def _behind(self, name: str) -> list[_LiveValue]:
-        return [live for live in self._lives if _field_name(live) == name]
+        return [live for live in self._lives if live.field == name]
 
     def _give(self, live: _LiveValue, value: Any) -> None:
-        name = _field_name(live)
+        name = live.field
         if not live.runs_project_code:
             try:
                 live.value.set_value(value)
             except Exception:
-                logger.exception("What follows the setting %s has failed", name)
+                logger.exception("Acting on the setting %s failed", name)
         elif live.worker is not None and not live.worker.closed:
             live.worker.call_for(None, f"the setting {name}", live.value.set_value, value,
                                  then=functools.partial(self._given, name))
@@ -190,14 +190,9 @@ class ProjectFields:
         self._applied(name)
 
 
-def _field_name(live: _LiveValue) -> str:
-    name = str(live.value.name)
-    return name if name.startswith(SHARED) else f"{live.project}/{name}"
-
-
 def _field(name: str, lives: list[_LiveValue]) -> Field:
     shared = name.startswith(SHARED)
-    # Of two versions of a project the newer one counts.
+    # If a project is attached twice, the newer version counts.
     live = lives[0] if shared else lives[-1]
     value = live.value
     number = isinstance(value, NumberConfigValue)
@@ -211,7 +206,7 @@ def _field(name: str, lives: list[_LiveValue]) -> Field:
 
 
 def _limits(lives: list[_LiveValue]) -> tuple[int | None, int | None]:
-    """What all of the numbers allow."""
+    """The least and the greatest number that all values allow."""
     numbers = [live.value for live in lives if isinstance(live.value, NumberConfigValue)]
     least = [number.min for number in numbers if number.min is not None]
     most = [number.max for number in numbers if number.max is not None]
@@ -236,13 +231,13 @@ async def _check(live: _LiveValue, text: str, limits: tuple[int | None, int | No
 def _own_check(value: ConfigValue, text: str) -> str | None:
     try:
         return value.check_value(text)
-    except Exception as error:  # an expression that is none, say
+    except Exception as error:  # such as an invalid regular expression
         return f"{value.title or value.name} cannot be checked: {error}"
 
 
 async def _check_in_worker(live: _LiveValue, text: str) -> str | None:
     worker, title = live.worker, live.value.title or live.value.name
-    assert worker is not None  # else it is not editable
+    assert worker is not None  # otherwise it is not editable
     checked: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
 
     def then(result: Any, error: BaseException | None) -> None:
@@ -262,7 +257,7 @@ async def _check_in_worker(live: _LiveValue, text: str) -> str | None:
 
 
 def _text(value: Any) -> str:
-    """For a form. What a project's own class would print is not asked for on the loop."""
+    """For a form. Project code, which a value may have for ``str()``, must not run on the loop."""
     if value is None:
         return ""
     return str(value) if type(value) in (str, int, float, bool) else ""

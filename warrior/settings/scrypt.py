@@ -1,7 +1,7 @@
 """Passwords are kept as scrypt records: ``scrypt$SALT$HASH``, both in hexadecimal.
 
-The parameters are those of n=2^15, r=8, p=3: a tenth of a second and 32 MiB each time,
-on purpose. So everything here that hashes belongs on a thread.
+The parameters are n=2^15, r=8, p=3. Hashing takes a tenth of a second and 32 MiB on purpose, so
+call it on a thread.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ import hmac
 import re
 import secrets
 
-# Without maxmem, Python refuses what scrypt needs with these parameters.
+# Without maxmem, Python raises an error for these parameters.
 _N, _R, _P, _MAXMEM = 2**15, 8, 3, 64 * 1024 * 1024
 
 _RECORD = re.compile(r"scrypt\$(?:[0-9a-f]{2}){16,64}\$[0-9a-f]{128}")
 
 
 def hash_password(password: str) -> str:
-    """``scrypt$SALT$HASH`` with the parameters named above. Slow: for a thread."""
+    """A new record of the password. Slow: call it on a thread."""
     salt = secrets.token_bytes(16)
     return f"scrypt${salt.hex()}${_scrypt(password, salt).hex()}"
 
 
 def matches(password: str, record: str) -> bool:
-    """Whether ``record`` is of this password; takes as long either way. For a thread."""
+    """Whether ``record`` is of this password, in constant time. Slow: call it on a thread."""
     _, salt, digest = record.split("$")
     return hmac.compare_digest(_scrypt(password, bytes.fromhex(salt)).hex(), digest)
 
 
 def is_record(text: str) -> bool:
-    """Whether the text is a record, and not a password as somebody typed it."""
+    """Whether the text is a record, and not a plain password."""
     return _RECORD.fullmatch(text) is not None
 
 

@@ -1,21 +1,22 @@
-"""What the volunteer has set: checked, kept on disk, in effect at once.
+"""The volunteer's settings: checked, kept on disk, in effect at once.
 
-Everything is on the loop but reading, writing and hashing, which have a thread of
-their own. A change is all or nothing: checked, written, and only then live.
+Everything runs on the loop except reading, writing and hashing, which have a thread. A change is
+all or nothing: it is checked, then written, and only then takes effect.
 """
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import logging
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from pipeline_core.config import ConfigValue
 from pipeline_core.engine.project_worker import ProjectWorker
 from pipeline_core.event import Event
-from warrior.settings import api_keys, built_in, seeding
+from warrior.settings import api_keys, built_in, validation
 from warrior.settings.api_keys import ApiKey
-from warrior.settings.built_in import Account
 from warrior.settings.data import (
     ANNOUNCEMENT,
     API_KEYS,
@@ -28,21 +29,38 @@ from warrior.settings.data import (
 )
 from warrior.settings.fields import Field, InvalidValue, ProjectFields
 from warrior.settings.scrypt import hash_password, is_record
-from warrior.settings.settings_file import SettingsFile
-from warrior.settings.store import CannotWrite, SettingsStore
+from warrior.settings.settings_file import SettingsFile, SettingsStore
 from warrior.settings.validation import SettingsError, SettingsValidator
 
 __all__ = ["Field", "Settings", "SettingsError"]
 
 logger = logging.getLogger(__name__)
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def _one_at_a_time(
+    change: Callable[Concatenate[Settings, _P], Awaitable[_T]],
+) -> Callable[Concatenate[Settings, _P], Coroutine[Any, Any, _T]]:
+    """Make changes one after another, each to its end, even if the caller is cancelled."""
+    @functools.wraps(change)
+    async def whole(settings: Settings, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        async def locked() -> _T:
+            async with settings._change_lock:
+                return await change(settings, *args, **kwargs)
+
+        return await asyncio.shield(asyncio.ensure_future(locked()))
+
+    return whole
+
 
 class Settings:
     """The volunteer's settings. Made by ``open``, used on the loop.
 
-    ``on_change(names)`` follows each change, with a frozenset of the fields' names, and
-    ``selected`` or ``warrior_id``. ``locked`` says that nobody can know whether
-    there was a password: the page must not open without one (see ``lock``).
+    ``on_change(names)`` follows each change; ``names`` is a frozenset of names of fields, or
+    ``selected``, ``warrior_id``, ``api_keys``. If ``locked``, nobody knows whether there was a
+    password, and the page must not open without one (see ``lock``).
     """
 
     def __init__(
@@ -51,74 +69,68 @@ class Settings:
         self.downloader = built_in.make_downloader()
         self.concurrent_items = built_in.make_concurrent_items(max_concurrent_items)
         self.warrior_id = ""
-        #: Which announcement of HQ the volunteer has read last, as a short name of it.
+        #: The short name of the announcement of HQ that the volunteer has read last.
         self.announcement_read = ""
         self.selected: tuple[str, ...] = ()
+        #: '' if the page accepts any user name.
+        self.http_username = ""
+        #: The scrypt record of the page's password; '' if there is none.
+        self.password_record = ""
         self.locked = False
-        #: Whether others can reach the page: the password cannot be removed then.
+        #: Whether other machines can reach the page; then the password cannot be removed.
         self.password_needed = False
         self.on_change = Event()
-        self._account = Account()
-        #: The keys that scripts may send, by name.
+        #: The API keys, by name.
         self.keys: dict[str, ApiKey] = {}
         self._fields = ProjectFields(lambda name: self._changed({name}))
         self._check = SettingsValidator(
             self.downloader, self.concurrent_items, self._fields, fixed)
         self._store = SettingsStore(file)
+        self._change_lock = asyncio.Lock()
 
     @classmethod
     async def open(
         cls, path: str, *, max_concurrent_items: int, seeds: Mapping[str, str],
         fixed: Collection[str] = (),
     ) -> Settings:
-        """The settings in the file, whatever it holds; never raises for its content.
+        """The settings in the file; never raises for its content.
 
-        ``seeds`` are the values of what was never set. ``fixed`` names the fields that the operator
-        has decided, such as ``http_password``.
+        ``seeds`` are values for what was never set. ``fixed`` names the fields that the operator
+        has set, such as ``http_password``.
         """
-        settings = cls(
-            SettingsFile(path), max_concurrent_items=max_concurrent_items, fixed=fixed)
+        settings = cls(SettingsFile(path), max_concurrent_items=max_concurrent_items, fixed=fixed)
         await settings._begin(seeds)
         return settings
 
     def close(self) -> None:
-        """Let the thread go; nothing can be saved afterwards."""
+        """End the thread; nothing can be saved afterwards."""
         self._store.close()
 
     @property
     def trouble(self) -> str:
-        """A sentence for the page when the file could not be used or written, else ''."""
+        """A sentence for the page if the file could not be used or written, else ''."""
         return self._store.trouble
-
-    @property
-    def http_username(self) -> str:
-        """'' when any name will do."""
-        return self._account.username
-
-    @property
-    def password_record(self) -> str:
-        """The scrypt record of the page's password; '' when there is none."""
-        return self._account.record
 
     # -- what projects bring ---------------------------------------------------------------
     def attach(
         self, project: str, values: Sequence[ConfigValue], worker: ProjectWorker | None = None
     ) -> None:
-        """Show the fields of a loaded project, and keep its values as they are set.
+        """Show the fields of a loaded project, and set its values to what is kept.
 
-        A value whose class the project itself defines is checked and set in ``worker``;
-        without one, its field cannot be changed.
+        A value whose class the project defines is checked and set in ``worker``; without a
+        worker, its field cannot be changed.
         """
         self._fit(self._fields.attach(project, values, worker))
 
     def detach(self, project: str, values: Sequence[ConfigValue] | None = None) -> None:
-        """Forget the values of one load, or all of the project; what was set is kept."""
+        """Remove the values of one load, or all of the project, from the form; the file keeps
+        them."""
         self._fit(self._fields.detach(project, values))
 
     def remembered(self, project: str) -> dict[str, str]:
-        """What was set for the project and for all, by the names that its file uses.
+        """The kept values for the project, and for all projects, by the names in its file.
 
-        A key that an old file has is remembered for every project with such a value.
+        A key of an old settings file counts for every project with a value of that name.
         """
         ours = (*OWN, ANNOUNCEMENT, ORDER, PROJECTS, API_KEYS)
         flat = {name: str(value) for name, value in self._data.items()
@@ -128,127 +140,106 @@ class Settings:
         return flat | own
 
     def fields(self) -> list[Field]:
-        """The whole form. A password never stands in it."""
+        """The whole form. It never contains a password."""
         return built_in.own_fields(
-            self.downloader, self.concurrent_items, self._account, self._check.fixed
+            self.downloader, self.concurrent_items, self.http_username, self._check.fixed
         ) + list(self._fields)
 
     # -- changes ---------------------------------------------------------------------------
+    @_one_at_a_time
     async def save(self, changes: Mapping[str, Any]) -> None:
         """Set fields by their names, all or none. Raises SettingsError.
 
-        An empty text sets a number back to its default. The password is removed by None;
-        an empty one is refused.
+        An empty text resets a number to its default. None removes the password; an empty one is
+        refused.
         """
-        async def save() -> None:
-            checked = await self._check.check(
-                changes, self._data, password_needed=self.password_needed)
-            if not checked:
-                return
-            new: Data = {name: text or "" for name, text in checked.items()
-                         if name in OWN or name.startswith(SHARED)}
-            if checked.get("http_password"):
-                new["http_password"] = await self._store.in_thread(
-                    hash_password, checked["http_password"])
-            of_projects = {name: text for name, text in checked.items() if name not in new}
-            if of_projects:
-                new[PROJECTS] = self._check.projects_with(of_projects, self._data)
-            await self._write(new)
-            self._apply(new, checked)
-            self._changed(checked)
-
-        await self._store.change(save)
-
-    async def select(self, names: Sequence[str]) -> None:
-        """Choose projects, in order; 'auto' is Archive Team's choice. Raises SettingsError."""
-        try:
-            chosen = built_in.check_choice(names)
-        except InvalidValue as refused:
-            raise SettingsError({ORDER: str(refused)}) from None
-
-        async def select() -> None:
-            if tuple(chosen) != self.selected:
-                await self._write({ORDER: chosen, "selected_project": (chosen or [""])[0]})
-                self.selected = tuple(chosen)
-                self._changed({"selected"})
-
-        await self._store.change(select)
-
-    async def set_warrior_id(self, text: str) -> None:
-        """Keep the id that HQ gave, if need be in memory alone. Raises SettingsError."""
-        try:
-            self.warrior_id = built_in.check_warrior_id(text)
-        except InvalidValue as refused:
-            raise SettingsError({"warrior_id": str(refused)}) from None
-        await self._store.change(
-            lambda: self._store.write_if_possible({"warrior_id": text}))
-        self._changed({"warrior_id"})
-
-    async def set_announcement_read(self, text: str) -> None:
-        """Keep which announcement has been read, if need be in memory alone."""
-        self.announcement_read = text
-        await self._store.change(
-            lambda: self._store.write_if_possible({ANNOUNCEMENT: text}))
-
-    async def make_key(self, name: str) -> str:
-        """A new API key of this name, as it has to be sent. Raises SettingsError."""
-        key, kept = api_keys.new_key()
-
-        async def make() -> None:
-            if trouble := self._check.key_name(name, self.keys):
-                raise SettingsError({"name": trouble})
-            await self._write_keys({**self.keys, name: kept})
-
-        await self._store.change(make)
-        return key
-
-    async def revoke_key(self, name: str) -> None:
-        """Revoke the key of this name, if there is one. Raises SettingsError."""
-        async def revoke() -> None:
-            if name in self.keys:
-                await self._write_keys({other: key for other, key in self.keys.items()
-                                        if other != name})
-
-        await self._store.change(revoke)
-
-    async def _write_keys(self, keys: dict[str, ApiKey]) -> None:
-        await self._write({API_KEYS: api_keys.to_data(keys)})
-        self.keys = keys
-        self._changed({API_KEYS})
-
-    async def lock(self, password: str) -> None:
-        """Ask for this password from now on, even if it cannot be written now."""
-        async def lock() -> None:
-            record = await self._store.in_thread(hash_password, password)
-            self._account = Account(self.http_username, record)
-            await self._store.write_if_possible({"http_password": record})
-            self._changed({"http_password"})
-
-        await self._store.change(lock)
-
-    async def _write(self, new: Data) -> None:
-        try:
-            await self._store.write(new)
-        except CannotWrite as error:
-            raise SettingsError({"": f"{error} Nothing was changed."}) from None
-
-    def _apply(self, new: Data, checked: Mapping[str, str | None]) -> None:
+        checked = await self._check.check(
+            changes, self._data, password_needed=self.password_needed)
+        if not checked:
+            return
+        new: Data = {name: text or "" for name, text in checked.items()
+                     if name in OWN or name.startswith(SHARED)}
+        if checked.get("http_password"):
+            new["http_password"] = await self._store.in_thread(
+                hash_password, checked["http_password"])
+        of_projects = {name: text for name, text in checked.items() if name not in new}
+        if of_projects:
+            new[PROJECTS] = self._check.projects_with(of_projects, self._data)
+        await self._store.write(new)
         for name, text in checked.items():
             if name == "http_username":
-                self._account = Account(text or "", self.password_record)
+                self.http_username = text or ""
             elif name == "http_password":
-                self._account = Account(self.http_username, new[name])
+                self.password_record = new[name]
             elif name in ("downloader", "concurrent_items"):
                 self._set_own(name, text)
             else:
                 self._fields.set(name, text)
+        self._changed(checked)
+
+    @_one_at_a_time
+    async def select(self, names: Sequence[str]) -> None:
+        """Choose projects, in order; 'auto' is Archive Team's choice. Raises SettingsError."""
+        try:
+            wanted = tuple(built_in.check_choice(names))
+        except InvalidValue as refused:
+            raise SettingsError({ORDER: str(refused)}) from None
+        if wanted != self.selected:
+            await self._store.write(
+                {ORDER: list(wanted), "selected_project": (wanted or ("",))[0]})
+            self.selected = wanted
+            self._changed({"selected"})
+
+    @_one_at_a_time
+    async def set_warrior_id(self, text: str) -> None:
+        """Keep the id from HQ, if necessary only in memory. Raises SettingsError."""
+        try:
+            self.warrior_id = built_in.check_warrior_id(text)
+        except InvalidValue as refused:
+            raise SettingsError({"warrior_id": str(refused)}) from None
+        await self._store.write_if_possible({"warrior_id": text})
+        self._changed({"warrior_id"})
+
+    @_one_at_a_time
+    async def set_announcement_read(self, text: str) -> None:
+        """Note which announcement has been read, if necessary only in memory."""
+        self.announcement_read = text
+        await self._store.write_if_possible({ANNOUNCEMENT: text})
+
+    @_one_at_a_time
+    async def make_key(self, name: str) -> str:
+        """A new API key of this name, in the form in which it is sent. Raises SettingsError."""
+        if trouble := self._check.key_name(name, self.keys):
+            raise SettingsError({"name": trouble})
+        key, kept = api_keys.new_key()
+        await self._write_keys({**self.keys, name: kept})
+        return key
+
+    @_one_at_a_time
+    async def revoke_key(self, name: str) -> None:
+        """Revoke the key of this name, if there is one. Raises SettingsError."""
+        if name in self.keys:
+            await self._write_keys({other: key for other, key in self.keys.items()
+                                    if other != name})
+
+    async def _write_keys(self, keys: dict[str, ApiKey]) -> None:
+        await self._store.write({API_KEYS: api_keys.to_data(keys)})
+        self.keys = keys
+        self._changed({API_KEYS})
+
+    @_one_at_a_time
+    async def lock(self, password: str) -> None:
+        """Ask for this password from now on, even if it cannot be written now."""
+        self.password_record = await self._store.in_thread(hash_password, password)
+        await self._store.write_if_possible({"http_password": self.password_record})
+        self._changed({"http_password"})
 
     def _set_own(self, name: str, text: str | None) -> None:
         value = self.downloader if name == "downloader" else self.concurrent_items
         try:
             value.set_value(text or value.default)
         except Exception:
-            logger.exception("What follows the setting %s has failed", name)
+            logger.exception("Acting on the setting %s failed", name)
 
     # -- start -----------------------------------------------------------------------------
     async def _begin(self, seeds: Mapping[str, str]) -> None:
@@ -256,7 +247,7 @@ class Settings:
         if loaded.trouble:
             logger.warning("%s", loaded.trouble)
         data = dict(loaded.data)
-        seeding.apply_seeds(data, seeds, self.downloader, self.concurrent_items)
+        self._check.apply_seeds(data, seeds)
         password = data.get("http_password") or ""
         if password and not is_record(password):
             data["http_password"] = await self._store.in_thread(hash_password, password)
@@ -271,11 +262,11 @@ class Settings:
         self.warrior_id = data.get("warrior_id") or ""
         self.announcement_read = data.get(ANNOUNCEMENT) or ""
         self.keys = api_keys.from_data(data.get(API_KEYS) or {})
-        self._account = Account(
-            data.get("http_username") or "", data.get("http_password") or "")
-        self.selected = seeding.chosen(project_order(data))
-        seeding.set_valid(self.downloader, data.get("downloader") or "")
-        seeding.set_valid(self.concurrent_items, seeding.within(
+        self.http_username = data.get("http_username") or ""
+        self.password_record = data.get("http_password") or ""
+        self.selected = validation.chosen(project_order(data))
+        validation.set_valid(self.downloader, data.get("downloader") or "")
+        validation.set_valid(self.concurrent_items, validation.within(
             data.get("concurrent_items") or "", self.concurrent_items))
 
     def _fit(self, names: Sequence[str]) -> None:
@@ -291,7 +282,7 @@ class Settings:
         try:
             self.on_change(frozenset(names))
         except Exception:
-            logger.exception("What follows a changed setting has failed")
+            logger.exception("Acting on changed settings failed")
 
     @property
     def _data(self) -> Data:

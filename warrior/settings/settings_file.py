@@ -1,9 +1,8 @@
-"""Reads and writes the settings file so that no crash and no bad content loses it.
+"""Reads and writes the settings file so that neither a crash nor bad content loses settings.
 
-Beside ``settings.json`` lies ``settings.json.last-good``, a copy of what was last
-written or read whole. A file that cannot be used is kept as
-``settings.json.unreadable-<n>`` before anything takes its place. Everything blocks:
-for a thread.
+``settings.json.last-good`` is a copy of the last good content. A file that cannot be used is kept
+as ``settings.json.unreadable-<n>`` before it is replaced. ``SettingsFile`` blocks, so
+``SettingsStore`` calls it on a thread.
 """
 
 from __future__ import annotations
@@ -17,43 +16,47 @@ import os
 import shutil
 import stat
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 from pipeline_core.engine.files import make_folder, private, write_whole
+from pipeline_core.engine.worker_thread import WorkerThread
 from warrior.settings.data import MAX_SIZE, Data, NotSettings, dump, parse
+from warrior.settings.validation import SettingsError
 
 logger = logging.getLogger(__name__)
 
-#: The settings file of the old warrior; there, an empty one means that nothing is set yet.
+_T = TypeVar("_T")
+
+#: The settings file of the old warrior. If it is empty, nothing has been set yet.
 OLD_NAME = "config.json"
 
-#: Where a new file cannot be put in the old one's place, the old one may be writable:
-#: it is a mount point of its own (a single file of a container), or its folder is not ours.
+#: Errors of a rename after which the file itself may still be writable: it is a mount point (a
+#: single file of a container), or its folder belongs to somebody else.
 _IN_PLACE = frozenset({errno.EBUSY, errno.EXDEV, errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 @dataclasses.dataclass(frozen=True)
 class Loaded:
-    """What was read. ``found``: in the file itself; ``trouble`` is a sentence when it was not.
+    """What was read. ``found``: the file itself holds it; otherwise ``trouble`` may say why not.
 
-    ``locked``: there is a file, or was one, and nothing of it can be used; so nobody knows
-    whether there was a password.
+    ``locked``: there is a file, or was one, and neither it nor its copy can be used, so nobody
+    knows whether there was a password.
     """
 
     data: Data = dataclasses.field(repr=False)
     trouble: str = ""
     locked: bool = False
-    #: Whether it is what the file itself holds.
     found: bool = False
 
 
 class SettingsFile:
-    """One settings file. ``replace`` renames; given by tests."""
+    """One settings file. ``replace`` renames a file."""
 
     def __init__(self, path: str, *, replace: Callable[[str, str], None] = os.replace) -> None:
         self.path = path
         self.last_good = path + ".last-good"
         self._replace = replace
-        #: Whether what lies at the path must be kept aside before it is overwritten.
+        #: Whether the file at the path must be kept aside before it is overwritten.
         self._unusable = False
 
     # -- reading ---------------------------------------------------------------------------
@@ -68,7 +71,7 @@ class SettingsFile:
         except FileNotFoundError:
             if os.path.islink(self.path):
                 self._unusable = True
-                reason = "it is a link to something that is not there"
+                reason = "it is a link to a file that does not exist"
             elif os.path.lexists(self.last_good) or self._kept():
                 reason = "it is gone"
             else:
@@ -86,8 +89,8 @@ class SettingsFile:
         try:
             data = parse(_content(self.last_good))
         except (OSError, NotSettings):
-            return Loaded({}, f"{sentence} There is no good copy of it, so everything has "
-                          "to be set again.", locked=True)
+            return Loaded({}, f"{sentence} There is no good copy of it, so everything has to be "
+                          "set again.", locked=True)
         sentence += (" The last good settings are used instead. To start afresh, stop the "
                      f"warrior and also remove {self.last_good}.")
         try:
@@ -100,13 +103,13 @@ class SettingsFile:
         return Loaded(data, sentence)
 
     def _kept(self) -> list[str]:
-        """The files that were kept aside, in order."""
+        """The files that were kept aside, oldest first."""
         names = (f"{self.path}.unreadable-{number}" for number in itertools.count(1))
         return list(itertools.takewhile(os.path.lexists, names))
 
     # -- writing ---------------------------------------------------------------------------
     def write(self, data: Data) -> None:
-        """Put the settings there, whole, and on the disk. Raises OSError: then the old stay."""
+        """Write all settings, through to the disk. Raises OSError; the file is then unchanged."""
         content = dump(data)
         if len(content) > MAX_SIZE:
             raise OSError(errno.EFBIG, "They have grown too long")
@@ -114,7 +117,7 @@ class SettingsFile:
         if self._unusable:
             self._keep_aside()
             self._unusable = False
-        # A link stays a link: the file that it points to is replaced.
+        # If it is a link, replace the file that it points to.
         target = os.path.realpath(self.path)
         try:
             write_whole(target, content, replace=self._replace)
@@ -126,7 +129,7 @@ class SettingsFile:
         self._keep(content)
 
     def keep_good(self, data: Data) -> None:
-        """Note that these settings, which lie in the file, are good."""
+        """Note that these settings, which the file holds, are good."""
         content = dump(data)
         with contextlib.suppress(OSError):
             if _content(self.last_good) == content:
@@ -137,12 +140,12 @@ class SettingsFile:
         try:
             write_whole(self.last_good, content, replace=self._replace)
         except OSError as error:
-            # The settings themselves are safe; only their copy is not of today.
+            # The settings themselves are safe; only the copy is out of date.
             logger.warning("No copy of the settings could be kept in %s: %s.", self.last_good,
                            error.strerror or error)
 
     def _write_in_place(self, target: str, content: bytes) -> None:
-        # Should the machine go down in the middle, the copy is whole already.
+        # The copy comes first, in case the machine crashes while the file is overwritten.
         self._keep(content)
         with open(target, "r+b", buffering=0) as file:
             old = file.read(MAX_SIZE + 1)
@@ -153,12 +156,12 @@ class SettingsFile:
                     _overwrite(file.fileno(), old)
                 self._keep(old)
                 raise
-            # A file that belongs to somebody else keeps the mode they gave it.
+            # A file that belongs to somebody else keeps its mode.
             with contextlib.suppress(PermissionError):
                 os.fchmod(file.fileno(), 0o600)
 
     def _keep_aside(self) -> None:
-        """Keep what lies at the path under a name of its own. Raises OSError."""
+        """Keep the file at the path under another name. Raises OSError."""
         aside = f"{self.path}.unreadable-{len(self._kept()) + 1}"
         target = os.path.realpath(self.path)
         try:
@@ -166,7 +169,7 @@ class SettingsFile:
                 os.rename(self.path, aside)  # a folder, a dead link, a device
                 return
             try:
-                # Not linked if it can be helped: the file may be overwritten in place.
+                # A link only helps until the file is overwritten in place, so copy if possible.
                 os.close(private(aside, os.O_CREAT | os.O_EXCL))
                 shutil.copyfile(target, aside)
             except OSError:
@@ -180,8 +183,8 @@ class SettingsFile:
 
 
 def _content(path: str) -> bytes:
-    """At most a little more than settings have. Raises OSError, also for what is no file."""
-    # A pipe would block for ever without O_NONBLOCK.
+    """The start of the file, to one byte past the limit. Raises OSError, also if it is no file."""
+    # Without O_NONBLOCK, a pipe would block for ever.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     with open(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -190,9 +193,62 @@ def _content(path: str) -> bytes:
 
 
 def _overwrite(descriptor: int, content: bytes) -> None:
-    """Cut only afterwards: what fits over the old content needs no new room."""
+    """Overwrite, then truncate: a full disk still has room for as much as the old content."""
     written = 0
     while written < len(content):
         written += os.pwrite(descriptor, content[written:], written)
     os.ftruncate(descriptor, len(content))
     os.fsync(descriptor)
+
+
+class SettingsStore:
+    """What the file holds. Made and used on the loop; the slow parts run on a thread.
+
+    ``trouble`` is a sentence if the file could not be used or written, else ''.
+    """
+
+    def __init__(self, file: SettingsFile) -> None:
+        self.data: Data = {}
+        self.trouble = ""
+        self._file = file
+        self._thread = WorkerThread("settings")
+
+    def close(self) -> None:
+        """End the thread; nothing can be written afterwards."""
+        self._thread.close()
+
+    async def load(self) -> Loaded:
+        """Read the file; bad content does not raise."""
+        loaded = await self.in_thread(self._file.read)
+        self.data, self.trouble = dict(loaded.data), loaded.trouble
+        return loaded
+
+    async def confirm(self) -> None:
+        """Note that the file holds these data, and that they are good."""
+        await self.in_thread(self._file.keep_good, self.data)
+
+    async def write(self, new: Data) -> None:
+        """Write these values with all others. Raises SettingsError: then nothing has changed."""
+        if trouble := await self._write(new):
+            raise SettingsError({"": f"{trouble} Nothing was changed."})
+        self.data = self.data | new
+
+    async def write_if_possible(self, new: Data) -> None:
+        """Set these values even if they cannot be written now; the next change writes them."""
+        trouble = await self._write(new)
+        self.data = self.data | new
+        if trouble:
+            self.trouble = f"{self.trouble} {trouble}".strip()
+            logger.warning("%s", trouble)
+
+    async def _write(self, new: Data) -> str:
+        try:
+            await self.in_thread(self._file.write, self.data | new)
+        except OSError as error:
+            return (f"The settings cannot be written to {self._file.path}: "
+                    f"{error.strerror or error}.")
+        return ""
+
+    async def in_thread(self, function: Callable[..., _T], *args: Any) -> _T:
+        """Call the function on the thread, which runs one at a time."""
+        return await self._thread.run(function, *args)

@@ -54,8 +54,6 @@ class AutoUpdate:
         git_timeout: float = GIT_TIMEOUT,
     ) -> None:
         self.note = ""
-        #: Whether it asks git now, or waits for the items.
-        self.looking = False
         self._children = Children(asyncio.get_running_loop())
         git = Git(self._children, timeout=git_timeout, environment=environment)
         self._worktree = Worktree(
@@ -124,7 +122,6 @@ class AutoUpdate:
     async def _keep(self) -> None:
         while True:
             self._wake.clear()
-            self.looking = True
             self._looked = time.monotonic()
             try:
                 newer = await self._worktree.look()
@@ -140,7 +137,6 @@ class AutoUpdate:
                 # What we have not thought of must not end the looking, nor hide.
                 logger.exception("Looking for an update failed")
                 self._in_trouble(f"{type(error).__name__}: {error}")
-            self.looking = False
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(
                     self._wake.wait(), self._interval * random.uniform(0.95, 1.05))

@@ -1,7 +1,6 @@
-"""Commands and state as JSON, under ``/api/``. The gate has looked at the token.
+"""Commands and state as JSON, under ``/api/``; the gate has checked the token.
 
-These are the commands that run-pipeline has too; the warrior's own are in
-:mod:`warrior.web.warrior_api`.
+run-pipeline and the warrior have these; :mod:`warrior.web.warrior_api` has the warrior's own.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import contextlib
 import json
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornado.iostream import StreamClosedError
 
@@ -20,12 +19,22 @@ from warrior.web.pages import Handler, RequestRefused, set_session
 from warrior.web.password import TooManyFailures
 from warrior.web.program import state_json
 
+if TYPE_CHECKING:
+    from warrior.web.routes import ConsoleParts
+
 
 class CommandHandler(Handler):
-    """Base of what takes a JSON object."""
+    """Base of the handlers that take a JSON object. ``command`` is the function to call."""
+
+    def initialize(
+        self, parts: ConsoleParts, command: Callable[..., object] | None = None
+    ) -> None:
+        super().initialize(parts)
+        if command is not None:
+            self.command = command
 
     def json_body(self) -> dict[str, Any]:
-        """The object that was sent. Raises HTTPError 415 for anything else."""
+        """The object in the body. Raises RequestRefused for anything else."""
         kind = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
             raise RequestRefused(415, "Send JSON, with the header Content-Type: application/json.")
@@ -38,12 +47,12 @@ class CommandHandler(Handler):
         return body
 
     def no_arguments(self) -> None:
-        """Take the body ``{}``. Raises HTTPError for anything else."""
+        """Accept the body ``{}``. Raises RequestRefused for anything else."""
         if self.json_body():
             raise RequestRefused(400, "This command takes no arguments: send {}.")
 
     def finish_section(self, name: str) -> None:
-        """Answer with one section as it is now: ``{NAME: …}``."""
+        """Answer with the current state of one section: ``{NAME: …}``."""
         self.finish_json({name: self.parts.program.sections[name]()})
 
     def finish_json(self, answer: Any) -> None:
@@ -53,27 +62,25 @@ class CommandHandler(Handler):
 
 
 class RunnerCommand(CommandHandler):
-    """``POST /api/stop``, ``/api/stop-now``, ``/api/keep-running``: body ``{}``.
+    """``POST /api/stop``, ``/api/stop-now``, ``/api/keep-running``: body ``{}``; idempotent.
 
-    Answers the new state of the runner. Doing it twice is doing it once.
+    Answers with the new state of the runner.
     """
-
-    def initialize(self, parts: Any, command: Callable[[], object]) -> None:  # type: ignore[override]
-        super().initialize(parts)
-        self._command = command
 
     def post(self) -> None:
         self.no_arguments()
-        self._command()
+        self.command()
         self.finish_section("runner")
 
 
 class TextHandler(Handler):
-    """Base of what answers with a log: text. Few are on their way at once, however many slow
-    readers ask for them: what waits for its turn is not made yet."""
+    """Base of the handlers that answer with a log.
+
+    Slow readers cannot fill the memory: only a few answers exist at once, the rest wait.
+    """
 
     async def finish_text(self, make: Callable[[], str | bytes | Awaitable[bytes]]) -> None:
-        """Answer with what ``make`` returns, in its turn."""
+        """Answer with what ``make`` returns; it is called when there is room."""
         self.set_header("Content-Type", "text/plain; charset=UTF-8")
         async with self.parts.large_answers:
             made = make()
@@ -88,31 +95,33 @@ class TextHandler(Handler):
 
 
 class StateHandler(CommandHandler):
-    """``GET /api/state``: what the page shows, as one object."""
+    """``GET /api/state``: everything that the page shows, as one object."""
 
     def get(self) -> None:
         self.finish_json(state_json(self.parts.program))
 
 
 class ItemLogHandler(TextHandler):
-    """``GET /api/items/ID/log``: what is kept of an item's output."""
+    """``GET /api/items/ID/log``: the kept output of an item."""
 
     async def get(self, item_id: str) -> None:
-        if item_id not in self.parts.program.board.items:
+        board = self.parts.program.board
+        if item_id not in board.items:
             raise RequestRefused(404, "There is no such item, or it is no longer shown.")
-        await self.finish_text(lambda: self._text(item_id))
 
-    def _text(self, item_id: str) -> str:
-        log = self.parts.program.board.logs.get(item_id)
-        if log is None:
-            return ""
-        gap = (f"[{log.lines_dropped:,} earlier lines were not kept]\n" if log.lines_dropped
-               else "")
-        return gap + log.text()
+        def text() -> str:
+            log = board.logs.get(item_id)
+            if log is None:
+                return ""
+            gap = (f"[{log.lines_dropped:,} earlier lines were not kept]\n" if log.lines_dropped
+                   else "")
+            return gap + log.text()
+
+        await self.finish_text(text)
 
 
 class LoginHandler(CommandHandler):
-    """``POST /api/login``: ``{"username": …, "password": …}`` for a session that may act."""
+    """``POST /api/login``: ``{"username": …, "password": …}`` for a session that is logged in."""
 
     async def post(self) -> None:
         body = self.json_body()
@@ -125,11 +134,7 @@ class LoginHandler(CommandHandler):
                 right = await check.check(username, password, self.request.remote_ip or "")
             except TooManyFailures as error:
                 refusal = too_many_failures(error)
-                self.set_status(refusal.status)
-                self.set_header("Retry-After", refusal.headers["Retry-After"])
-                self.set_header("Content-Type", "text/plain; charset=UTF-8")
-                self.finish(refusal.text + "\n")
-                return
+                raise RequestRefused(refusal.status, refusal.text, refusal.headers) from error
             if not right:
                 raise RequestRefused(401, "The user name or the password is wrong.")
             set_session(self, self.parts.sessions.log_in())
@@ -137,7 +142,7 @@ class LoginHandler(CommandHandler):
 
 
 class LogoutHandler(CommandHandler):
-    """``POST /api/logout``: this session has to log in again; its open pages are closed."""
+    """``POST /api/logout``: ends the login of this session, and closes its pages."""
 
     def post(self) -> None:
         self.json_body()

@@ -1,4 +1,4 @@
-"""The console as one part: see :func:`make_console` and :func:`make_warrior_console`."""
+"""Makes the consoles of run-pipeline and of the warrior from their parts."""
 
 from __future__ import annotations
 
@@ -12,19 +12,15 @@ from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
 from warrior.process import resources
-from warrior.web import pages
-from warrior.web.applications import ControlApplication, GatedApplication
+from warrior.web.addresses import LOOPBACK, AcceptedHosts, Proxies, PublicAddress
 from warrior.web.connections import BoundedServer
 from warrior.web.gate import Gate
 from warrior.web.headers import MAX_DISCARDED
-from warrior.web.hosts import AcceptedHosts
-from warrior.web.keys import Digests, KeyCheck
 from warrior.web.listening import ControlSocket, bind, urls
 from warrior.web.live import Hub
-from warrior.web.password import PasswordCheck
+from warrior.web.password import Digests, KeyCheck, PasswordCheck
 from warrior.web.program import PipelineProgram, Program, WarriorProgram
-from warrior.web.proxy import LOOPBACK, Proxies, PublicAddress
-from warrior.web.routes import Commands, ConsoleParts
+from warrior.web.routes import Commands, ConsoleParts, ControlApplication, GatedApplication
 from warrior.web.sessions import Sessions
 
 if TYPE_CHECKING:
@@ -38,9 +34,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds within which a body has to arrive, and a connection has to ask for something.
+#: Seconds in which a body has to arrive, and in which a connection has to send a request.
 BODY_TIMEOUT, IDLE_TIMEOUT = 10.0, 120.0
-#: Logs that may be on their way at once.
+#: The most logs that are sent at once.
 LARGE_ANSWERS = 4
 
 
@@ -50,13 +46,14 @@ class PageUnavailable(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class ConsoleOptions:
-    """What the operator says. ``address`` '' is loopback, ``port`` 0 any free one,
-    ``username`` '' any name; the folders '' are our own.
+    """The operator's options. ``address`` '' is loopback, ``port`` 0 any free one, ``username`` ''
+    any name; folders that are '' are our own.
 
-    ``password`` is plain text; where it is '', ``password_record`` counts, a scrypt
-    record. Without either, whoever reaches the console may do all. ``api_keys`` gives the
-    digests of the keys that count, by name. ``public_url`` is where a reverse proxy shows
-    the console; ``proxy_addresses`` are believed about who asks, () those of this machine.
+    ``password`` is plain text; if it is '', ``password_record`` counts, a scrypt record. Without
+    either, whoever reaches the console may do everything. ``api_keys`` returns the digests of the
+    current keys, by name. ``public_url`` is the console's address behind a reverse proxy;
+    ``proxy_addresses`` are the proxies that are trusted about the client's address, () those of
+    this machine.
     """
 
     address: str = ""
@@ -71,21 +68,45 @@ class ConsoleOptions:
     static_dir: str = ""
     templates_dir: str = ""
 
+    def password_check(self) -> PasswordCheck:
+        record = "" if self.password else self.password_record
+        return PasswordCheck(self.username, self.password, record)
+
 
 class Console:
-    """A console that can listen. All of it runs on the loop."""
+    """A console that can listen. Everything runs on the loop. Raises PageUnavailable."""
 
-    def __init__(self, parts: ConsoleParts, options: ConsoleOptions) -> None:
-        self._parts = parts
+    def __init__(
+        self, program: Program, commands: Commands, password: PasswordCheck,
+        options: ConsoleOptions, facade: WarriorFacade | None = None,
+        machine: MachineMonitor | None = None,
+    ) -> None:
+        try:
+            static_dir = options.static_dir or resources.static_dir()
+            templates_dir = options.templates_dir or resources.templates_dir()
+        except resources.ResourceError as error:
+            raise PageUnavailable(f"The page cannot be opened. {error}") from error
+        names, public, proxies = options.host_names, None, None
+        if options.public_url:
+            public = PublicAddress.of(options.public_url)
+            names = (*names, public.host)
+            proxies = Proxies(options.proxy_addresses or LOOPBACK)
+        self._parts = parts = ConsoleParts(
+            program=program, hub=Hub(program, machine), sessions=Sessions(), password=password,
+            commands=commands, facade=facade, static_dir=static_dir,
+            templates_dir=templates_dir, large_answers=asyncio.Semaphore(LARGE_ANSWERS),
+            public=public)
         self._options = options
         self._servers: list[HTTPServer] = []
         self._control: ControlSocket | None = None
         self._closed = False
         self.port = options.port
-        self.application = GatedApplication(parts, _gate(parts, options))
+        self.application = GatedApplication(parts, Gate(
+            AcceptedHosts(names), parts.sessions, password, KeyCheck(options.api_keys), public,
+            proxies))
 
     def listen(self) -> list[str]:
-        """Bind and serve; the URLs to show. OSError names address and port."""
+        """Bind and serve; the URLs to show. Raises OSError, which names address and port."""
         sockets = bind(self._options.address, self._options.port)
         self.port = sockets[0].getsockname()[1]
         self._parts.sessions.cookie_name = f"warrior_session_{self.port}"
@@ -93,7 +114,7 @@ class Console:
         return urls(sockets, self._options.address)
 
     def open(self, advice: str) -> None:
-        """Listen, and tell the log where. Raises PageUnavailable with this advice."""
+        """Listen, and log where. Raises PageUnavailable with this advice."""
         try:
             addresses = self.listen()
         except OSError as error:
@@ -106,22 +127,22 @@ class Console:
     def open_control_socket(self, path: str) -> None:
         """Serve commands and state at a Unix socket too, for its owner, without the gate.
 
-        Where that cannot be, such as at a path that is too long, a warning says so: the page
-        can do all of it too.
+        If that is impossible, for example because the path is too long, only a warning says so:
+        the page can do the same.
         """
         try:
             self._control = ControlSocket(path)
         except OSError as error:
             logger.warning("warrior-ctl cannot be used: %s", error.strerror or error)
             return
-        # With turns of its own: slow readers elsewhere do not hold it up.
+        # It has its own semaphore, so that slow readers elsewhere do not delay it.
         parts = dataclasses.replace(
             self._parts, large_answers=asyncio.Semaphore(LARGE_ANSWERS))
         self._serve(ControlApplication(parts)).add_socket(self._control.socket)
 
     def credentials_changed(self, username: str, record: str) -> None:
-        """Another account from now on; ``record`` '' is none. All sessions but the one that
-        has just changed it must log in again, and their pages are closed."""
+        """Replace the account; ``record`` '' is none. All sessions except the one that made the
+        change must log in again, and their pages are closed."""
         if not self._parts.password.change(username, record):
             return
         acting = self._parts.sessions.acting
@@ -152,21 +173,20 @@ class Console:
 
 
 class PipelineConsole(Console):
-    """The console of run-pipeline, which knows its project only after a while."""
-
-    def __init__(
-        self, parts: ConsoleParts, options: ConsoleOptions, program: PipelineProgram
-    ) -> None:
-        super().__init__(parts, options)
-        self._program = program
+    """The console of run-pipeline, which may exist before its project is loaded."""
 
     def project_loaded(self, project: Project) -> None:
-        """Show this project: it was not known when the console was made."""
+        """Show this project."""
         self._program.show_project(project)
 
     def note(self, text: str) -> None:
-        """A sentence beside the status, such as why it stops; '' removes it."""
+        """Show a sentence beside the status, such as why it stops; '' removes it."""
         self._program.show_note(text)
+
+    @property
+    def _program(self) -> PipelineProgram:
+        assert isinstance(self._parts.program, PipelineProgram)
+        return self._parts.program
 
 
 def make_console(
@@ -179,23 +199,21 @@ def make_console(
     keep_running: Callable[[], object],
     options: ConsoleOptions | None = None,
 ) -> PipelineConsole:
-    """A console for one runner; make it before the runner starts, so that it sees all."""
+    """A console for one runner; make it before the runner starts, so that it sees everything."""
     options = options or ConsoleOptions()
-    password = _password(options)
+    password = options.password_check()
     program = PipelineProgram(runner, project, downloader, lambda: password.needed)
-    commands = Commands(stop, stop_now, keep_running)
-    parts = _parts(program, None, commands, password, None, options)
-    return PipelineConsole(parts, options, program)
+    return PipelineConsole(program, Commands(stop, stop_now, keep_running), password, options)
 
 
 def make_warrior_console(
     facade: WarriorFacade, machine: MachineMonitor | None, options: ConsoleOptions
 ) -> Console:
-    """The console of the warrior. ``machine`` is watched while a page is open."""
-    password = _password(options)
+    """The console of the warrior. ``machine`` measures while a page is open."""
+    password = options.password_check()
     program = WarriorProgram(facade, lambda: password.needed)
     commands = Commands(facade.stop, facade.stop_now, facade.keep_running)
-    console = Console(_parts(program, facade, commands, password, machine, options), options)
+    console = Console(program, commands, password, options, facade, machine)
     settings = facade.settings
 
     def settings_changed(names: frozenset[str]) -> None:
@@ -210,7 +228,7 @@ def open_warrior_page(
     facade: WarriorFacade, machine: MachineMonitor, options: WarriorOptions, access: SettledAccess,
     settings: Settings,
 ) -> Console:
-    """The console of the warrior, which listens. Raises PageUnavailable."""
+    """Make the console of the warrior, and listen. Raises PageUnavailable."""
     console = make_warrior_console(facade, machine, ConsoleOptions(
         address=access.address, port=options.port,
         username=options.http_username or settings.http_username,
@@ -220,34 +238,3 @@ def open_warrior_page(
         api_keys=lambda: {name: key.digest for name, key in settings.keys.items()}))
     console.open("Choose another --port or --address.")
     return console
-
-
-def _password(options: ConsoleOptions) -> PasswordCheck:
-    record = "" if options.password else options.password_record
-    return PasswordCheck(options.username, options.password, record)
-
-
-def _parts(
-    program: Program, facade: WarriorFacade | None, commands: Commands, password: PasswordCheck,
-    machine: MachineMonitor | None, options: ConsoleOptions,
-) -> ConsoleParts:
-    try:
-        static_dir = options.static_dir or resources.static_dir()
-        templates_dir = options.templates_dir or resources.templates_dir()
-    except resources.ResourceError as error:
-        raise PageUnavailable(f"The page cannot be opened. {error}") from error
-    return ConsoleParts(
-        program=program, hub=Hub(program, machine), sessions=Sessions(), password=password,
-        commands=commands, facade=facade,
-        static_dir=static_dir, templates=pages.Templates(templates_dir),
-        large_answers=asyncio.Semaphore(LARGE_ANSWERS),
-        public=PublicAddress.of(options.public_url) if options.public_url else None)
-
-
-def _gate(parts: ConsoleParts, options: ConsoleOptions) -> Gate:
-    names, proxies = options.host_names, None
-    if parts.public is not None:
-        names = (*names, parts.public.host)
-        proxies = Proxies(options.proxy_addresses or LOOPBACK)
-    return Gate(AcceptedHosts(names), parts.sessions, parts.password,
-                KeyCheck(options.api_keys), parts.public, proxies)

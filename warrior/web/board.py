@@ -1,7 +1,6 @@
-"""What the page shows of the runners: their items, also those that have just ended.
+"""The items that the page shows: those at work, and those that have just ended.
 
-Items and pipelines themselves are let go when they end; what is kept of them is small
-and bounded. The hub is told of each change.
+When items and pipelines end, only small, bounded copies stay. The hub hears of each change.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ if TYPE_CHECKING:
     from warrior.process.item_log import ItemLogs
     from warrior.web.live import Hub
 
-#: Ended items that stay on the page.
+#: The number of ended items that stay on the page.
 FINISHED_KEPT = 100
 
 
 @dataclasses.dataclass
 class ItemView:
-    """What is shown of one item. Times are of ``time.monotonic()``."""
+    """The shown facts of one item. Times are of ``time.monotonic()``."""
 
     id: str
     number: int
@@ -46,7 +45,7 @@ class ItemView:
 
 @dataclasses.dataclass(frozen=True)
 class Steps:
-    """The tasks of one version of a project: ``(position, name)`` of each that is shown."""
+    """The shown tasks of one version of a project, as ``(position, name)``."""
 
     project: str
     version: str
@@ -55,63 +54,63 @@ class Steps:
 
 @dataclasses.dataclass(frozen=True)
 class _Place:
-    """Where the steps of one pipeline object stand."""
+    """The key of the steps of one pipeline object, and the positions of its tasks."""
 
     key: str
     positions: dict[Task, str]
 
 
-#: All pipelines that are loaded now: project, version, pipeline.
+#: Returns all loaded pipelines: project, version, pipeline.
 Loaded = Callable[[], "Iterable[tuple[str, str, Pipeline]]"]
 
 
 class Board:
-    """The views of all runners' items, kept true by their events. All on the loop."""
+    """The views of all runners' items, kept up to date by events. Used on the loop."""
 
     def __init__(self, logs: ItemLogs, loaded: Loaded) -> None:
         self.logs = logs
         self.listener: Hub | None = None
         self.items: OrderedDict[str, ItemView] = OrderedDict()
-        #: The steps of what is loaded, and of what items on the page went through.
+        #: The steps of loaded pipelines, and of those that items on the page went through.
         self.pipelines: dict[str, Steps] = {}
-        #: Items that have begun, and how those that have ended did so.
+        #: The number of items that have begun, and the outcomes of those that have ended.
         self.started = 0
         self.counts = {"completed": 0, "failed": 0, "canceled": 0}
         self._loaded = loaded
         self._places: dict[Pipeline, _Place] = {}
         self._finished: OrderedDict[str, None] = OrderedDict()
-        # A runner that is not needed any more goes by itself.
-        self._runners: weakref.WeakKeyDictionary[Runner, _Watch] = weakref.WeakKeyDictionary()
+        #: Weak, so that a runner that is no longer needed disappears.
+        self._runners: weakref.WeakKeyDictionary[Runner, Callable[[Runner, Item], None]] = (
+            weakref.WeakKeyDictionary())
 
     def add_runner(self, project: str, runner: Runner) -> None:
-        """Show the items of this runner too; adding it twice is adding it once."""
+        """Show the items of this runner too. Idempotent."""
         if runner not in self._runners:
-            watch = self._runners[runner] = _Watch(self, project)
-            runner.on_create_item += watch.created
-            runner.on_pipeline_finish_item += watch.finished
-            runner.on_status += watch.status_changed
+            created = self._runners[runner] = functools.partial(self._item_created, project)
+            runner.on_create_item += created
+            runner.on_pipeline_finish_item += self._item_finished
+            runner.on_status += self._status_changed
 
     def close(self) -> None:
-        """Let go of the runners."""
-        for runner, watch in list(self._runners.items()):
-            runner.on_create_item -= watch.created
-            runner.on_pipeline_finish_item -= watch.finished
-            runner.on_status -= watch.status_changed
+        """Listen to the runners no longer."""
+        for runner, created in list(self._runners.items()):
+            runner.on_create_item -= created
+            runner.on_pipeline_finish_item -= self._item_finished
+            runner.on_status -= self._status_changed
         self._runners.clear()
 
-    # -- what is asked of it -------------------------------------------------------
     def running(self) -> list[ItemView]:
         """The items at work, in the order in which they began."""
         return [view for view in self.items.values() if view.ended is None]
 
     def tell(self, *sections: str) -> None:
-        """These sections have changed."""
+        """Tell the hub that these sections have changed."""
         if self.listener is not None:
             self.listener.changed(*sections)
 
     # -- pipelines -----------------------------------------------------------------
     def look_at_pipelines(self) -> None:
-        """Take in what has been loaded, let go of what nobody needs."""
+        """Add the loaded pipelines, and drop those that are no longer needed."""
         before = dict(self.pipelines)
         loaded = list(self._loaded())
         for project, version, pipeline in loaded:
@@ -139,14 +138,13 @@ class Board:
         if pipeline not in self._places:
             self.look_at_pipelines()
         if pipeline not in self._places:
-            # Nobody says that it is loaded, but there is an item in it.
+            # It is not loaded any more, but an item is in it.
             self._take_in(project, "", pipeline)
             self.tell("pipelines")
         return self._places[pipeline]
 
     # -- items -----------------------------------------------------------------------
-    def item_created(self, project: str, item: Item) -> None:
-        """An item has begun in a runner of ``project``."""
+    def _item_created(self, project: str, runner: Runner, item: Item) -> None:
         place = self._place(project, item.pipeline)
         self.started += 1
         self.items[item.item_id] = ItemView(
@@ -158,8 +156,7 @@ class Board:
         self._changed(item.item_id)
         self._numbers_changed()
 
-    def item_finished(self, item: Item) -> None:
-        """An item has ended, and its folder is gone."""
+    def _item_finished(self, runner: Runner, pipeline: Pipeline, item: Item) -> None:
         if item.only_waited:
             self._forget(item.item_id)
             self.started -= 1
@@ -184,7 +181,7 @@ class Board:
         if self.listener is not None:
             self.listener.item_gone(item_id)
         if not any(other.pipeline == view.pipeline for other in self.items.values()):
-            self.look_at_pipelines()  # it was the last one that went through these
+            self.look_at_pipelines()  # it was the last item of its pipeline
 
     def _output(self, item: Item, data: str) -> None:
         text = self.logs.append(item.item_id, data)
@@ -218,27 +215,13 @@ class Board:
             self.listener.item_changed(item_id)
 
     def _numbers_changed(self) -> None:
-        # How many items a project has completed may be told a little later.
+        # The counts of the projects are not urgent.
         if self.listener is not None:
             self.listener.changed_later("projects")
 
-
-class _Watch:
-    """The handlers of one runner's events; knows whose runner it is."""
-
-    def __init__(self, board: Board, project: str) -> None:
-        self._board = board
-        self._project = project
-
-    def created(self, runner: Runner, item: Item) -> None:
-        self._board.item_created(self._project, item)
-
-    def finished(self, runner: Runner, pipeline: Pipeline, item: Item) -> None:
-        self._board.item_finished(item)
-
-    def status_changed(self, runner: Runner, status: str) -> None:
-        self._board.look_at_pipelines()
-        self._board.tell("status", "runner", "projects")
+    def _status_changed(self, runner: Runner, status: str) -> None:
+        self.look_at_pipelines()
+        self.tell("status", "runner", "projects")
 
 
 def _name(item: Item) -> str:

@@ -1,16 +1,14 @@
 """An HTTP server that slow, silent or greedy clients cannot exhaust.
 
-Tornado bounds the size of a request and how long its body may take, but neither how many
-connections there are nor how long a client may leave an answer unread. Here whoever hoards
-connections loses his own, the longest silent one first, to make room for a new one; and an
-answer of which next to nothing is read for half a minute is given up.
+Tornado bounds the size of a request and the time of its body, but neither the number of connections
+nor the time in which a client has to read an answer. Here, whoever holds too many connections loses
+some, the longest silent first, when a new one needs room. A client that reads next to nothing of an
+answer for half a minute is disconnected.
 """
 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-import ipaddress
 import logging
 import time
 from collections import Counter
@@ -21,115 +19,117 @@ from tornado import httputil, iostream
 from tornado.http1connection import HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
 
-from warrior.web.password import network
-from warrior.web.streams import ConsoleStream
+from warrior.web.addresses import HERE, neighbour
+from warrior.web.headers import SECURITY_HEADERS
 
 logger = logging.getLogger(__name__)
 
-#: The neighbour who is on this machine.
-HERE = "here"
-
-#: Connections at once; a browser has six, and a socket for each page.
+#: The most connections; a browser has six, and a socket for each page.
 MAX_CONNECTIONS = 48
-#: Of these, what one neighbour may have before his are the first to go: a browser or two.
+#: The connections that one neighbour can have before they are the first to go: two browsers.
 SHARE = 16
-#: Within so many seconds, so many bytes of an answer have to be read.
+#: A client has to read LEAST_READ bytes of an answer within UNREAD seconds.
 UNREAD, LEAST_READ = 30.0, 16 * 1024
-#: Seconds between two looks for such answers, while there are connections.
+#: Seconds between two checks for unread answers, while there are connections.
 LOOK_INTERVAL = 5.0
-#: Bytes of unfinished bodies that are held at most, all together.
+#: The most bytes of all unfinished bodies together.
 MAX_BODIES = 1280 * 1024
-#: Bytes of a request that are held at most: its head, one piece of its body, a message.
+#: The most bytes of a request's head, of one piece of its body, and in a connection's buffer.
 MAX_HEAD, PIECE, MAX_BUFFERED = 16 * 1024, 8 * 1024, 256 * 1024
 
-
-@dataclasses.dataclass(eq=False)
-class Client:
-    """One connection: who it is, since when it has been silent, or at work on a request that
-    has come whole."""
-
-    stream: ConsoleStream
-    neighbour: str
-    since: float
-    working: bool = False
-    body: int = 0
-    written: int = -1
-    written_at: float = 0.0
-
-    def is_busy(self) -> bool:
-        """Whether it waits for us, rather than we for it."""
-        return self.working and not self.stream.writing()
+_BODY = b"The request is malformed: check its first line, its headers (Host once) and its length.\n"
+#: Tornado's own answer to malformed HTTP, before any handler sees it, and the answer that we send.
+_BARE = b"HTTP/1.1 400 Bad Request\r\n\r\n"
+_FULL = _BARE[:-2] + "".join(f"{name}: {value}\r\n" for name, value in {
+    **SECURITY_HEADERS, "Cache-Control": "no-store", "Connection": "close",
+    "Content-Type": "text/plain; charset=UTF-8", "Content-Length": str(len(_BODY)),
+}.items()).encode("ascii") + b"\r\n" + _BODY
 
 
-def neighbour(address: str) -> str:
-    """Whose address it is, as far as that can be told: of IPv6 the /64, 'here' for this machine,
-    all of whose addresses everybody on it has, and for its Unix socket."""
-    try:
-        if ipaddress.ip_address(address.partition("%")[0]).is_loopback:
-            return HERE
-    except ValueError:
-        return HERE
-    return network(address)
+class ConsoleStream(iostream.IOStream):
+    """One connection; refuses malformed HTTP with our headers."""
+
+    neighbour = ""
+    #: When it became silent, or when its last request was complete.
+    since = 0.0
+    #: Whether the client waits for us after a complete request.
+    working = False
+    #: The bytes of an unfinished body.
+    body = 0
+    #: The bytes that have gone out; those at the last check (-1 none), and when.
+    written = 0
+    checked, checked_at = -1, 0.0
+
+    def write_to_fd(self, data: memoryview) -> int:
+        count = super().write_to_fd(data)
+        self.written += count
+        return count
+
+    def write(self, data: bytes | memoryview) -> asyncio.Future[None]:
+        return super().write(_FULL if data == _BARE else data)
 
 
 class BoundedServer(HTTPServer):
-    """At most ``MAX_CONNECTIONS`` at once, and no answer that nobody reads.
+    """Bounds its connections and their memory, and gives up answers that nobody reads.
 
-    Websockets leave the count when they are open: the hub counts them.
+    Open websockets do not count here: the hub counts them.
     """
 
     def initialize(self, request_callback: Any, **options: Any) -> None:  # type: ignore[override]
         bounds: dict[str, Any] = {
             "max_header_size": MAX_HEAD, "chunk_size": PIECE, "max_buffer_size": MAX_BUFFERED}
         super().initialize(request_callback, **bounds, **options)
-        self._clients: dict[iostream.IOStream, Client] = {}
+        self._clients: set[ConsoleStream] = set()
         self._look: asyncio.TimerHandle | None = None
 
     def handle_stream(self, stream: iostream.IOStream, address: Any) -> None:
         if len(self._clients) >= MAX_CONNECTIONS:
-            self._sacrifice(self._clients.values())
-        stream = ConsoleStream.instead_of(stream)
-        self._clients[stream] = Client(
-            stream, neighbour(str(address[0]) if address else ""), time.monotonic())
-        super().handle_stream(stream, address)
+            self._sacrifice(self._clients)
+        client = ConsoleStream(stream.socket, max_buffer_size=stream.max_buffer_size,
+                               read_chunk_size=stream.read_chunk_size)
+        client.neighbour = neighbour(str(address[0]) if address else "")
+        client.since = time.monotonic()
+        self._clients.add(client)
+        super().handle_stream(client, address)
         self._look_later()
 
     def start_request(
         self, server_conn: object, request_conn: httputil.HTTPConnection
     ) -> httputil.HTTPMessageDelegate:
         delegate = super().start_request(server_conn, request_conn)
-        client = self._clients.get(cast(HTTP1ServerConnection, server_conn).stream)
-        if client is None:
-            return delegate  # it has just been closed to make room
+        client = _stream(server_conn)
+        if client not in self._clients:
+            return delegate  # it was just closed to make room
         client.since, client.working, client.body = time.monotonic(), False, 0
         return _RequestWatch(delegate, client, self._check_bodies)
 
     def on_close(self, server_conn: object) -> None:
         super().on_close(server_conn)
-        self._clients.pop(cast(HTTP1ServerConnection, server_conn).stream, None)
+        self._clients.discard(_stream(server_conn))
         if not self._clients and self._look is not None:
             self._look.cancel()
             self._look = None
 
     def _check_bodies(self) -> None:
-        """Make room where too much of requests that are not complete is held."""
-        while sum(client.body for client in self._clients.values()) > MAX_BODIES:
-            self._sacrifice(client for client in self._clients.values() if client.body)
+        """Close connections while their unfinished bodies take too much memory."""
+        while sum(client.body for client in self._clients) > MAX_BODIES:
+            self._sacrifice(client for client in self._clients if client.body)
 
-    def _sacrifice(self, among: Iterable[Client]) -> None:
-        """Close one connection: of whoever exceeds his share most, else of another machine, else
-        a silent one, and of equals the oldest."""
-        held = Counter(client.neighbour for client in self._clients.values())
+    def _sacrifice(self, among: Iterable[ConsoleStream]) -> None:
+        """Close one connection: one of the neighbour that exceeds its share most, else of another
+        machine, else a silent one; among equals the oldest."""
+        held = Counter(client.neighbour for client in self._clients)
 
-        def worth(client: Client) -> tuple[int, bool, bool, float]:
+        def worth(client: ConsoleStream) -> tuple[int, bool, bool, float]:
             over = max(0, held[client.neighbour] - SHARE)
-            return -over, client.neighbour == HERE, client.is_busy(), client.since
+            busy = client.working and not client.writing()
+            return -over, client.neighbour == HERE, busy, client.since
 
         client = min(among, key=worth)
         logger.info("There are %d connections, so one from %s is closed.", len(self._clients),
                     client.neighbour)
-        del self._clients[client.stream]  # the server has still to be told
-        client.stream.close()
+        self._clients.remove(client)  # on_close comes later
+        client.close()
 
     def _look_later(self) -> None:
         if self._look is None:
@@ -138,25 +138,27 @@ class BoundedServer(HTTPServer):
     def _look_around(self) -> None:
         self._look = None
         now = time.monotonic()
-        for client in list(self._clients.values()):
-            if client.stream.closed() or not client.stream.writing():
-                client.written = -1
-                continue
-            written = client.stream.written
-            if client.written < 0 or written - client.written >= LEAST_READ:
-                client.written, client.written_at = written, now
-            elif now - client.written_at >= UNREAD:
+        for client in list(self._clients):
+            if client.closed() or not client.writing():
+                client.checked = -1
+            elif client.checked < 0 or client.written - client.checked >= LEAST_READ:
+                client.checked, client.checked_at = client.written, now
+            elif now - client.checked_at >= UNREAD:
                 logger.info("A client from %s has read next to nothing for %.0f s: disconnected.",
                             client.neighbour, UNREAD)
-                client.stream.close()
+                client.close()
         if self._clients:
             self._look_later()
 
 
-class _RequestWatch(httputil.HTTPMessageDelegate):
-    """Notes when a request has come, and when all of it has."""
+def _stream(server_conn: object) -> ConsoleStream:
+    return cast(ConsoleStream, cast(HTTP1ServerConnection, server_conn).stream)
 
-    def __init__(self, delegate: httputil.HTTPMessageDelegate, client: Client,
+
+class _RequestWatch(httputil.HTTPMessageDelegate):
+    """Notes when the head of a request has arrived, and when all of it has."""
+
+    def __init__(self, delegate: httputil.HTTPMessageDelegate, client: ConsoleStream,
                  more_came: Callable[[], None]) -> None:
         self._delegate = delegate
         self._client = client

@@ -1,7 +1,7 @@
 """The one gate in front of every route, sockets and static files included.
 
-Host, then Origin, then Sec-Fetch-Site, then authentication, then the CSRF token: each
-asks less of the sender than the next, and each refusal says what to change.
+It checks Host, then Origin, Sec-Fetch-Site, authentication and the CSRF token. Each refusal says
+what to change.
 """
 
 from __future__ import annotations
@@ -11,14 +11,19 @@ from collections.abc import Awaitable
 
 from tornado import httputil
 
+from warrior.web.addresses import AcceptedHosts, Proxies, PublicAddress, host_name
 from warrior.web.headers import MAX_BODY, Refusal, content_length
-from warrior.web.hosts import AcceptedHosts, host_name
-from warrior.web.keys import KeyCheck, bearer_key
-from warrior.web.password import PasswordCheck, TooBusy, TooManyFailures, basic_credentials
-from warrior.web.proxy import Proxies, PublicAddress
+from warrior.web.password import (
+    KeyCheck,
+    PasswordCheck,
+    TooBusy,
+    TooManyFailures,
+    basic_credentials,
+    bearer_key,
+)
 from warrior.web.sessions import Sessions
 
-#: Pages that a link on another site may lead to.
+#: The pages to which another site may link.
 _PAGES = frozenset({"/", "/index.html"})
 _TOKEN = "X-CSRF-Token"
 
@@ -27,8 +32,8 @@ _TOKEN = "X-CSRF-Token"
 class Access:
     """What the gate found out about a request that it lets through.
 
-    ``changes`` is how often the password had changed by then, ``by_password`` that it came
-    with the request; ``key`` is the name of the API key that was sent, or ''.
+    ``changes`` is the number of changes of the password before the request; ``by_password``: the
+    request contained the password. ``key`` is the name of the API key that was sent, or ''.
     """
 
     session_id: str | None
@@ -36,18 +41,18 @@ class Access:
     changes: int = 0
     key: str = ""
     by_password: bool = False
-    #: Who can tell whether it still counts; None: it always does.
+    #: The gate that can check again; None: the access never ends.
     gate: Gate | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @property
     def holds(self) -> bool:
-        """Whether it still counts: while a body is on its way, somebody may log out, revoke a
+        """Whether the access still counts: while a body arrives, somebody may log out, revoke a
         key or change the password."""
         return self.gate is None or self.gate.still_holds(self)
 
 
 class Gate:
-    """Decides about requests. Where no password is set, whoever passes Host and Origin is in."""
+    """Decides about requests. Without a password, Host and Origin are enough to get in."""
 
     def __init__(
         self, hosts: AcceptedHosts, sessions: Sessions, password: PasswordCheck,
@@ -63,7 +68,7 @@ class Gate:
     def check(
         self, request: httputil.HTTPServerRequest
     ) -> Refusal | Access | Awaitable[Refusal | Access]:
-        """Let a request through, refuse it, or say that it takes time to tell."""
+        """Let a request through or refuse it; checking a password takes time."""
         if self.public is not None:
             self.public.strip(request)
         if self.proxies is not None:
@@ -76,7 +81,7 @@ class Gate:
         key = None if header is None else bearer_key(header)
         if key is not None:
             return self._check_key(request, session_id, key)
-        # A browser goes on sending the old password after this session has changed it.
+        # After this session has changed the password, its browser still sends the old one.
         if not self.password.needed or self.sessions.is_logged_in(session_id):
             return self._enter(request, self._access(session_id, True))
         if header is not None:
@@ -84,7 +89,7 @@ class Gate:
         return self._enter(request, self._access(session_id, False))
 
     def still_holds(self, access: Access) -> bool:
-        """Whether somebody who was let in would be let in again."""
+        """Whether the gate would still let the request through."""
         if access.key:
             return self.keys.is_known(access.key)
         if not access.authenticated or not self.password.needed:
@@ -98,7 +103,7 @@ class Gate:
         return Access(session_id, authenticated, self.password.changes,
                       by_password=by_password, gate=self)
 
-    # -- where it comes from -----------------------------------------------------
+    # -- the sender ----------------------------------------------------------------
     def _check_sender(self, request: httputil.HTTPServerRequest) -> Refusal | None:
         headers = request.headers
         if len(headers.get_list("Host")) != 1:
@@ -107,8 +112,9 @@ class Gate:
         if name is None:
             return Refusal(400, "The Host header is malformed.")
         if name not in self.hosts:
-            return Refusal(421, f"This console is not known as {_printable(name)}: open it as "
-                                "localhost or by an IP address.")
+            shown = "".join(c for c in name[:100] if c.isprintable())
+            return Refusal(421, f"This console is not known as {shown}: open it as localhost or "
+                                "by an IP address.")
         origins = headers.get_list("Origin")
         if origins and (len(origins) > 1 or not self._is_own(origins[0], request)):
             return Refusal(403, "This request comes from another site: open the console "
@@ -123,12 +129,15 @@ class Gate:
             if self.public.is_origin(origin):
                 return True
             if self.public.is_authority(request.headers["Host"]):
-                return False  # http:// where the proxy has https://
-        return _same_origin(origin, request)
+                return False  # http://, but the proxy has https://
+        scheme, _, authority = origin.strip().lower().partition("://")
+        host = request.headers["Host"].strip().lower()
+        return scheme == "http" and authority.removesuffix(":80") == host.removesuffix(":80")
 
-    # -- who it is -----------------------------------------------------------------
+    # -- authentication ------------------------------------------------------------
     def _session(self, request: httputil.HTTPServerRequest) -> str | None:
-        # Cookies ignore ports: a neighbour can put one of his own before that of a login.
+        # Cookies ignore ports, so another server on this machine may have set one of the same
+        # name: look at all, and prefer one that is logged in.
         found = None
         for header in request.headers.get_list("Cookie"):
             for pair in header.split(";"):
@@ -167,7 +176,7 @@ class Gate:
                                           "Settings page.")
         return self._enter(request, Access(session_id, True, key=name, gate=self))
 
-    # -- what it may do --------------------------------------------------------------
+    # -- what the request may do ---------------------------------------------------
     def _enter(self, request: httputil.HTTPServerRequest, access: Access) -> Refusal | Access:
         path = request.path
         is_api = path == "/api" or path.startswith("/api/")
@@ -178,7 +187,7 @@ class Gate:
             return _unauthorized(request, "Log in first: open / in a browser, or send Basic "
                                           "credentials.")
         if access.key and is_api:
-            return access  # no browser sends it by itself
+            return access  # no browser sends a key by itself, so it needs no token
         if access.session_id is None:
             return Refusal(403, "Open / first: it gives the session cookie that this needs.")
         if access.key and self.password.needed and not self.sessions.is_logged_in(
@@ -195,7 +204,7 @@ class Gate:
 
 
 def check_length(headers: httputil.HTTPHeaders) -> Refusal | None:
-    """Refuse a body that is too large, or of which nobody knows how long it is."""
+    """Refuse a body that is too large, or of unknown length."""
     length = content_length(headers)
     if length is None:
         return Refusal(411, "Send a Content-Length with the body.")
@@ -205,27 +214,18 @@ def check_length(headers: httputil.HTTPHeaders) -> Refusal | None:
 
 
 def too_many_failures(error: TooManyFailures) -> Refusal:
-    """What somebody reads who has guessed too often."""
+    """The answer to guesses that are too frequent."""
     seconds = int(error.seconds) + 1
-    if isinstance(error, TooBusy):
-        return Refusal(429, "Too many passwords are being checked at once: try again in "
-                            f"{seconds} s.", {"Retry-After": str(seconds)})
-    return Refusal(429, f"Too many wrong passwords or keys from this address: try again in "
-                        f"{seconds} s.",
-                   {"Retry-After": str(seconds)})
+    why = ("Too many passwords are being checked at once" if isinstance(error, TooBusy)
+           else "Too many wrong passwords or keys from this address")
+    return Refusal(429, f"{why}: try again in {seconds} s.", {"Retry-After": str(seconds)})
 
 
 def _unauthorized(request: httputil.HTTPServerRequest, text: str) -> Refusal:
-    # With the challenge a browser would open its own dialog over our page.
+    # The challenge would make a browser open its own dialog over our page.
     if request.headers.get("Sec-Fetch-Mode", "navigate") != "navigate":
         return Refusal(401, text)
     return Refusal(401, text, {"WWW-Authenticate": 'Basic realm="warrior", charset="UTF-8"'})
-
-
-def _same_origin(origin: str, request: httputil.HTTPServerRequest) -> bool:
-    scheme, _, authority = origin.strip().lower().partition("://")
-    host = request.headers["Host"].strip().lower()
-    return scheme == "http" and authority.removesuffix(":80") == host.removesuffix(":80")
 
 
 def _is_navigation(request: httputil.HTTPServerRequest) -> bool:
@@ -233,7 +233,3 @@ def _is_navigation(request: httputil.HTTPServerRequest) -> bool:
     return (request.method in ("GET", "HEAD") and request.path in _PAGES
             and headers.get("Sec-Fetch-Mode") == "navigate"
             and headers.get("Sec-Fetch-Dest") == "document")
-
-
-def _printable(name: str) -> str:
-    return "".join(c for c in name[:100] if c.isprintable())

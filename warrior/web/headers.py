@@ -1,4 +1,4 @@
-"""The headers that every answer carries, and how a refusal is sent."""
+"""The headers of every answer, and how a refusal is sent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from http.client import responses
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from tornado import httputil
 from tornado.http1connection import HTTP1Connection
@@ -14,6 +14,7 @@ from tornado.web import OutputTransform
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
 SECURITY_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https:; "
@@ -26,16 +27,16 @@ SECURITY_HEADERS: Mapping[str, str] = {
     "Server": "warrior",
 }
 
-#: The largest body that a command may have.
+#: The largest body of a command, in bytes.
 MAX_BODY = 64 * 1024
-#: Characters of a path that are logged: a foreign page must not fill the log.
+#: Characters of a path that are logged, so that a foreign page cannot fill the log.
 LOGGED = 200
-#: A refused body is read up to this size, so that the sender can read our answer.
+#: A refused body is read up to this size in bytes, so that the sender can read our answer.
 MAX_DISCARDED = 1024 * 1024
 
 
 class SecurityHeaders(OutputTransform):
-    """Adds them to every answer of every handler, those of libraries included."""
+    """Adds the headers to the answers of all handlers, also those of libraries."""
 
     def __init__(self, request: httputil.HTTPServerRequest) -> None:
         pass
@@ -64,7 +65,7 @@ class Refusal:
 
 
 class RefusalDelegate(httputil.HTTPMessageDelegate):
-    """Takes in what is left of a refused request and sends the refusal."""
+    """Reads the rest of a refused request, then sends the refusal."""
 
     def __init__(self, request: httputil.HTTPServerRequest, refusal: Refusal) -> None:
         self._request = request
@@ -78,8 +79,8 @@ class RefusalDelegate(httputil.HTTPMessageDelegate):
     ) -> Awaitable[None] | None:
         length = content_length(headers)
         if length is None or length > MAX_DISCARDED:
-            # Too much to read: answer at once. The connection closes behind it; the
-            # limit is raised so that Tornado does not answer a second time.
+            # Too long to read: answer at once, which also closes the connection. The limit is
+            # raised so that Tornado does not answer a second time.
             if length is not None:
                 cast(HTTP1Connection, self._request.connection).set_max_body_size(length)
             self._answer()
@@ -99,7 +100,7 @@ class RefusalDelegate(httputil.HTTPMessageDelegate):
             return
         self._answered = True
         refusal, request = self._refusal, self._request
-        logger.info("refused with %d: %s %s from %s: %s", refusal.status, request.method,
+        logger.info("Refused with %d: %s %s from %s: %s", refusal.status, request.method,
                     request.path[:LOGGED], request.remote_ip, refusal.text)
         body = (refusal.text + "\n").encode("utf-8")
         headers = httputil.HTTPHeaders({
@@ -107,7 +108,7 @@ class RefusalDelegate(httputil.HTTPMessageDelegate):
             "Content-Type": "text/plain; charset=UTF-8", "Content-Length": str(len(body)),
             **refusal.headers,
         })
-        reason = responses.get(refusal.status, "RequestRefused")
+        reason = responses.get(refusal.status, "Refused")
         start = httputil.ResponseStartLine("HTTP/1.1", refusal.status, reason)
         connection = cast(HTTP1Connection, request.connection)
         connection.write_headers(start, headers, b"" if request.method == "HEAD" else body)
@@ -115,9 +116,13 @@ class RefusalDelegate(httputil.HTTPMessageDelegate):
 
 
 class LaterDelegate(httputil.HTTPMessageDelegate):
-    """Stands in until it is known who handles the request (a password is being checked)."""
+    """Waits for an outcome (of checking a password), then passes the request to
+    ``choose(outcome)``."""
 
-    def __init__(self, choose: Callable[[], Awaitable[httputil.HTTPMessageDelegate]]) -> None:
+    def __init__(
+        self, outcome: Awaitable[T], choose: Callable[[T], httputil.HTTPMessageDelegate]
+    ) -> None:
+        self._outcome: Awaitable[Any] = outcome
         self._choose = choose
         self._chosen: Any = None
         self._closed = False
@@ -127,7 +132,7 @@ class LaterDelegate(httputil.HTTPMessageDelegate):
         start_line: httputil.RequestStartLine | httputil.ResponseStartLine,
         headers: httputil.HTTPHeaders,
     ) -> None:
-        chosen = await self._choose()
+        chosen = self._choose(await self._outcome)
         if self._closed:
             return
         self._chosen = chosen
@@ -148,7 +153,7 @@ class LaterDelegate(httputil.HTTPMessageDelegate):
 
 
 def content_length(headers: httputil.HTTPHeaders) -> int | None:
-    """The announced length of the body, 0 without one, None if it cannot be told."""
+    """The announced length of the body in bytes, 0 without one, None if it is unknown."""
     if "Transfer-Encoding" in headers:
         return None
     text = headers.get("Content-Length", "0")

@@ -1,4 +1,4 @@
-"""Sockets to listen at: addresses and ports, and a path that only its owner may open."""
+"""Listening sockets: at addresses and ports, and at a path that only its owner can open."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import stat
 
 from tornado import netutil
 
-#: Programs that may wait for their turn at the control socket.
+#: The number of programs that may wait to connect to the control socket.
 _BACKLOG = 32
 
 
@@ -30,14 +30,14 @@ def bind(address: str, port: int) -> list[socket.socket]:
         number = getattr(error, "errno", None) or errno.EADDRNOTAVAIL
         raise OSError(number, f"Cannot listen on {where}: {why}") from error
     if not address:
-        # No IPv6 here, or another program has that one: 127.0.0.1 is enough.
+        # Without IPv6, or if another program uses that port, 127.0.0.1 is enough.
         with contextlib.suppress(OSError):
             sockets += netutil.bind_sockets(sockets[0].getsockname()[1], "::1")
     return sockets
 
 
 def urls(sockets: list[socket.socket], address: str) -> list[str]:
-    """What to type into a browser for these sockets."""
+    """The addresses of these sockets for a browser."""
     found = []
     for sock in sockets:
         host, port = sock.getsockname()[:2]
@@ -49,10 +49,10 @@ def urls(sockets: list[socket.socket], address: str) -> list[str]:
 
 
 class ControlSocket:
-    """A listening Unix socket at ``path``, mode 0600; :meth:`remove` takes it away again.
+    """A listening Unix socket at ``path``, mode 0600; :meth:`remove` removes its file.
 
-    One that a program left behind when it died is replaced. Raises OSError, whose text
-    is a sentence, where another program listens, or where something else lies.
+    Replaces the file of a program that has died. Raises OSError, whose text is a sentence, if
+    another program listens there, or if the path is something else.
     """
 
     def __init__(self, path: str) -> None:
@@ -67,7 +67,7 @@ class ControlSocket:
         self._identity = _identity(path)
 
     def remove(self) -> None:
-        """Remove the file, if it is still ours."""
+        """Remove the file if it is still ours."""
         with contextlib.suppress(OSError):
             if _identity(self.path) == self._identity:
                 os.unlink(self.path)
@@ -75,14 +75,14 @@ class ControlSocket:
 
 def _identity(path: str) -> tuple[int, int, int]:
     found = os.lstat(path)
-    return found.st_dev, found.st_ino, found.st_mtime_ns  # the number alone is soon used again
+    return found.st_dev, found.st_ino, found.st_mtime_ns  # an inode's number is soon reused
 
 
 def _bind_private(path: str) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
-        # Not chmod afterwards: in between, anybody could connect.
+        # With chmod afterwards, anybody could connect in between.
         before = os.umask(0o177)
         try:
             sock.bind(path)
@@ -101,7 +101,7 @@ def _remove_stale(path: str) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(mode):
-        raise OSError(errno.EEXIST, "something else than a socket lies there; move it away")
+        raise OSError(errno.EEXIST, "this is not a socket; move it away")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.setblocking(False)
         try:
@@ -111,5 +111,5 @@ def _remove_stale(path: str) -> None:
                 os.unlink(path)
             return
         except BlockingIOError:
-            pass  # its queue is full: somebody is there
+            pass  # its queue is full, so a program listens
     raise OSError(errno.EADDRINUSE, "another program uses it already")

@@ -1,9 +1,9 @@
-"""What goes to a page, as text: all encoding is done here.
+"""Messages for a page, and their encoding as text.
 
-A message may hold moments of ``time.monotonic()`` (:class:`Until`, :class:`Since`); they
-become seconds relative to the moment of sending, so that the clocks of two machines
-need not agree, and so that what has not changed compares equal. Ids are names that mean
-something: the item's id, a task's position, a project's name.
+A message may contain moments of ``time.monotonic()`` (:class:`Until`, :class:`Since`). They become
+seconds relative to the moment of sending: so the clocks of two machines need not agree, and
+unchanged messages compare equal. Ids have a meaning: the item's id, a task's position, a project's
+name.
 """
 
 from __future__ import annotations
@@ -12,13 +12,18 @@ import dataclasses
 import datetime
 import functools
 import json
-from typing import Any
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from pipeline_core.engine.waiting import Fault, Waiting
 from warrior.daemon.view_models import Status
 from warrior.web.board import Board, ItemView
 
-#: Characters of an item's name that are shown.
+if TYPE_CHECKING:
+    from warrior.daemon.machine import Sample
+
+#: Characters of an item's name that the page shows.
 NAME_SHOWN = 500
 
 Json = dict[str, Any]
@@ -26,12 +31,9 @@ Json = dict[str, Any]
 
 @dataclasses.dataclass(frozen=True)
 class Until:
-    """Sent as the seconds from now to this moment; 0 when it has passed."""
+    """Sent as the seconds from now to this moment; 0 if it has passed."""
 
     moment: float
-
-    def seconds(self, now: float) -> float:
-        return round(max(0.0, self.moment - now), 1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,12 +42,8 @@ class Since:
 
     moment: float
 
-    def seconds(self, now: float) -> float:
-        return round(max(0.0, now - self.moment), 1)
-
 
 def until(moment: float | None) -> Until | None:
-    """``Until(moment)``; None where no clock decides."""
     return None if moment is None else Until(moment)
 
 
@@ -67,14 +65,33 @@ def log_frame(item_id: str, text: str, skipped: int) -> str:
     return frame(message, 0.0)
 
 
+def machine_frame(samples: Sequence[Sample], start: bool = False) -> str:
+    """Samples of the machine; ``start``: all that are kept, for a page that has just opened."""
+    last = samples[-1]
+    message: Json = {
+        "type": "machine",
+        "latest": {
+            "received": round(last.received), "sent": round(last.sent),
+            "disk_free": last.disk_free, "disk_total": last.disk_total,
+            "memory_used": last.memory_used, "memory_total": last.memory_total,
+            "own_memory": last.own_memory, "cpu": round(last.cpu, 3)},
+        "samples": [[Since(one.at), round(one.received), round(one.sent)] for one in samples],
+    }
+    if start:
+        message["start"] = True
+    return frame(message, time.monotonic())
+
+
 def _relative(now: float, value: Any) -> float:
-    if isinstance(value, (Until, Since)):
-        return value.seconds(now)
+    if isinstance(value, Until):
+        return round(max(0.0, value.moment - now), 1)
+    if isinstance(value, Since):
+        return round(max(0.0, now - value.moment), 1)
     raise TypeError(f"{value!r} cannot be sent")
 
 
 def display_name(name: str) -> str:
-    """The name of an item for people: of several, joined by NUL, the first and how many more."""
+    """The shown name of an item: of several names joined by NUL, the first and how many more."""
     first, *more = [part for part in name.split("\0") if part] or [""]
     if len(first) > NAME_SHOWN:
         first = first[:NAME_SHOWN] + "…"
@@ -100,12 +117,12 @@ def item_json(board: Board, view: ItemView) -> Json:
 
 
 def items_json(board: Board) -> list[Json]:
-    """All items that are shown, in the order in which they began."""
+    """All shown items, in the order in which they began."""
     return [item_json(board, view) for view in board.items.values()]
 
 
 def waiting_json(waiting: Waiting) -> Json:
-    """Why, whose turn it is ('' for nobody's), and in how many seconds it is tried again."""
+    """Why an item waits, whose turn it is ('' nobody's), and the seconds to the next try."""
     return {
         "reason": waiting.reason,
         "whose": "" if waiting.fault is Fault.NOBODY else waiting.fault.value,
@@ -115,15 +132,15 @@ def waiting_json(waiting: Waiting) -> Json:
 
 
 def status_json(status: Status) -> Json:
-    """The sentence at the top: what runs, or why not, whose turn it is, when it goes on."""
+    """The sentence at the top: what runs or why not, whose turn it is, and when it continues."""
     return {"text": status.text, "whose": status.whose, "next_in": until(status.next_try),
             "tone": status.tone, "note": status.note}
 
 
 def deadline_text(deadline: object) -> str | None:
-    """A deadline as ISO 8601 in UTC, with a Z; None for anything else than a datetime.
+    """A deadline as ISO 8601 in UTC, with a Z; None for anything but a datetime.
 
-    One without a time zone is in UTC, as the contract with pipeline files has it.
+    Without a time zone it is in UTC, as the contract with pipeline files says.
     """
     if not isinstance(deadline, datetime.datetime):
         return None
@@ -131,5 +148,5 @@ def deadline_text(deadline: object) -> str | None:
         try:
             deadline = deadline.astimezone(datetime.timezone.utc)
         except OverflowError:
-            return None  # of the year 1, or 9999: somebody's way to say "never"
+            return None  # in the year 1 or 9999, which means "never"
     return deadline.replace(tzinfo=None, microsecond=0).isoformat() + "Z"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
+from collections.abc import Mapping
 from http.client import responses
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from tornado.httputil import HTTPInputError
@@ -15,46 +18,33 @@ from warrior.web import messages
 from warrior.web.gate import Access
 
 if TYPE_CHECKING:
+    from warrior.daemon.facade import WarriorFacade
     from warrior.web.program import Program
     from warrior.web.routes import ConsoleParts
 
-#: Items that the page names before its scripts take over.
+#: Items that the page names without scripts.
 ITEMS_WITHOUT_SCRIPT = 20
 
 
-class Templates:
-    """The pages of one folder. Values are escaped; a missing one is an error."""
-
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
-        self._environment: Any = None
-
-    def render(self, name: str, **values: Any) -> str:
-        if self._environment is None:
-            import jinja2  # comes with the first page
-
-            self._environment = jinja2.Environment(
-                loader=jinja2.FileSystemLoader(self._folder), autoescape=True,
-                undefined=jinja2.StrictUndefined, auto_reload=False)
-        return str(self._environment.get_template(name).render(**values))
-
-
 class RequestRefused(HTTPError):
-    """An answer of one line that says what is wrong, whatever characters are in it."""
+    """An answer of one line that says what is wrong; the sentence may contain any characters."""
 
-    def __init__(self, status: int, sentence: str) -> None:
+    def __init__(
+        self, status: int, sentence: str, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         super().__init__(status, "%s", sentence)
         self.sentence = " ".join(sentence.split())
+        self.headers = headers
 
 
 class Handler(RequestHandler):
-    """Base of our handlers: knows the parts of the console, refuses in one line of text."""
+    """Base of our handlers: has the parts of the console, refuses in one line of text."""
 
     def initialize(self, parts: ConsoleParts) -> None:
         self.parts = parts
 
     def prepare(self) -> None:
-        # The gate has seen the head alone.
+        # The gate checked when the head arrived; the body may have taken long.
         if not self.access.holds:
             raise RequestRefused(401, "Your access has ended: log in again.")
 
@@ -64,81 +54,84 @@ class Handler(RequestHandler):
         access: Access = self.request.access  # type: ignore[attr-defined]
         return access
 
+    @property
+    def facade(self) -> WarriorFacade:
+        facade = self.parts.facade
+        assert facade is not None  # run-pipeline has no route to a handler that needs it
+        return facade
+
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         error = kwargs.get("exc_info", (None, None, None))[1]
-        text = getattr(error, "sentence", "") or responses.get(status_code, "RequestRefused")
-        if status_code == 400 and not hasattr(error, "sentence"):
-            text = "The request cannot be understood: check its address and its headers."
+        allowed = [method for method in ("POST", "GET", "HEAD")
+                   if getattr(type(self), method.lower())
+                   is not getattr(RequestHandler, method.lower())]
         self.set_header("Content-Type", "text/plain; charset=UTF-8")
-        if status_code == 400 and isinstance(getattr(error, "__cause__", None), HTTPInputError):
-            # Tornado has looked into a form; nothing here takes one.
-            status_code, text = 415, "Send JSON, with the header Content-Type: application/json."
-            self.set_status(status_code)
-        allowed = self.allowed()
-        if status_code == 405 and not allowed:
-            # An odd method, at an address where there is nothing anyway.
-            status_code = 404
-            self.set_status(status_code)
-        if status_code == 405:
+        if isinstance(error, RequestRefused):
+            text = error.sentence
+            for name, value in error.headers.items():
+                self.set_header(name, value)
+        elif status_code == 400 and isinstance(getattr(error, "__cause__", None), HTTPInputError):
+            # Tornado has failed to parse a form, which no handler takes.
+            self.set_status(415)
+            text = "Send JSON, with the header Content-Type: application/json."
+        elif status_code == 400:
+            text = "The request cannot be understood: check its address and its headers."
+        elif status_code == 405 and allowed:
             self.set_header("Allow", ", ".join(allowed))
             text = f"This method is not for this address; use {allowed[0]}."
-        elif status_code == 404 and not hasattr(error, "sentence"):
+        elif status_code in (403, 404, 405):
+            # A file outside of the folder, or an address without any method.
+            self.set_status(404)
             text = "There is nothing at this address."
+        else:
+            text = responses.get(status_code, "Refused")
         self.finish(f"{text}\n")
-
-    def allowed(self) -> tuple[str, ...]:
-        """The methods that this handler answers."""
-        return tuple(method for method in ("POST", "GET", "HEAD")
-                     if getattr(type(self), method.lower())
-                     is not getattr(RequestHandler, method.lower()))
 
 
 class PageHandler(Handler):
-    """``/``: the console, a login page, or how to build what is missing."""
+    """``/``: the console, or a login page."""
 
     def get(self) -> None:
-        session = self.parts.sessions
-        session_id = self.access.session_id
+        parts, session_id = self.parts, self.access.session_id
         self.set_header("Content-Type", "text/html; charset=UTF-8")
         self.set_header("Cache-Control", "no-store")
-        if session_id is None and self._comes_from_elsewhere():
-            self.finish(self.parts.render("arriving.html"))
-            return
         if session_id is None:
-            cookie = session.new()
+            site = self.request.headers.get("Sec-Fetch-Site", "none").strip().lower()
+            if site in ("cross-site", "same-site"):
+                # After a link of another site, the browser does not send its cookie. A new one
+                # would end its login; this page asks again, and then the cookie is sent.
+                self.finish(parts.render("arriving.html"))
+                return
+            cookie = parts.sessions.new()
             session_id = cookie.partition(".")[0]
             set_session(self, cookie)
-        token = session.token(session_id)
-        if not self.access.authenticated:
-            self.finish(self.parts.render("login.html", token=token, built=self.parts.built()))
-            return
-        self.finish(self.parts.render(
-            "console.html", token=token, built=self.parts.built(),
-            **without_scripts(self.parts.program)))
+        values: dict[str, Any] = {
+            "token": parts.sessions.token(session_id),
+            # Whether `make static` has been run.
+            "built": os.path.isfile(os.path.join(parts.static_dir, "vendor", "vendor.js"))}
+        if self.access.authenticated:
+            self.finish(parts.render("console.html", **values, **without_scripts(parts.program)))
+        else:
+            self.finish(parts.render("login.html", **values))
 
     head = get
 
-    def _comes_from_elsewhere(self) -> bool:
-        """Whether a link of another site led here: the browser then keeps its cookie back, and
-        a new one would log out whoever is logged in. Asked from here, it sends it."""
-        return self.request.headers.get("Sec-Fetch-Site", "none").strip().lower() in (
-            "cross-site", "same-site")
-
 
 def without_scripts(program: Program) -> dict[str, Any]:
-    """What the page shows of the state before its scripts take over, or where there are none."""
+    """The state for the template: shown until the scripts have started, or without scripts."""
     status = program.status()
     counts = program.counts()
     left = None if status.next_try is None else max(0, round(status.next_try - time.monotonic()))
     projects = [project for project in program.sections["projects"]()
                 if project["order"] is not None or project["auto"] or project["state"] != "idle"]
+    projects.sort(key=lambda project: math.inf if project["order"] is None else project["order"])
     running = program.board.running()
     return {
         "kind": program.sections["program"]()["kind"],
         "title": program.title,
         "status": status, "next_in": left,
         "counts": sentence.counts_sentence(counts) if any(counts.values()) else "",
-        "projects": sorted(projects, key=_place),
+        "projects": projects,
         "notices": [notice for notice in program.sections["notices"]() if notice["text"]],
         "items": [(messages.display_name(view.name) or f"Item {view.number}", view.state)
                   for view in running[:ITEMS_WITHOUT_SCRIPT]],
@@ -146,21 +139,16 @@ def without_scripts(program: Program) -> dict[str, Any]:
     }
 
 
-def _place(project: messages.Json) -> float:
-    return float("inf") if project["order"] is None else float(project["order"])
-
-
-def set_session(handler: RequestHandler, cookie: str) -> None:
-    """Give the browser a session; no script and no other site gets at it."""
-    parts: ConsoleParts = handler.parts  # type: ignore[attr-defined]
-    public = parts.public
+def set_session(handler: Handler, cookie: str) -> None:
+    """Give the browser a session cookie that neither scripts nor other sites can use."""
+    public = handler.parts.public
     handler.set_cookie(
-        parts.sessions.cookie_name, cookie, path=(public.prefix if public else "") or "/",
+        handler.parts.sessions.cookie_name, cookie, path=(public.prefix if public else "") or "/",
         secure=public is not None and public.secure, httponly=True, samesite="Strict")
 
 
 class HealthHandler(Handler):
-    """Healthy or not, and nothing else: the loop answers, so it is."""
+    """``/healthz``: the program is healthy if its loop answers."""
 
     def get(self) -> None:
         self.set_header("Content-Type", "text/plain; charset=UTF-8")
@@ -170,38 +158,26 @@ class HealthHandler(Handler):
 
 
 class MissingHandler(Handler):
-    """Everything that is nowhere else."""
+    """All other addresses."""
 
     def prepare(self) -> None:
         self.send_error(404)
 
 
-class StaticHandler(StaticFileHandler):
-    """Our modules and styles. Asked again each time, so that an update shows at once."""
+class StaticHandler(Handler, StaticFileHandler):
+    """Our modules and styles. Browsers ask each time, so that an update takes effect at once."""
+
+    def initialize(self, parts: ConsoleParts) -> None:  # type: ignore[override]
+        Handler.initialize(self, parts)
+        StaticFileHandler.initialize(self, parts.static_dir)
 
     def set_extra_headers(self, path: str) -> None:
         self.set_header("Cache-Control", "no-cache")
 
     def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
         if "\0" in absolute_path:
-            raise HTTPError(404)  # no file is called so, and the system does not look for it
+            raise HTTPError(404)  # the system would raise ValueError
         return super().validate_absolute_path(root, absolute_path)
 
     def compute_etag(self) -> str | None:
-        return None  # the time of the file decides; Tornado's hash outlives the file
-
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
-        self.set_header("Content-Type", "text/plain; charset=UTF-8")
-        if status_code == 403:
-            self.set_status(404)  # a folder, or outside of it
-        elif status_code == 405:
-            self.set_header("Allow", "GET, HEAD")
-        self.finish({
-            403: "There is no such file.", 404: "There is no such file.",
-            405: "This method is not for this address; use GET.",
-        }.get(status_code, responses.get(status_code, "RequestRefused")) + "\n")
-
-
-def is_built(static_dir: str) -> bool:
-    """Whether ``make static`` has been run."""
-    return os.path.isfile(os.path.join(static_dir, "vendor", "vendor.js"))
+        return None  # Tornado caches its hash even if the file changes; the file's time is enough

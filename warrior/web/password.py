@@ -1,7 +1,7 @@
-"""Checks user names and passwords, and limits how often somebody may guess.
+"""Checks user names, passwords and API keys, and limits how often somebody can guess.
 
-scrypt takes a tenth of a second and 32 MiB on purpose; it runs on a thread, one at a
-time. Whoever guesses wrong five times from one address waits, each time twice as long.
+scrypt takes a tenth of a second and 32 MiB on purpose; it runs on a thread, one password at a
+time. After five wrong guesses, an address has to wait, twice as long after each further guess.
 """
 
 from __future__ import annotations
@@ -12,30 +12,34 @@ import binascii
 import concurrent.futures
 import functools
 import hmac
-import ipaddress
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from warrior.settings.api_keys import digest
 from warrior.settings.scrypt import hash_password, is_record, matches
+from warrior.web.addresses import network
 
-#: Wrong tries from one address before it has to wait.
+#: Failures from one address before it has to wait.
 FREE_FAILURES = 5
-#: The first wait, in seconds; it doubles with each further failure up to the last.
+#: The first wait in seconds, which doubles with each further failure, and the longest.
 FIRST_WAIT, LONGEST_WAIT = 30.0, 3600.0
-#: Addresses that are remembered.
+#: Addresses whose failures are remembered.
 MAX_ADDRESSES = 1000
-#: Passwords that may wait to be looked at.
+#: Passwords that may wait to be checked.
 MAX_WAITING = 20
-#: Right credentials that are remembered, so that not every request is hashed.
+#: Correct credentials that are remembered, so that not every request needs a hash.
 MAX_REMEMBERED = 20
+
+#: Returns the digests of the current API keys, by name.
+Digests = Callable[[], Mapping[str, str]]
 
 
 def basic_credentials(header: str) -> tuple[str, str] | None:
     """User name and password of an Authorization header; None if it is malformed.
 
-    Split at the first colon: a password may contain more of them, and UTF-8.
+    The password may contain colons and UTF-8.
     """
     scheme, _, value = header.partition(" ")
     if scheme.lower() != "basic":
@@ -48,15 +52,21 @@ def basic_credentials(header: str) -> tuple[str, str] | None:
     return (user, password) if colon else None
 
 
+def bearer_key(header: str) -> str | None:
+    """The API key in an Authorization header; None if it has another scheme."""
+    scheme, _, key = header.strip().partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else None
+
+
 class Throttle:
-    """Counts failures per address (IPv6: per /64) and says how long it has to wait."""
+    """Counts failures per address (IPv6: per /64), and says how long an address has to wait."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
     def wait(self, address: str) -> float:
-        """Seconds until this address may try again; 0 when it may now."""
+        """Seconds until this address may try again; 0 if it may now."""
         _, until = self._failures.get(network(address), (0, 0.0))
         return max(0.0, until - self._clock())
 
@@ -64,7 +74,7 @@ class Throttle:
         key = network(address)
         count = self._failures.pop(key, (0, 0.0))[0] + 1
         extra = count - FREE_FAILURES
-        # 2**30 is more than enough, and an int of any size would not be a float.
+        # Beyond 2**30 the number might not fit into a float.
         wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(extra, 30)) if extra >= 0 else 0.0
         self._failures[key] = (count, self._clock() + wait)
         while len(self._failures) > MAX_ADDRESSES:
@@ -73,16 +83,11 @@ class Throttle:
     def succeeded(self, address: str) -> None:
         self._failures.pop(network(address), None)
 
-
-def network(address: str) -> str:
-    """The address, of IPv6 the /64 that it is in: one machine has all of that."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if parsed.version == 4:
-        return address
-    return str(ipaddress.ip_network((parsed, 64), strict=False))
+    def refuse(self, address: str) -> None:
+        """Raise TooManyFailures if this address has to wait."""
+        wait = self.wait(address)
+        if wait > 0:
+            raise TooManyFailures(wait)
 
 
 class TooManyFailures(Exception):
@@ -94,11 +99,11 @@ class TooManyFailures(Exception):
 
 
 class TooBusy(TooManyFailures):
-    """Too many others are being checked; nobody has guessed wrong."""
+    """Too many other passwords are being checked; nobody has guessed wrong."""
 
 
 class _Account:
-    """A user name ('' accepts any) with a password, plain until it was hashed."""
+    """A user name ('' accepts any) and a password, which is plain until it is first checked."""
 
     def __init__(self, username: str, plain: str, record: str) -> None:
         if record and not is_record(record):
@@ -108,7 +113,7 @@ class _Account:
         self.record = record
 
     def matches(self, username: str, password: str) -> bool:
-        """Slow: for a thread."""
+        """Slow: call it on a thread."""
         if not self.record:
             self.record, self.plain = hash_password(self.plain), ""
         right_name = not self.username or hmac.compare_digest(
@@ -119,28 +124,30 @@ class _Account:
 class PasswordCheck:
     """The one account of a console, or none.
 
-    The password is given as text, or as a record of :mod:`warrior.settings.scrypt` (ValueError if
-    it is none); without either there is no account. ``username`` '' accepts any name.
+    The password is given as text, or as a record of :mod:`warrior.settings.scrypt` (raises
+    ValueError if it is malformed); without either, no account exists. ``username`` '' accepts any
+    name.
     """
 
     def __init__(self, username: str = "", password: str = "", record: str = "",
                  throttle: Throttle | None = None) -> None:
         self._account = _account(username, password, record)
-        #: How often the account has changed.
+        #: The number of changes of the account.
         self.changes = 0
         self._throttle = throttle or Throttle()
         self._key = secrets.token_bytes(32)
         self._remembered: OrderedDict[bytes, None] = OrderedDict()
-        self._looking: dict[bytes, asyncio.Future[bool]] = {}
+        #: The checks that run, by a digest of the credentials.
+        self._checks: dict[bytes, asyncio.Future[bool]] = {}
         self._thread: concurrent.futures.ThreadPoolExecutor | None = None
 
     @property
     def needed(self) -> bool:
-        """Whether there is an account at all."""
+        """Whether there is an account."""
         return self._account is not None
 
     def change(self, username: str, record: str) -> bool:
-        """Another account from now on, '' none; whether it differs from the one before."""
+        """Replace the account ('' none); whether the new one differs."""
         old = self._account
         if (old is not None and old.record == record and old.username == username) or (
                 old is None and not record):
@@ -148,33 +155,33 @@ class PasswordCheck:
         self._account = _account(username, "", record)
         self.changes += 1
         self._remembered.clear()
-        self._looking.clear()
+        self._checks.clear()
         return True
 
     async def check(self, username: str, password: str, address: str) -> bool:
-        """Whether these are right. Raises TooManyFailures, or TooBusy, instead of looking."""
+        """Whether these are right. Raises TooManyFailures or TooBusy without checking them."""
         account = self._account
         if account is None:
             return True
-        wait = self._throttle.wait(address)
-        if wait > 0:
-            raise TooManyFailures(wait)
+        self._throttle.refuse(address)
         mark = hmac.digest(self._key, f"{username}\0{password}".encode("utf-8", "replace"),
                            "sha256")
         if mark in self._remembered:
             self._remembered.move_to_end(mark)
             return True
-        looking = self._looking.get(mark)
-        if looking is None:
-            if len(self._looking) >= MAX_WAITING:
+        running = self._checks.get(mark)
+        if running is None:
+            if len(self._checks) >= MAX_WAITING:
                 raise TooBusy(1.0)
-            # Counted before it is looked at: a hundred guesses at once are not one. But
-            # the same words again, as a browser sends for all parts of a page, are.
+            # Count a failure before the check, so that simultaneous guesses count. The same
+            # credentials, which a browser sends for all parts of a page, count once.
             self._throttle.failed(address)
-            looking = self._looking[mark] = asyncio.ensure_future(
-                self._look(account, username, password))
-            looking.add_done_callback(functools.partial(self._looked, mark))
-        right = await asyncio.shield(looking) and account is self._account
+            if self._thread is None:
+                self._thread = concurrent.futures.ThreadPoolExecutor(1, "password")
+            running = self._checks[mark] = asyncio.get_running_loop().run_in_executor(
+                self._thread, account.matches, username, password)
+            running.add_done_callback(functools.partial(self._checked, mark))
+        right = await asyncio.shield(running) and account is self._account
         if right:
             self._throttle.succeeded(address)
             self._remembered[mark] = None
@@ -186,16 +193,35 @@ class PasswordCheck:
         if self._thread is not None:
             self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def _look(self, account: _Account, username: str, password: str) -> bool:
-        if self._thread is None:
-            self._thread = concurrent.futures.ThreadPoolExecutor(1, "password")
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, account.matches, username, password)
-
-    def _looked(self, mark: bytes, looking: asyncio.Future[bool]) -> None:
-        if self._looking.get(mark) is looking:
-            del self._looking[mark]
+    def _checked(self, mark: bytes, check: asyncio.Future[bool]) -> None:
+        if self._checks.get(mark) is check:
+            del self._checks[mark]
 
 
 def _account(username: str, password: str, record: str) -> _Account | None:
     return _Account(username, password, record) if password or record else None
+
+
+class KeyCheck:
+    """Checks API keys. Its failures count apart from those of passwords."""
+
+    def __init__(self, digests: Digests) -> None:
+        self._digests = digests
+        self._throttle = Throttle()
+
+    def is_known(self, name: str) -> bool:
+        """Whether a key of this name (still) exists."""
+        return name in self._digests()
+
+    def name(self, key: str, address: str) -> str:
+        """The name of this key; '' if it is unknown. Raises TooManyFailures."""
+        self._throttle.refuse(address)
+        sent, found = digest(key), ""
+        for name, kept in self._digests().items():
+            if hmac.compare_digest(sent, kept):
+                found = name
+        if found:
+            self._throttle.succeeded(address)
+        else:
+            self._throttle.failed(address)
+        return found

@@ -1,7 +1,6 @@
-"""What a console is the console of: run-pipeline with its one runner, or the warrior.
+"""The program behind a console: run-pipeline with its one runner, or the warrior.
 
-Both give the same sections; see :mod:`warrior.web.sections`. A section is made anew each
-time that it is asked for.
+Both have the same sections (see :mod:`warrior.web.sections`), which are made anew for each call.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 Section = Callable[[], Any]
 
-#: Which sections may look different when one thing of the warrior has changed.
+#: What has changed in the warrior -> the sections that may change with it.
 _AFFECTED: Mapping[str, tuple[str, ...]] = {
     "status": ("status", "runner"),
     "runner": ("status", "runner"),
@@ -39,7 +38,7 @@ _AFFECTED: Mapping[str, tuple[str, ...]] = {
 
 
 class PipelineProgram:
-    """run-pipeline: one runner, one project. ``note`` is a sentence beside the status."""
+    """run-pipeline, with one runner and one project. ``note`` is a sentence beside the status."""
 
     def __init__(
         self, runner: Runner, project: Project | None, downloader: str,
@@ -69,13 +68,13 @@ class PipelineProgram:
         return sections.project_title(self.project) or "Pipeline"
 
     def show_project(self, project: Project) -> None:
-        """The project is known now."""
+        """Show the project that has been loaded."""
         self.project = project
         self.board.look_at_pipelines()
         self.board.tell("projects", "status")
 
     def show_note(self, text: str) -> None:
-        """A sentence beside the status; '' removes it."""
+        """Show a sentence beside the status; '' removes it."""
         self.note = text
         self.board.tell("status")
 
@@ -98,18 +97,18 @@ class PipelineProgram:
         return dataclasses.replace(text, note=self.note)
 
     def counts(self) -> Mapping[str, int]:
-        """How many items ended how, since the start."""
+        """The number of items by outcome, since the start."""
         return self.runner.counts
 
     def busy(self) -> Iterable[tuple[str, Busy]]:
-        """``(project, what its code does now)``."""
+        """``(project, what its code does)`` if project code runs."""
         for project, _, pipeline in self._loaded():
             busy = None if pipeline.worker is None else pipeline.worker.busy
             if busy is not None:
                 yield project, busy
 
     def farewell(self) -> str:
-        """The last sentence on open pages."""
+        """The last sentence that open pages show."""
         return f"It has ended: {sentence.counts_sentence(self.runner.counts)}"
 
     def close(self) -> None:
@@ -121,12 +120,13 @@ class PipelineProgram:
 
 
 class WarriorProgram:
-    """The warrior, seen through its facade."""
+    """The warrior."""
 
     title = "Warrior"
 
     def __init__(self, facade: WarriorFacade, needs_password: Callable[[], bool]) -> None:
         self.facade = facade
+        self.status, self.busy = facade.status, facade.busy
         self.board = Board(ItemLogs(), facade.pipelines)
         self._clean = clean = Cleaner()
         self.sections: Mapping[str, Section] = {
@@ -136,8 +136,7 @@ class WarriorProgram:
             "workers": lambda: sections.workers_json(facade.busy()),
             "projects": self._projects,
             "pipelines": lambda: sections.pipelines_json(self.board),
-            "settings": lambda: sections.settings_json(
-                facade.settings, needs_password()),
+            "settings": lambda: sections.settings_json(facade.settings, needs_password()),
             "notices": lambda: [sections.notice_json(n, clean) for n in facade.notices()],
         }
         for name, runner in facade.runners().items():
@@ -146,14 +145,8 @@ class WarriorProgram:
         facade.on_change += self._changed
         self.board.look_at_pipelines()
 
-    def status(self) -> Status:
-        return self.facade.status()
-
     def counts(self) -> Mapping[str, int]:
         return self.board.counts
-
-    def busy(self) -> Iterable[tuple[str, Busy]]:
-        return self.facade.busy()
 
     def farewell(self) -> str:
         if self.facade.ending == "restart":
@@ -176,7 +169,6 @@ class WarriorProgram:
         self.board.tell(*_AFFECTED.get(section, ()))
 
 
-#: What pages see of either: ``title``, ``board`` and ``sections``, the methods as above.
 Program = PipelineProgram | WarriorProgram
 
 

@@ -1,16 +1,16 @@
-"""HTML and addresses of strangers, made safe once, on the server, before any page sees them."""
+"""Cleans HTML and addresses from outside, once, on the server, before any page gets them."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import functools
 from urllib.parse import urlsplit
 
-#: Bytes of HTML that are looked at; the rest is cut off.
+#: The most bytes of HTML; the rest is cut off.
 MAX_HTML = 16 * 1024
-#: Texts that are remembered as made safe: projects, announcements.
+#: The most texts whose cleaned form is remembered.
 MAX_REMEMBERED = 512
 
-#: What real project headers use, and nothing else.
+#: The tags and attributes that real project headers use.
 _ALLOWED: dict[str, frozenset[str]] = {
     "img": frozenset({"class", "src", "alt", "title", "height"}),
     "h2": frozenset(), "b": frozenset(), "i": frozenset(),
@@ -21,27 +21,18 @@ _CLASSES = {"img": frozenset({"project-logo"}), "span": frozenset({"links"})}
 
 
 class Cleaner:
-    """``clean(html)`` is :func:`clean_html`; what it has seen lately it still knows."""
+    """Calls :func:`clean_html`, and remembers its latest results."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, str] = OrderedDict()
+        self._clean = functools.lru_cache(MAX_REMEMBERED)(clean_html)
 
     def __call__(self, html: str) -> str:
-        if not html:
-            return ""
-        known = self._known.get(html)
-        if known is None:
-            known = self._known[html] = clean_html(html)
-            if len(self._known) > MAX_REMEMBERED:
-                self._known.popitem(last=False)
-        else:
-            self._known.move_to_end(html)
-        return known
+        return self._clean(html) if html else ""
 
 
 def clean_html(html: str) -> str:
-    """``html`` with only harmless tags and attributes; logos over http become https."""
-    import nh3  # comes with the first page that needs it
+    """The HTML with only harmless tags and attributes; http becomes https in logos."""
+    import nh3  # not needed before the first page
 
     text = html.encode("utf-8", "replace")[:MAX_HTML].decode("utf-8", "ignore")
     return nh3.clean(
@@ -70,7 +61,7 @@ def _filter(tag: str, name: str, value: str) -> str | None:
 
 
 def image_address(value: str) -> str | None:
-    """The address of a picture that may be shown, http as https; None for any other."""
+    """The address of an image, with https for http; None for other schemes."""
     scheme = _scheme(value)
     if scheme == "http":
         return "https" + value.strip()[4:]
@@ -80,7 +71,7 @@ def image_address(value: str) -> str | None:
 
 
 def link_address(value: str) -> str | None:
-    """The address that a link may lead to; None for anything but http and https."""
+    """The address of a link; None for schemes other than http and https."""
     return value if _scheme(value) in ("http", "https") else None
 
 

@@ -1,10 +1,11 @@
-"""The sections of what a page is told, as plain functions from objects to JSON.
+"""The sections of the state that a page gets, as functions from objects to JSON.
 
-Moments stay moments of ``time.monotonic()`` in here; see :mod:`warrior.web.messages`.
+:mod:`warrior.web.messages` converts the moments of ``time.monotonic()`` in them.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import platform
 import time
 from collections.abc import Iterable, Mapping
@@ -25,24 +26,27 @@ if TYPE_CHECKING:
     from warrior.daemon.facade import WarriorFacade
     from warrior.settings.settings import Field, Settings
 
-#: Project code that has not returned for so many seconds is shown.
+#: Project code is shown if it has not returned for this many seconds.
 BUSY_SHOWN_AFTER = 10.0
 
+#: The facts of a card that a page gets unchanged.
+_PLAIN = ("source", "repository", "order", "auto", "state", "sentence", "slots", "active",
+          "version")
 #: States of the warrior in which no new item starts.
 _STOPPING = frozenset({"draining", "paused", "ending", "ended"})
-#: What a runner is called, as the state of the whole.
+#: The status of run-pipeline's runner -> the state of the program.
 _STATES = {"idle": "starting", "running": "running", "stopping": "draining", "stopped": "ended"}
-#: And as the state of the one project that run-pipeline has.
+#: The status of run-pipeline's runner -> the state of its project.
 _PROJECT_STATES = {"idle": "loading", "running": "running", "stopping": "draining",
                    "stopped": "idle"}
-#: The other way round: the state of the warrior as that of a runner.
+#: The state of the warrior -> the status of a runner.
 _RUNNER_STATUS = {"starting": "idle", "running": "running", "draining": "stopping",
                   "paused": "stopped", "ending": "stopping", "ended": "stopped"}
 
 
-# -- the program and the whole of its items ----------------------------------------------
+# -- the program and its items -----------------------------------------------------------
 def program_json(kind: str, password: bool, facts: Mapping[str, Any]) -> Json:
-    """What the about page names; ``facts`` as :meth:`WarriorFacade.facts` gives them."""
+    """For the About page; ``facts`` are those of :meth:`WarriorFacade.facts`."""
     return {
         "kind": kind,
         "version": warrior.__version__,
@@ -58,7 +62,7 @@ def program_json(kind: str, password: bool, facts: Mapping[str, Any]) -> Json:
 
 
 def runner_json(runner: Runner, board: Board, downloader: str) -> Json:
-    """The one runner of run-pipeline."""
+    """The runner of run-pipeline."""
     return {
         "status": runner.status,
         "stopping": runner.status in ("stopping", "stopped"),
@@ -91,7 +95,7 @@ def warrior_json(facade: WarriorFacade, board: Board) -> Json:
 
 
 def workers_json(busy: Iterable[tuple[str, Busy]]) -> list[Json]:
-    """Project code that has not returned for long."""
+    """Project code that has not returned for a long time."""
     now = time.monotonic()
     return [{
         "project": project,
@@ -102,7 +106,7 @@ def workers_json(busy: Iterable[tuple[str, Busy]]) -> list[Json]:
 
 
 def pipelines_json(board: Board) -> Json:
-    """The steps that items go through, by the name that they know them by."""
+    """The steps of items, by the key that the items have."""
     return {key: {"project": steps.project, "version": steps.version,
                   "tasks": [list(task) for task in steps.tasks]}
             for key, steps in board.pipelines.items()}
@@ -110,7 +114,7 @@ def pipelines_json(board: Board) -> Json:
 
 # -- projects --------------------------------------------------------------------------
 def pipeline_card(runner: Runner, project: Project | None, board: Board) -> ProjectCard:
-    """The one project of run-pipeline; ``project`` None: not loaded yet."""
+    """The project of run-pipeline; ``project`` is None until it is loaded."""
     return ProjectCard(
         name="pipeline", title=project_title(project), source="file", order=0,
         state=_PROJECT_STATES.get(runner.status, "running"), slots=runner.concurrent_items,
@@ -131,7 +135,7 @@ def choice_json(facade: WarriorFacade, cards: Iterable[ProjectCard], clean: Clea
 
 
 def card_json(card: ProjectCard, clean: Cleaner) -> Json:
-    """A project, with all HTML of strangers made safe."""
+    """A project; all HTML is cleaned."""
     project = card.project
     html = None if project is None else project.project_html
     deadline = deadline_text(card.deadline)
@@ -142,26 +146,18 @@ def card_json(card: ProjectCard, clean: Cleaner) -> Json:
         "title": card.title or project_title(project) or card.name,
         "html": clean(str(html)) if html else "",
         "description": clean(card.description),
-        "source": card.source,
-        "repository": card.repository,
         "logo": image_address(card.logo) or "",
         "leaderboard": link_address(card.leaderboard) or "",
         "deadline": deadline,
-        "order": card.order,
-        "auto": card.auto,
-        "state": card.state,
-        "sentence": card.sentence,
-        "slots": card.slots,
-        "active": card.active,
-        "version": card.version,
         "counts": {"completed": 0, "failed": 0, "canceled": 0, **card.counts},
         "problem": None if card.problem is None else _problem_json(card.problem),
         "has_log": card.has_log,
+        **{name: getattr(card, name) for name in _PLAIN},
     }
 
 
 def project_title(project: Project | None) -> str:
-    """What the project's author calls it; '' if nothing."""
+    """The title by the project's author, or ''."""
     title = None if project is None else project.title
     return "" if title is None else str(title)
 
@@ -173,31 +169,24 @@ def _problem_json(problem: Problem) -> Json:
 
 # -- settings and notices --------------------------------------------------------------
 def settings_json(settings: Settings, password: bool) -> Json:
-    """The fields of the settings page. A password is never told, only whether there is one,
-    be it the operator's."""
+    """The fields of the Settings page. It never contains the password, only whether there is one,
+    set by the volunteer or the operator."""
     return {"fields": [_field_json(field, password) for field in settings.fields()],
             "first_visit": not settings.downloader.value,
             "keys": keys_json(settings)}
 
 
 def keys_json(settings: Settings) -> list[Json]:
-    """The API keys by name, without anything that would open a door."""
+    """The names and days of the API keys, without digests."""
     return [{"name": name, "made": key.made} for name, key in settings.keys.items()]
 
 
 def _field_json(field: Field, password: bool) -> Json:
-    secret = field.kind == "password"
-    return {
-        "name": field.name, "group": field.group, "title": field.title,
-        "description": field.description, "kind": field.kind,
-        "value": "" if secret else field.value,
-        "is_set": password if secret else field.value != "",
-        "default": "" if secret else field.default, "min": field.min, "max": field.max,
-        "regex": field.regex, "editable": field.editable, "advanced": field.advanced,
-    }
+    if field.kind == "password":
+        return {**dataclasses.asdict(field), "value": "", "default": "", "is_set": password}
+    return {**dataclasses.asdict(field), "is_set": field.value != ""}
 
 
 def notice_json(notice: Notice, clean: Cleaner) -> Json:
-    """Something to tell; ``html`` is '' where ``text`` counts."""
-    return {"id": notice.id, "kind": notice.kind, "tone": notice.tone, "text": notice.text,
-            "html": clean(notice.html), "new": notice.new}
+    """A notice, which has either ``text`` or ``html``."""
+    return {**dataclasses.asdict(notice), "html": clean(notice.html)}

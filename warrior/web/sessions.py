@@ -1,8 +1,7 @@
-"""Sessions: their cookies, the tokens that commands need, and who has logged in.
+"""Sessions: their cookies, the tokens that commands need, and which are logged in.
 
-A session cookie is a random id with our signature, so that nothing has to be kept for
-the many who only look in (a health probe every five seconds). Kept are only the ids
-that have logged in. All of it ends with the process.
+A session cookie is a random id with our signature, so nothing is stored for visitors that never
+log in, such as a health probe every five seconds. All sessions end with the process.
 """
 
 from __future__ import annotations
@@ -15,15 +14,15 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Iterator
 
-#: Browsers that are logged in at once; the longest unused one has to log in again.
+#: The most sessions that are logged in; beyond it, the longest unused one is logged out.
 MAX_LOGGED_IN = 200
 
-#: The session for which the running code works, while it changes what all depend on.
+#: The session on whose behalf the running code changes settings.
 _acting: contextvars.ContextVar[str] = contextvars.ContextVar("acting session", default="")
 
 
 class Sessions:
-    """Makes and knows sessions. ``cookie_name`` carries the port: cookies ignore ports."""
+    """Makes and checks sessions. ``cookie_name`` contains the port, because cookies ignore it."""
 
     def __init__(self) -> None:
         self.cookie_name = "warrior_session"
@@ -31,12 +30,12 @@ class Sessions:
         self._logged_in: OrderedDict[str, None] = OrderedDict()
 
     def new(self) -> str:
-        """A cookie for somebody who had none."""
+        """The cookie of a new session."""
         session_id = secrets.token_urlsafe(18)
         return f"{session_id}.{self._sign('session', session_id)}"
 
     def known(self, cookie: str | None) -> str | None:
-        """The session id of a cookie that we made; None for any other."""
+        """The session id in a cookie that we made; None for any other."""
         if not cookie:
             return None
         session_id, _, signature = cookie.partition(".")
@@ -46,14 +45,14 @@ class Sessions:
         return session_id
 
     def token(self, session_id: str) -> str:
-        """What this session has to send as ``X-CSRF-Token``."""
+        """The token that this session has to send as ``X-CSRF-Token``."""
         return self._sign("token", session_id)
 
     def is_token(self, session_id: str, token: str) -> bool:
         return hmac.compare_digest(token.encode(), self.token(session_id).encode())
 
     def log_in(self) -> str:
-        """A cookie of a new session that has given the password."""
+        """The cookie of a new session that is logged in."""
         cookie = self.new()
         self._logged_in[cookie.partition(".")[0]] = None
         while len(self._logged_in) > MAX_LOGGED_IN:
@@ -64,19 +63,19 @@ class Sessions:
         self._logged_in.pop(session_id, None)
 
     def log_out_others(self, session_id: str) -> None:
-        """The password has changed: only this session is logged in ('' none at all)."""
+        """Log out all sessions except this one ('' all)."""
         self._logged_in.clear()
         if session_id:
             self._logged_in[session_id] = None
 
     @property
     def acting(self) -> str:
-        """The session that :meth:`acts` for now; '' if none does."""
+        """The session of the enclosing :meth:`acts`; '' if there is none."""
         return _acting.get()
 
     @contextlib.contextmanager
     def acts(self, session_id: str | None) -> Iterator[None]:
-        """What is done in here, and what comes of it, is done for this session."""
+        """Run the body, and what follows from it, on behalf of this session."""
         token = _acting.set(session_id or "")
         try:
             yield

@@ -1,54 +1,51 @@
-"""The commands of the warrior: projects, settings, notices, the end of it."""
+"""The commands that only the warrior has: projects, settings, API keys, notices, shutting down."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+import contextlib
+from collections.abc import Iterator
 
 from warrior.daemon.view_models import UnknownProject
 from warrior.settings.settings import SettingsError
 from warrior.web.api import CommandHandler, TextHandler
 from warrior.web.pages import RequestRefused
+from warrior.web.sections import keys_json
 
-if TYPE_CHECKING:
-    from warrior.daemon.facade import WarriorFacade
-
-#: Settings that say who may use the console.
+#: The settings that say who may use the console.
 _ACCOUNT = frozenset({"http_username", "http_password"})
 
 
-class WarriorCommand(CommandHandler):
-    """Base of the warrior's commands."""
+@contextlib.contextmanager
+def _refusing(unknown: int = 400) -> Iterator[None]:
+    """Turn the errors of commands into refusals; ``unknown`` is the status for a project."""
+    try:
+        yield
+    except UnknownProject as error:
+        raise RequestRefused(unknown, str(error)) from error
+    except SettingsError as error:
+        raise RequestRefused(400, " ".join(error.errors.values())) from error
+    except OSError as error:
+        raise RequestRefused(500, f"The settings could not be saved: {error.strerror or error}. "
+                             "Nothing was changed.") from error
 
-    @property
-    def facade(self) -> WarriorFacade:
-        facade = self.parts.facade
-        assert facade is not None  # else there is no route to here
-        return facade
 
-
-class EndCommand(WarriorCommand):
+class EndCommand(CommandHandler):
     """``POST /api/shut-down``, ``/api/restart``: body ``{"now": bool}`` or ``{}``.
 
-    The items at work are finished before, unless ``now`` is true. Answers the new state of
-    the runner.
+    Unless ``now`` is true, the items at work finish first. Answers with the state of the runner.
     """
-
-    def initialize(self, parts: Any, command: Callable[[bool], object]) -> None:  # type: ignore[override]
-        super().initialize(parts)
-        self._command = command
 
     def post(self) -> None:
         body = self.json_body()
         now = body.get("now", False)
         if body.keys() - {"now"} or not isinstance(now, bool):
             raise RequestRefused(400, 'Send {} or {"now": true}.')
-        self._command(now)
+        self.command(now)
         self.finish_section("runner")
 
 
-class SelectHandler(WarriorCommand):
-    """``POST /api/projects/select``: ``{"projects": [NAME, …]}``, in order. The answer has the
+class SelectHandler(CommandHandler):
+    """``POST /api/projects/select``: ``{"projects": [NAME, …]}``, in order. Answers with the
     projects."""
 
     async def post(self) -> None:
@@ -57,62 +54,44 @@ class SelectHandler(WarriorCommand):
         if body.keys() != {"projects"} or not isinstance(names, list) or not all(
                 isinstance(name, str) for name in names):
             raise RequestRefused(400, 'Send {"projects": [NAME, …]}, the names in order.')
-        try:
+        with _refusing():
             await self.facade.select(names)
-        except UnknownProject as error:
-            raise RequestRefused(400, str(error)) from error
-        except SettingsError as error:
-            raise RequestRefused(400, " ".join(error.errors.values())) from error
-        except OSError as error:
-            raise _not_kept(error) from error
         self.finish_section("projects")
 
 
-class ProjectCommand(WarriorCommand):
+class ProjectCommand(CommandHandler):
     """``POST /api/projects/NAME/retry``, ``…/update``, ``…/install-anyway``: body ``{}``."""
-
-    def initialize(self, parts: Any, command: Callable[[str], object]) -> None:  # type: ignore[override]
-        super().initialize(parts)
-        self._command = command
 
     def post(self, name: str) -> None:
         self.no_arguments()
-        try:
-            self._command(name)
-        except UnknownProject as error:
-            raise RequestRefused(404, str(error)) from error
+        with _refusing(unknown=404):
+            self.command(name)
         self.finish_section("projects")
 
 
 class ProjectLogHandler(TextHandler):
-    """``GET /api/projects/NAME/log``: what fetching, installing and loading it printed."""
+    """``GET /api/projects/NAME/log``: the output of fetching, installing and loading it."""
 
     async def get(self, name: str) -> None:
-        facade = self.parts.facade
-        assert facade is not None
-        try:
-            await self.finish_text(lambda: facade.project_log(name))
-        except UnknownProject as error:
-            raise RequestRefused(404, str(error)) from error
+        with _refusing(unknown=404):
+            await self.finish_text(lambda: self.facade.project_log(name))
 
 
 class DaemonLogHandler(TextHandler):
     """``GET /api/log``: the newest part of the daemon's own log."""
 
     async def get(self) -> None:
-        facade = self.parts.facade
-        assert facade is not None
         try:
-            await self.finish_text(facade.daemon_log)
+            await self.finish_text(self.facade.daemon_log)
         except OSError as error:
             raise RequestRefused(
                 500, f"The log cannot be read: {error.strerror or error}.") from error
 
 
-class SettingsHandler(WarriorCommand):
-    """``POST /api/settings``: ``{"values": {NAME: TEXT}}``; all are saved, or none.
+class SettingsHandler(CommandHandler):
+    """``POST /api/settings``: ``{"values": {NAME: TEXT}}``; saves all, or none.
 
-    Answers the settings, or 400 and ``{"errors": {NAME: SENTENCE}}``.
+    Answers with the settings, or with 400 and ``{"errors": {NAME: SENTENCE}}``.
     """
 
     async def post(self) -> None:
@@ -120,42 +99,70 @@ class SettingsHandler(WarriorCommand):
         values = body.get("values")
         if body.keys() != {"values"} or not isinstance(values, dict):
             raise RequestRefused(400, 'Send {"values": {NAME: TEXT, …}}.')
-        wrong = {name: "Send text or a number." for name, value in values.items()
-                 if value is not None and not isinstance(value, (str, int, float))}
+        errors = {name: "Send text or a number." for name, value in values.items()
+                  if value is not None and not isinstance(value, (str, int, float))}
         if self.access.key:
-            # Who has found a key must not lock its owner out.
-            wrong |= {name: "An API key cannot change this: use the Settings page, or "
-                            "warrior-ctl." for name in values if name in _ACCOUNT}
-        if wrong:
-            self._refuse(wrong)
-            return
-        try:
-            with self.parts.sessions.acts(self.access.session_id):
-                await self.facade.save_settings(values)
-        except SettingsError as error:
-            self._refuse(dict(error.errors))
-        except OSError as error:
-            raise _not_kept(error) from error
+            # Whoever finds a key must not be able to lock its owner out.
+            errors |= {name: "An API key cannot change this: use the Settings page, or "
+                             "warrior-ctl." for name in values if name in _ACCOUNT}
+        if not errors:
+            with _refusing(), self.parts.sessions.acts(self.access.session_id):
+                try:
+                    await self.facade.save_settings(values)
+                except SettingsError as error:
+                    errors = dict(error.errors)
+        if errors:
+            self.set_status(400)
+            self.finish_json({"errors": errors})
         else:
             self.finish_section("settings")
 
-    def _refuse(self, errors: dict[str, str]) -> None:
-        self.set_status(400)
-        self.finish_json({"errors": errors})
+
+class _KeyHandler(CommandHandler):
+    def prepare(self) -> None:
+        super().prepare()
+        if self.access.key:
+            raise RequestRefused(403, "An API key cannot make or revoke keys: use the Settings "
+                                      "page, or warrior-ctl.")
+
+    def finish_keys(self) -> None:
+        self.finish_json({"keys": keys_json(self.facade.settings)})
 
 
-class NoticeHandler(WarriorCommand):
-    """``POST /api/notices/ID/read``: body ``{}``. Answers the notices."""
+class KeysHandler(_KeyHandler):
+    """``GET /api/keys``: names and days. ``POST`` ``{"name": NAME}`` makes a key and answers with
+    ``{"name": NAME, "key": KEY}``; nothing else ever shows the key."""
+
+    def get(self) -> None:
+        self.finish_keys()
+
+    async def post(self) -> None:
+        body = self.json_body()
+        name = body.get("name")
+        if body.keys() != {"name"} or not isinstance(name, str):
+            raise RequestRefused(400, 'Send {"name": NAME}.')
+        with _refusing():
+            key = await self.facade.settings.make_key(name)
+        self.finish_json({"name": name, "key": key})
+
+
+class RevokeHandler(_KeyHandler):
+    """``POST /api/keys/NAME/revoke``: body ``{}``. Answers with the remaining keys."""
+
+    async def post(self, name: str) -> None:
+        self.no_arguments()
+        if name not in self.facade.settings.keys:
+            raise RequestRefused(404, "There is no key of this name.")
+        with _refusing():
+            await self.facade.settings.revoke_key(name)
+        self.finish_keys()
+
+
+class NoticeHandler(CommandHandler):
+    """``POST /api/notices/ID/read``: body ``{}``. Answers with the notices."""
 
     async def post(self, notice_id: str) -> None:
         self.no_arguments()
-        try:
+        with _refusing():
             await self.facade.read_notice(notice_id)
-        except OSError as error:
-            raise _not_kept(error) from error
         self.finish_section("notices")
-
-
-def _not_kept(error: OSError) -> RequestRefused:
-    return RequestRefused(
-        500, f"The settings could not be saved: {error.strerror or error}. Nothing was changed.")

@@ -58,7 +58,7 @@ def test_password_is_set_and_removed(daemon: Daemon, page: Page) -> None:
     expect(stranger.get_by_role("heading")).to_have_text("Log in")
     other.close()
     page.get_by_role("button", name="Remove password").click()
-    expect(page.locator(".field", has=password)).to_contain_text("It is removed when you save.")
+    expect(page.locator(".field", has=password)).to_contain_text("It will be removed when you save.")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("button", name="Remove password")).to_be_hidden()
     expect(password).to_have_attribute("placeholder", "None")

@@ -188,7 +188,7 @@ def test_about_has_versions_help_and_the_log(daemon: Daemon, page: Page) -> None
         page.get_by_role("button", name="Download").click()
     assert download.value.suggested_filename == "warrior.log"
     assert "The page is at" in download.value.path().read_text("utf-8")
-    page.get_by_role("button", name="Read again").click()
+    page.get_by_role("button", name="Reload").click()
     expect(page.locator(".log")).to_contain_text("The page is at")
     assert overflow(page) == 0
 

@@ -1,4 +1,4 @@
-"""What the operator may set, where, and what wins."""
+"""The operator's options: where they can be set, and which setting wins."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from warrior.config import config_file
 from warrior.config.config import ConfigurationError, OperatorProject, WarriorOptions, read_options
+from warrior.config.config_file import ConfigFile
 from warrior.config.options import OPTIONS
 from warrior.process import resources
 
@@ -24,7 +24,7 @@ def home(tmp_path: Path) -> Path:
 
 
 class Read:
-    """Reads options with a file and an environment of its own."""
+    """Reads options with a file and an environment for one test."""
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / "etc" / "warrior.conf"
@@ -58,18 +58,19 @@ def test_defaults_come_from_the_example(read: Read, home: Path) -> None:
 
 
 def test_the_example_holds_every_option_with_a_comment() -> None:
-    """Each once, explained in sentences, in a file that the program itself reads."""
-    (section,) = config_file.read_file(str(EXAMPLE))
-    assert [line.name for line in section.lines] == [option.name for option in OPTIONS]
-    for line in section.lines:
-        assert line.comment and line.comment[0].endswith("."), line.name
+    """Each option appears once, and its comment begins with a sentence."""
+    example = ConfigFile(str(EXAMPLE))
+    assert example.sections() == ["warrior"]
+    assert list(example["warrior"]) == [option.name for option in OPTIONS]
+    for name in example["warrior"]:
+        assert re.fullmatch(r"\w.*\.", example.comment("warrior", name)), name
     fields = {field.name for field in dataclasses.fields(WarriorOptions)}
     derived = {"config_file", "settings_file", "password_on_command_line", "projects", "seeds"}
-    assert {line.name for line in section.lines} == fields - derived
+    assert set(example["warrior"]) == fields - derived
 
 
 def test_the_example_itself_is_a_configuration(read: Read) -> None:
-    """Whoever copies it changes nothing, also with the commented project in it."""
+    """A copy changes nothing; without its '#', the project in it is valid too."""
     defaults = read()
     text = EXAMPLE.read_text(encoding="utf-8")
     assert dataclasses.replace(read(text=text), config_file="") == defaults
@@ -81,13 +82,13 @@ def test_the_example_itself_is_a_configuration(read: Read) -> None:
 
 
 def test_the_example_is_found() -> None:
-    """The package and the top of the tree have one and the same."""
+    """The package and the top of the tree have the same file."""
     assert os.path.samefile(resources.conf_example(), EXAMPLE)
 
 
 # -- precedence ----------------------------------------------------------------------------
 def test_file_environment_command_line(read: Read) -> None:
-    """Each is stronger than the one before."""
+    """Each overrides the one before it."""
     assert read(text="[warrior]\nport = 1\n").port == 1
     assert read(WARRIOR_PORT="2").port == 2
     assert read("--port", "3").port == 3
@@ -95,7 +96,7 @@ def test_file_environment_command_line(read: Read) -> None:
 
 
 def test_a_yes_can_be_undone(read: Read) -> None:
-    """Flags have a --no- form; words of the environment count too."""
+    """Flags have a --no- form; the environment can also set them."""
     assert read("--keep-data").keep_data
     assert read(text="[warrior]\nkeep_data = yes\n").keep_data
     assert not read("--no-keep-data").keep_data
@@ -104,19 +105,19 @@ def test_a_yes_can_be_undone(read: Read) -> None:
 
 
 def test_an_empty_variable_counts_as_not_set(read: Read) -> None:
-    """Containers hand over all variables, most of them empty."""
+    """Containers pass all variables, most of them empty."""
     options = read(text="[warrior]\nport = 5\n", WARRIOR_PORT="", DOWNLOADER="", WARRIOR_CONFIG="")
     assert options.port == 5 and options.seeds == {}
 
 
 def test_empty_values_take_a_default_away(read: Read) -> None:
-    """In the file and on the command line: no HQ is asked."""
+    """In the file and on the command line; here, no HQ is asked."""
     assert read(text="[warrior]\nwarrior_hq =\n").warrior_hq == ""
     assert read("--warrior-hq", "", text="").warrior_hq == ""
 
 
 def test_old_command_line(read: Read, tmp_path: Path) -> None:
-    """Images and units out there use these, with these names."""
+    """Existing images and units use these options."""
     options = read(
         "--projects-dir", "p", "--data-dir", str(tmp_path / "d"), "--warrior-hq",
         "http://hq.example/", "--address", "0.0.0.0", "--port", "8001", "--http-username", "u",
@@ -132,7 +133,7 @@ def test_old_command_line(read: Read, tmp_path: Path) -> None:
 
 # -- files ---------------------------------------------------------------------------------
 def test_which_file_is_read(read: Read, tmp_path: Path) -> None:
-    """--config, else WARRIOR_CONFIG, else the usual one."""
+    """--config, else WARRIOR_CONFIG, else the default file."""
     mine, theirs = tmp_path / "mine", tmp_path / "theirs"
     mine.write_text("[warrior]\nport = 1\n")
     theirs.write_text("[warrior]\nport = 2\n")
@@ -143,7 +144,7 @@ def test_which_file_is_read(read: Read, tmp_path: Path) -> None:
 
 
 def test_a_named_file_must_be_there(read: Read, tmp_path: Path) -> None:
-    """Only the usual one may be missing."""
+    """Only the default file may be missing."""
     gone = str(tmp_path / "gone")
     with pytest.raises(ConfigurationError, match=f"{gone} cannot be read: No such file"):
         read("--config", gone)
@@ -156,7 +157,7 @@ def test_a_named_file_must_be_there(read: Read, tmp_path: Path) -> None:
 
 
 def test_the_usual_file_is_not_missing_when_it_is_a_dead_link(read: Read) -> None:
-    """Somebody meant to configure something."""
+    """A dead link is an error: somebody wanted to configure something."""
     read.file.symlink_to("nowhere")
     with pytest.raises(ConfigurationError, match="cannot be read"):
         read()
@@ -175,16 +176,19 @@ def test_files_that_are_no_text(read: Read, content: bytes, sentence: str) -> No
 
 
 def test_how_a_file_may_be_written(read: Read) -> None:
-    """Windows line ends, a byte order mark, spaces, and signs in values."""
+    """Windows line ends, a byte order mark, spaces (which never continue the value above), and
+    signs in values."""
     read.file.write_bytes(
         "\ufeff# one\r\n[ warrior ]\r\n  port=7\r\n; two\r\n"
-        "http_password = #a = b; c: \u00fc [d]  \r\n".encode())
+        "http_password = #a = b; c: \u00fc [d]  \r\n"
+        "      keep_data = yes\r\n".encode())
     options = read()
     assert (options.port, options.http_password) == (7, "#a = b; c: \u00fc [d]")
+    assert options.keep_data
 
 
 @pytest.mark.parametrize(("text", "sentence"), [
-    ("port = 1", "line 1: there is no section yet. Put the line [warrior] above"),
+    ("port = 1", "line 1: no section begins in or above this line. Put [warrior]"),
     ("[warrior]\nprot = 1", "line 2: there is no option 'prot'. Did you mean port? Allowed are: "
                             "state_dir, projects_dir"),
     ("[warrior]\n\n# x\nport = abc", "line 4: port must be a whole number from 0 to 65535, "
@@ -213,14 +217,19 @@ def test_how_a_file_may_be_written(read: Read) -> None:
     ("[warrior]\npublic_url = https://w.example/%20", "https://home.example/warrior, or empty"),
     ("[warrior]\nproxy_addresses = proxy.example", "addresses or networks such as 192.0.2.7"),
     ("[warrior]\nhttp_username = a:b", "a name without ':'"),
-    ("[warrior]\nwarrior_build = \u00fc", "signs of ASCII"),
+    ("[warrior]\nwarrior_build = \u00fc", "at most 100 printable ASCII characters"),
     ("[warrior]\nprojects = x", "there is no option 'projects'"),
     ("[warriors]\nport = 1", "line 1: there is no section [warriors]. [warrior] and [project "
                              "NAME] are allowed."),
     ("[project]\nrepository = x", "there is no section [project]"),
     ("[warrior x]\nport = 1", "there is no section [warrior x]"),
-    ("[project a b]\nrepository = x", "line 1: a section is written"),
-    ("[warrior\nport = 1", "line 1: a section is written"),
+    ("[project a b]\nrepository = x", "line 1: no section begins in or above this line"),
+    ("[warrior\nport = 1", "line 1: no section begins in or above this line. Put [warrior] or "
+                           "[project NAME] above the options."),
+    ("[warrior]\nport = 1\n[project a b]", "line 3: this is neither an option nor a section"),
+    ("[warrior]\n\nport", "line 3: this is neither an option nor a section. Write NAME = VALUE"),
+    ("[warrior]\n[project a=b", "line 2: this is neither an option nor a section"),
+    ("[warrior] port = 1", "line 1: no section begins"),
     ("[warrior]\n[warrior]", "line 2: the section [warrior] appears twice; the first one is in "
                              "line 1"),
     ("[project auto]\nrepository = x", "'auto' cannot be the name of a project"),
@@ -233,7 +242,7 @@ def test_how_a_file_may_be_written(read: Read) -> None:
                              "description."),
 ])
 def test_what_a_file_must_not_hold(read: Read, text: str, sentence: str) -> None:
-    """The file, the line, the value, and what is allowed."""
+    """The error names the file, the line, the value, and the allowed values."""
     with pytest.raises(ConfigurationError) as refused:
         read(text=text + "\n")
     assert sentence in str(refused.value)
@@ -241,7 +250,7 @@ def test_what_a_file_must_not_hold(read: Read, text: str, sentence: str) -> None
 
 
 def test_projects_of_the_operator(read: Read, home: Path) -> None:
-    """Addresses stay as they are; a path is absolute afterwards."""
+    """Addresses stay unchanged; paths become absolute."""
     options = read(text="\n".join([
         "[project one]", "repository = https://git.example/one.git", "title = One, two = three",
         "[project two]", "repository = git@git.example:two.git", "description = <b>x</b>",
@@ -278,7 +287,7 @@ def test_names_of_hosts_and_addresses(read: Read) -> None:
 
 # -- folders -------------------------------------------------------------------------------
 def test_a_proxy(read: Read) -> None:
-    """Its address without a slash at the end; those of networks as one writes them."""
+    """The address has no slash at its end; networks are in their canonical form."""
     options = read("--public-url", "https://home.example/at/",
                    "--proxy-addresses", "192.0.2.7, 10.1.2.3/8 ::1")
     assert options.public_url == "https://home.example/at"
@@ -286,7 +295,7 @@ def test_a_proxy(read: Read) -> None:
 
 
 def test_paths_of_a_file_start_at_its_folder(read: Read, home: Path) -> None:
-    """Wherever the program was started; those of the command line start there."""
+    """Not at the working directory, at which paths of the command line start."""
     options = read(text="[warrior]\nstate_dir = here\ndata_dir = ~/data\n")
     assert options.state_dir == str(read.file.parent / "here")
     assert options.settings_file == str(read.file.parent / "here" / "settings.json")
@@ -295,7 +304,7 @@ def test_paths_of_a_file_start_at_its_folder(read: Read, home: Path) -> None:
 
 
 def test_state_folder_of_the_unit(read: Read, tmp_path: Path) -> None:
-    """It takes the place of the default, and of nothing that was said."""
+    """It replaces the default, but nothing that the operator has set."""
     assert read(STATE_DIRECTORY="/var/lib/warrior:/x").state_dir == "/var/lib/warrior"
     options = read("--projects-dir", "/p")
     assert (options.state_dir, options.settings_file) == ("/var/lib/warrior", "/p/config.json")
@@ -304,7 +313,7 @@ def test_state_folder_of_the_unit(read: Read, tmp_path: Path) -> None:
 
 
 def test_a_copy_of_the_example_does_not_stand_in_the_way(read: Read) -> None:
-    """It has the default in it, and the folder of the unit still wins, as without it."""
+    """The copy contains the default, but the unit's folder still wins."""
     text = EXAMPLE.read_text(encoding="utf-8")
     assert read("--projects-dir", "/p", text=text).state_dir == "/p"
     assert read(STATE_DIRECTORY="/var/lib/warrior").state_dir == "/var/lib/warrior"
@@ -313,21 +322,21 @@ def test_a_copy_of_the_example_does_not_stand_in_the_way(read: Read) -> None:
 
 
 def test_projects_folder_and_state_folder(read: Read) -> None:
-    """The settings stay in the old place; the rest is where it was said."""
+    """The settings stay in the old folder; everything else is in the state folder."""
     options = read("--projects-dir", "/p", "--state-dir", "/s")
     assert (options.state_dir, options.data_dir) == ("/s", "/s/data")
     assert options.settings_file == "/p/config.json"
 
 
 def test_an_unknown_home(read: Read) -> None:
-    """Nobody's home is guessed."""
-    with pytest.raises(ConfigurationError, match="home folder in ~nobody-of-that-name/x"):
+    """The home folder of an unknown user is an error."""
+    with pytest.raises(ConfigurationError, match="home folder in ~nobody-of-that-name/x is unknown"):
         read("--state-dir", "~nobody-of-that-name/x")
 
 
 # -- environment ---------------------------------------------------------------------------
 def test_seeds(read: Read) -> None:
-    """What the container hands over, by the keys of the settings."""
+    """The container's variables, by the keys of the settings."""
     options = read(WARRIOR_ID="id", DOWNLOADER="nick", SELECTED_PROJECT="auto",
                    CONCURRENT_ITEMS="3", SHARED_RSYNC_THREADS="20", HTTP_USERNAME="u",
                    HTTP_PASSWORD="sec ret ")
@@ -339,7 +348,7 @@ def test_seeds(read: Read) -> None:
 
 
 def test_passwords_leave_the_environment_and_show_nowhere(read: Read) -> None:
-    """Also when something else is wrong; nor do they stand in a repr."""
+    """Also after an error; and no repr contains them."""
     options = read(HTTP_USERNAME="u1", HTTP_PASSWORD="secret1", WARRIOR_HTTP_USERNAME="u2",
                    WARRIOR_HTTP_PASSWORD="secret2")
     assert set(read.environment) == {"HOME"}
@@ -353,10 +362,11 @@ def test_passwords_leave_the_environment_and_show_nowhere(read: Read) -> None:
 
 @pytest.mark.parametrize("text", [
     "[warrior]\nhttp_password = secret\nhttp_password = secret",
-    "[warrior]\nhttp_password secret", "[warrior]\n = secret", "[warrior]\nhttp_password: secret",
+    "[warrior]\nhttp_password secret", "[warrior]\nhttp_password secret = x",
+    "[warrior]\n = secret", "[warrior]\nhttp_password: secret",
 ])
 def test_no_sentence_repeats_a_password(read: Read, text: str) -> None:
-    """Not even one about a line that cannot be understood."""
+    """Not even the error about a malformed line."""
     with pytest.raises(ConfigurationError) as refused:
         read(text=text)
     assert "secret" not in str(refused.value)
@@ -372,20 +382,20 @@ def test_no_sentence_repeats_a_password(read: Read, text: str) -> None:
 def test_what_the_environment_must_not_hold(
     read: Read, name: str, value: str, sentence: str
 ) -> None:
-    """The variable, its value, and what is allowed."""
+    """The error names the variable, its value, and the allowed values."""
     with pytest.raises(ConfigurationError) as refused:
         read(**{name: value})
     assert sentence in str(refused.value)
 
 
 def test_variables_of_options_that_begin_with_warrior(read: Read) -> None:
-    """The word stands once."""
+    """Their variables contain WARRIOR only once."""
     options = read(WARRIOR_HQ="http://hq.example", WARRIOR_BUILD="b")
     assert (options.warrior_hq, options.warrior_build) == ("http://hq.example", "b")
 
 
 def test_what_kubernetes_says_of_a_service_named_warrior(read: Read) -> None:
-    """It is set in every container of its namespace, and is not meant for us."""
+    """Every container of its namespace has these variables; they are ignored."""
     options = read(WARRIOR_SERVICE_HOST="10.0.0.1", WARRIOR_SERVICE_PORT="8001",
                    WARRIOR_SERVICE_PORT_HTTP="8001", WARRIOR_PORT="tcp://10.0.0.1:8001",
                    WARRIOR_PORT_8001_TCP="tcp://10.0.0.1:8001",
@@ -408,7 +418,7 @@ def test_what_kubernetes_says_of_a_service_named_warrior(read: Read) -> None:
 def test_wrong_usage(
     read: Read, arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Status 64, the usage, and one line; what may be a password is not repeated."""
+    """Status 64, the usage, and one line that does not repeat a possible password."""
     with pytest.raises(SystemExit) as ended:
         read(*arguments)
     assert ended.value.code == 64

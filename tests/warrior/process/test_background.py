@@ -1,4 +1,4 @@
-"""Work in the background, and how it ends."""
+"""Background tasks, and how they end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from warrior.process.background import BackgroundTasks
 
 
 def test_the_end_waits_for_what_returns_and_not_for_what_is_endless() -> None:
-    """Endless work is cancelled at once; other work comes to its end."""
+    """Endless work is cancelled at once; other work finishes."""
     async def main() -> tuple[bool, list[str]]:
         background, done = BackgroundTasks(), []
 

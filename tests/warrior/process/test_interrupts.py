@@ -1,4 +1,4 @@
-"""Which signal stops how."""
+"""The effect of each signal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from warrior.process.interrupts import SECOND_INTERRUPT, Interrupts
 
 
 class Heard:
-    """Records what it is told to do."""
+    """Records the calls."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -28,7 +28,7 @@ def test_second_interrupt_within_five_seconds() -> None:
 
 
 def test_late_second_interrupt_is_a_first_one() -> None:
-    """After five seconds it only says again what it waits for."""
+    """After five seconds, it is a first one again."""
     heard = Heard()
     heard.interrupts.interrupt(100.0)
     heard.interrupts.interrupt(100.0 + SECOND_INTERRUPT)
@@ -37,7 +37,7 @@ def test_late_second_interrupt_is_a_first_one() -> None:
 
 
 def test_second_sigterm_whenever_it_comes() -> None:
-    """A service manager's second SIGTERM is meant."""
+    """A service manager's second SIGTERM stops at once, whenever it comes."""
     heard = Heard()
     heard.interrupts.terminate()
     heard.interrupts.terminate()
@@ -46,7 +46,7 @@ def test_second_sigterm_whenever_it_comes() -> None:
 
 
 def test_hang_up_stops_at_once() -> None:
-    """The terminal has gone, and with it whoever could say more."""
+    """The terminal is gone, so it stops at once."""
     heard = Heard()
     heard.interrupts.hang_up()
     assert heard.calls == ["now"]

@@ -19,14 +19,14 @@ def fed(limiter: LineLimiter, pieces: list[str]) -> str:
 
 
 def test_short_lines_pass_unchanged() -> None:
-    """What is short comes out as it went in."""
+    """Short lines stay unchanged."""
     text = "one\ntwo\r\nthree\rfour"
     assert LineLimiter().feed(text) == text
 
 
 @pytest.mark.parametrize("piece", [1000, 8192, 65536, 1_000_001])
 def test_long_line_is_cut_with_a_remark(piece: int) -> None:
-    """A million characters are 8 KiB and the number of the rest, in whatever pieces."""
+    """Of a million characters, in any pieces, 8 KiB and a count of the rest are kept."""
     text = "x" * 1_000_000 + "\nnext\n"
     pieces = [text[i:i + piece] for i in range(0, len(text), piece)]
     kept = fed(LineLimiter(), pieces)
@@ -63,7 +63,7 @@ def test_item_stays_in_its_memory_and_counts_what_it_dropped() -> None:
 
 
 def test_one_huge_chunk_is_bounded() -> None:
-    """A chunk larger than all that may be kept leaves its end."""
+    """Of a chunk larger than the limit, the end is kept."""
     log = ItemLog(limit=64 * 1024)
     log.append("".join(f"{number}\n" for number in range(100_000)))
     assert 0 < log.size <= log.limit
@@ -93,7 +93,7 @@ def test_tail_begins_with_a_whole_line() -> None:
 
 
 def test_last_line_skips_empty_ones() -> None:
-    """The last line that says something."""
+    """The last line that is not blank."""
     log = ItemLog()
     log.append("first\n50%\r100%\n\n  \n")
     assert log.last_line() == "100%"
@@ -101,7 +101,7 @@ def test_last_line_skips_empty_ones() -> None:
 
 
 def test_all_items_stay_in_the_memory_for_all() -> None:
-    """Finished items give way first, running ones keep their newest lines."""
+    """Finished items lose their logs first; running ones keep their newest lines."""
     logs = ItemLogs(limit=256 * 1024, item_limit=64 * 1024)
     for number in range(8):
         logs.append(f"old{number}", "x" * 60 + "\n")
@@ -117,7 +117,7 @@ def test_all_items_stay_in_the_memory_for_all() -> None:
 
 
 def test_dropped_item_is_forgotten() -> None:
-    """Its memory is free again."""
+    """Its memory is released."""
     logs = ItemLogs()
     logs.append("a", "text\n")
     logs.drop("a")
@@ -126,7 +126,7 @@ def test_dropped_item_is_forgotten() -> None:
 
 
 def test_sizes_are_those_of_memory() -> None:
-    """Wide characters count as what they take, not as one each."""
+    """Wide characters count with the memory that they use."""
     log = ItemLog()
     log.append("é" * 5000 + "\n")
     log.append("\U0001f41d" * 5000 + "\n")

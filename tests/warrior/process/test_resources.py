@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_in_a_checkout() -> None:
-    """They lie beside the packages."""
+    """They are beside the packages."""
     assert Path(resources.static_dir()) == ROOT / "static"
     assert Path(resources.templates_dir()) == ROOT / "templates"
     assert Path(resources.projects_dir()) == ROOT / "projects"
@@ -20,7 +20,7 @@ def test_in_a_checkout() -> None:
 
 
 def test_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They lie in the package; a folder of that name in site-packages is somebody else's."""
+    """They are in the package; a folder of that name in site-packages belongs to others."""
     (tmp_path / "static").mkdir()
     (tmp_path / "warrior" / "share" / "static").mkdir(parents=True)
     monkeypatch.setattr(resources, "_PACKAGE", str(tmp_path / "warrior"))
@@ -28,7 +28,7 @@ def test_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An installation that is not whole says so, and which folder it is."""
+    """The error for an incomplete installation names the folder."""
     monkeypatch.setattr(resources, "_PACKAGE", str(tmp_path / "warrior"))
     with pytest.raises(resources.ResourceError, match="templates is missing"):
         resources.templates_dir()

@@ -53,7 +53,7 @@ def test_lone_surrogates_are_replaced(pipe: tuple[int, int]) -> None:
 
 
 def test_reader_that_goes_away(pipe: tuple[int, int]) -> None:
-    """EPIPE is told once; what follows is dropped without an error."""
+    """EPIPE is reported once; later text is dropped without an error."""
     told: list[str] = []
     gone = threading.Event()
     writer = StdoutWriter(pipe[1], on_closed=lambda why: (told.append(why), gone.set()))
@@ -79,7 +79,7 @@ def test_no_standard_output_at_all() -> None:
 
 
 def test_full_disk_is_trouble_but_no_end() -> None:
-    """ENOSPC is told once, and writing is tried again with what comes next."""
+    """ENOSPC is reported once, and writing is tried again with the next text."""
     told: list[str] = []
     tried = threading.Semaphore(0)
     fd = os.open("/dev/full", os.O_WRONLY)
@@ -96,7 +96,7 @@ def test_full_disk_is_trouble_but_no_end() -> None:
 
 
 def test_writing_goes_on_when_there_is_room_again(tmp_path: Path) -> None:
-    """After a full disk the output goes on, and a later trouble is told again."""
+    """After a full disk the output continues, and later trouble is reported again."""
     told: list[str] = []
     event = threading.Semaphore(0)
     fd = os.open("/dev/full", os.O_WRONLY)
@@ -132,7 +132,7 @@ def test_full_and_drained(pipe: tuple[int, int]) -> None:
 
 
 def test_memory_is_bounded(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the most that may wait, text is left out, and the reader is told how much."""
+    """Beyond the limit, text is omitted, and the output says how much."""
     monkeypatch.setattr(stdout, "MOST", 1 << 17)
     writer = StdoutWriter(pipe[1])
     writer.write("x" * (1 << 18))
@@ -150,7 +150,7 @@ def test_memory_is_bounded(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatc
 
 
 def test_non_blocking_output(pipe: tuple[int, int]) -> None:
-    """A descriptor that somebody made non-blocking loses nothing (EAGAIN)."""
+    """A non-blocking descriptor loses nothing (EAGAIN)."""
     os.set_blocking(pipe[1], False)
     got: list[bytes] = []
     writer = StdoutWriter(pipe[1])
@@ -164,7 +164,7 @@ def test_non_blocking_output(pipe: tuple[int, int]) -> None:
 
 
 def test_close_gives_up_when_nobody_reads(pipe: tuple[int, int]) -> None:
-    """``close`` says that it could not write all, and may be called again."""
+    """``close`` reports that it could not write everything, and can be called again."""
     writer = StdoutWriter(pipe[1])
     writer.write("x" * 200_000)
     assert not writer.close(0.05)
@@ -193,7 +193,7 @@ def test_log_messages_are_lines(pipe: tuple[int, int]) -> None:
 
 
 def test_log_messages_command_no_terminal(pipe: tuple[int, int]) -> None:
-    """Control characters that strangers send are shown as such; lines and letters stay."""
+    """Control characters from outside become visible; lines and letters stay."""
     handler = WriterHandler(StdoutWriter(pipe[1]))
     log = logging.Logger("of this test")
     log.addHandler(handler)

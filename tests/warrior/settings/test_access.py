@@ -18,7 +18,7 @@ def settle(
     folder: Path, *, container: bool = False, password: str = "", seen: list[bool] | None = None,
     **more: object,
 ) -> Access:
-    """``seen`` gets whether the password cannot be removed afterwards."""
+    """``seen`` gets whether the password is needed afterwards."""
     options = dataclasses.replace(read_options(
         [], {"HOME": str(folder)}, default_file=str(folder / "none")), **more)  # type: ignore[arg-type]
     assert isinstance(options, WarriorOptions)
@@ -41,12 +41,12 @@ def settle(
 
 
 def test_loopback_needs_no_password(tmp_path: Path) -> None:
-    """The default is this machine alone."""
+    """The default is only this machine."""
     assert settle(tmp_path) == Access("")
 
 
 def test_elsewhere_it_is_refused_without_a_password(tmp_path: Path) -> None:
-    """The sentence names all ways out; a password, or saying so, is one."""
+    """The sentence names all solutions, such as a password or the option."""
     with pytest.raises(AccessRefused, match="--insecure-no-password"):
         settle(tmp_path, address="0.0.0.0")
     assert settle(tmp_path, address="0.0.0.0", http_password="x") == Access("0.0.0.0")
@@ -55,7 +55,7 @@ def test_elsewhere_it_is_refused_without_a_password(tmp_path: Path) -> None:
 
 
 def test_behind_a_proxy_it_needs_a_password_too(tmp_path: Path) -> None:
-    """Loopback is no wall then: the proxy lets everybody in."""
+    """Loopback does not protect it: the proxy lets everybody in."""
     public = "https://home.example/at"
     with pytest.raises(AccessRefused, match=r"Anyone .* at https://home\.example/at\..* remove the public_url"):
         settle(tmp_path, public_url=public)
@@ -70,7 +70,7 @@ def test_behind_a_proxy_it_needs_a_password_too(tmp_path: Path) -> None:
 def test_where_a_password_can_be_removed(
     tmp_path: Path, options: dict[str, Any], needed: bool
 ) -> None:
-    """Only where nobody but this machine reaches the page."""
+    """Only if nobody but this machine can reach the page."""
     seen: list[bool] = []
     settle(tmp_path, password="long enough", seen=seen, **options)
     assert seen == [needed]
@@ -91,7 +91,7 @@ def test_lost_settings_lock_the_page(tmp_path: Path) -> None:
 
 
 def test_containers_are_known(tmp_path: Path) -> None:
-    """By the variable, or by the files that Docker and Podman leave."""
+    """By the variable, or by the files of Docker and Podman."""
     assert not in_container({}, str(tmp_path))
     assert in_container({"container": "podman"}, str(tmp_path))
     (tmp_path / ".dockerenv").touch()

@@ -1,4 +1,4 @@
-"""What is kept of API keys."""
+"""API keys in the form in which they are kept."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from warrior.settings import api_keys
 
 
 def test_each_key_is_another_and_only_its_digest_is_kept() -> None:
-    """What is kept does not hold the key, and comes back from a file as it was."""
+    """The kept form does not contain the key, and survives the file."""
     (key, kept), (other, _) = api_keys.new_key(), api_keys.new_key()
     assert key != other
     assert key not in repr(kept)
@@ -25,6 +25,6 @@ def test_each_key_is_another_and_only_its_digest_is_kept() -> None:
     [], "x", {"a b": {"sha256": "0" * 64}}, {"a": "0" * 64}, {"a": {}}, {"a": {"sha256": "0"}},
     {"a": {"sha256": "0" * 64, "made": 1}}, {"a": {"sha256": "G" * 64}}, {"": {"sha256": "0" * 64}}])
 def test_what_are_no_keys(value: Any) -> None:
-    """Nothing is guessed: a key of which nobody knows what it meant must not count."""
+    """A malformed entry is an error, not a key."""
     with pytest.raises(ValueError, match=r"."):
         api_keys.from_data(value)

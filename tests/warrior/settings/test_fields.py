@@ -1,4 +1,4 @@
-"""Values whose class a project defines: its code runs in its worker, never on the loop."""
+"""If a project defines a value's class, its code runs in its worker, never on the loop."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ async def refused(settings: Settings, **changes: str) -> dict[str, str]:
 
 
 def test_project_code_checks_and_converts_in_its_worker(tmp_path: Path) -> None:
-    """The value is live soon after, and the form is told then."""
+    """The value takes effect soon, and then the form changes."""
     async def test(settings: Settings, loaded: LoadedPipeline) -> None:
         told: list[frozenset[str]] = []
         settings.on_change += told.append
@@ -115,7 +115,7 @@ def test_project_code_checks_and_converts_in_its_worker(tmp_path: Path) -> None:
     ("7", "Even numbers alone."), ("12", "at most 10"), ("x", "must be a whole number"),
 ])
 def test_project_code_refuses(tmp_path: Path, text: str, sentence: str) -> None:
-    """Its sentence stands beside the field; nothing is saved."""
+    """Its sentence appears beside the field; nothing is saved."""
     async def test(settings: Settings, loaded: LoadedPipeline) -> None:
         errors = await refused(settings, **{"p/even": text, "p/plain": "y"})
         assert list(errors) == ["p/even"] and sentence in errors["p/even"]
@@ -125,7 +125,7 @@ def test_project_code_refuses(tmp_path: Path, text: str, sentence: str) -> None:
 
 
 def test_project_check_that_fails(tmp_path: Path) -> None:
-    """Whatever it raises, the process goes on, and the sentence says what it was."""
+    """The process survives any error, and the sentence names it."""
     async def test(settings: Settings, loaded: LoadedPipeline) -> None:
         assert "broken check" in (await refused(settings, **{"p/touchy": "raise"}))["p/touchy"]
         assert "has failed: 3" in (await refused(settings, **{"p/touchy": "exit"}))["p/touchy"]
@@ -136,7 +136,7 @@ def test_project_check_that_fails(tmp_path: Path) -> None:
 
 
 def test_shared_value_of_a_project_class(tmp_path: Path) -> None:
-    """It is asked too."""
+    """Its check runs too."""
     async def test(settings: Settings, loaded: LoadedPipeline) -> None:
         errors = await refused(settings, **{"shared:even": "5"})
         assert errors == {"shared:even": "Even numbers alone."}
@@ -147,7 +147,7 @@ def test_shared_value_of_a_project_class(tmp_path: Path) -> None:
 
 
 def test_check_of_a_busy_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not waited for without end; the loop goes on meanwhile, and nothing is saved."""
+    """The wait ends; meanwhile the loop runs, and nothing is saved."""
     monkeypatch.setattr(fields, "CHECK_TIME", 0.2)
 
     async def test(settings: Settings, loaded: LoadedPipeline) -> None:
@@ -162,7 +162,7 @@ def test_check_of_a_busy_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_expression_that_is_none(tmp_path: Path) -> None:
-    """The project's mistake is told where the volunteer looks."""
+    """The volunteer sees the project's error."""
     async def test(settings: Settings, loaded: LoadedPipeline) -> None:
         errors = await refused(settings, **{"p/broken": "x"})
         assert "cannot be checked" in errors["p/broken"]
@@ -171,7 +171,7 @@ def test_expression_that_is_none(tmp_path: Path) -> None:
 
 
 def test_form_asks_no_project_code(tmp_path: Path) -> None:
-    """What a project's own object would print is not asked for on the loop."""
+    """``str()`` of a project's own object is not called on the loop."""
     async def test(settings: Settings, loaded: LoadedPipeline) -> None:
         (made,) = [field for field in settings.fields() if field.name == "p/made"]
         assert made.value == "" and made.default == "x"
@@ -181,7 +181,7 @@ def test_form_asks_no_project_code(tmp_path: Path) -> None:
 
 
 def test_without_a_worker_it_cannot_be_changed(tmp_path: Path) -> None:
-    """There is nowhere to run the project's code."""
+    """Without a worker, the project's code cannot run."""
     async def test(settings: Settings, loaded: LoadedPipeline) -> None:
         settings.detach("p")
         settings.attach("q", loaded.config_values)
@@ -194,7 +194,7 @@ def test_without_a_worker_it_cannot_be_changed(tmp_path: Path) -> None:
 
 
 def test_remembered_values_of_a_project_class(tmp_path: Path) -> None:
-    """They are there again when its file is loaded the next time."""
+    """They apply again when its file is next loaded."""
     async def save(settings: Settings, loaded: LoadedPipeline) -> None:
         await settings.save({"p/even": "8"})
 

@@ -1,4 +1,4 @@
-"""How passwords are kept."""
+"""The records of passwords."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from warrior.settings.scrypt import hash_password, is_record, matches
 
 @pytest.mark.parametrize("password", ["secret", "", "a:b$c", "pässwörd \U0001f600", "\udcff"])
 def test_record_tells_nothing_and_matches(password: str) -> None:
-    """Two records of one password differ, and match it alone."""
+    """Two records of one password differ, and match only this password."""
     first, second = hash_password(password), hash_password(password)
     assert first != second and is_record(first)
     assert not password or password not in first
@@ -31,5 +31,5 @@ def test_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
     "", "secret", "scrypt$", "scrypt$00$00", "scrypt$" + "0" * 32 + "$" + "g" * 128,
     "scrypt$" + "0" * 31 + "$" + "0" * 128, "scrypt$" + "0" * 32 + "$" + "0" * 128 + "\n"])
 def test_what_is_no_record(text: str) -> None:
-    """It is a password then, however much it looks like one."""
+    """Such a text is a password, even if it looks like a record."""
     assert not is_record(text)

@@ -1,4 +1,4 @@
-"""What the volunteer sets: checked, kept, live at once; all or nothing."""
+"""The volunteer's settings: checked, kept, in effect at once; all or nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def run(test: Coroutine[Any, Any, None]) -> None:
 
 
 class Opened:
-    """Settings in a folder, with all that they tell."""
+    """Settings in a folder, with the changes that they announce."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -58,7 +58,7 @@ def stored(folder: Path, name: str = "settings.json") -> dict[str, Any]:
 
 # -- the first start -----------------------------------------------------------------------
 def test_first_start(tmp_path: Path) -> None:
-    """Nothing is set, nothing is written, and the defaults count."""
+    """Nothing is set or written; the defaults count."""
     async def test() -> None:
         settings = (await open_in(tmp_path)).settings
         assert not settings.downloader.value and not settings.downloader.is_valid()
@@ -116,7 +116,7 @@ def test_saving_acts_at_once_and_lasts(tmp_path: Path) -> None:
 
 
 def test_numbers_may_be_numbers(tmp_path: Path) -> None:
-    """JSON has some; an empty one is the default again."""
+    """A JSON number is accepted; an empty text restores the default."""
     async def test() -> None:
         opened = await open_in(tmp_path)
         await opened.settings.save({"concurrent_items": 5})
@@ -146,7 +146,7 @@ def test_numbers_may_be_numbers(tmp_path: Path) -> None:
     ("project_settings", "x", "no such setting"), ("announcement_read", "x", "no such setting"),
 ])
 def test_what_is_refused(tmp_path: Path, name: str, value: Any, sentence: str) -> None:
-    """With a sentence beside the field; and the good one beside it is not saved either."""
+    """The field gets a sentence, and the valid value beside it is not saved either."""
     async def test() -> None:
         opened = await open_in(tmp_path)
         errors = await opened.refused(**{"concurrent_items": "3", "downloader": "somebody",
@@ -160,7 +160,7 @@ def test_what_is_refused(tmp_path: Path, name: str, value: Any, sentence: str) -
 
 
 def test_all_errors_are_told_together(tmp_path: Path) -> None:
-    """Each beside its field."""
+    """Each field has its sentence."""
     async def test() -> None:
         opened = await open_in(tmp_path)
         errors = await opened.refused(downloader="a", concurrent_items="x", bogus="1")
@@ -182,7 +182,7 @@ def test_what_the_operator_has_fixed(tmp_path: Path) -> None:
 
 
 def test_changes_one_after_the_other(tmp_path: Path) -> None:
-    """Two browsers at once: both are kept, and of the same field the last wins."""
+    """With two browsers, both changes are kept; for one field the last wins."""
     async def test() -> None:
         opened = await open_in(tmp_path)
         await asyncio.gather(*(
@@ -197,7 +197,7 @@ def test_changes_one_after_the_other(tmp_path: Path) -> None:
 
 
 def test_who_asked_may_go_away(tmp_path: Path) -> None:
-    """A change that has begun is ended, in the file and live."""
+    """A change that has begun is finished, in the file and in memory."""
     async def test() -> None:
         opened = await open_in(tmp_path)
         asking = asyncio.ensure_future(opened.settings.save({"downloader": "somebody"}))
@@ -210,9 +210,9 @@ def test_who_asked_may_go_away(tmp_path: Path) -> None:
     run(test())
 
 
-@pytest.mark.logs_errors("What follows")
+@pytest.mark.logs_errors("Acting on")
 def test_a_handler_that_fails(tmp_path: Path) -> None:
-    """What was saved is saved; whoever saved is not to blame."""
+    """The settings are saved, and the caller gets no error."""
     async def test() -> None:
         opened = await open_in(tmp_path)
 
@@ -257,7 +257,7 @@ def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
 
 # -- choosing ------------------------------------------------------------------------------
 def test_choosing(tmp_path: Path) -> None:
-    """The order is kept; the old key holds its first; choosing the same again tells nobody."""
+    """The order is kept, the old key has its first name, and the same choice changes nothing."""
     async def test() -> None:
         opened = await open_in(tmp_path)
         await opened.settings.select(["b", "auto", "a", "b"])
@@ -303,7 +303,7 @@ def test_what_hq_tells(tmp_path: Path) -> None:
 
 # -- passwords -----------------------------------------------------------------------------
 def test_password_is_kept_as_a_record(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """In no file, log, field or repr does it stand; an empty one is refused, None removes it."""
+    """No file, log, field or repr contains it; '' is refused, None removes it."""
     caplog.set_level(logging.DEBUG)
 
     async def test() -> None:
@@ -327,7 +327,7 @@ def test_password_is_kept_as_a_record(tmp_path: Path, caplog: pytest.LogCaptureF
 
 
 def test_password_that_is_needed(tmp_path: Path) -> None:
-    """Where others can reach the page it can be changed, and not removed."""
+    """If others can reach the page, it can be changed but not removed."""
     async def test() -> None:
         opened = await open_in(tmp_path)
         opened.settings.password_needed = True
@@ -340,7 +340,7 @@ def test_password_that_is_needed(tmp_path: Path) -> None:
 
 
 def test_plain_password_of_an_old_file(tmp_path: Path) -> None:
-    """It is replaced by its record on the first start, also in the copy, and only once."""
+    """At the first start, its record replaces it, also in the copy, and only once."""
     async def test() -> None:
         (tmp_path / "config.json").write_text('{"http_password": "secret", "http_username": "me"}')
         settings = (await open_in(tmp_path, "config.json")).settings
@@ -356,7 +356,7 @@ def test_plain_password_of_an_old_file(tmp_path: Path) -> None:
 
 # -- bad files -----------------------------------------------------------------------------
 def test_bad_file_without_a_copy_is_locked(tmp_path: Path) -> None:
-    """Until a password is set for it, which then is kept; the bad file is kept too."""
+    """Until a password is set, which is then kept; the bad file is kept too."""
     async def test() -> None:
         (tmp_path / "settings.json").write_text('{"http_password": "sec')
         for _ in range(2):
@@ -386,7 +386,7 @@ def test_locking_works_where_nothing_can_be_written(tmp_path: Path) -> None:
 
 
 def test_a_password_of_the_environment_is_enough(tmp_path: Path) -> None:
-    """Where nothing else is left, it is asked for instead of a made one."""
+    """If nothing else is left, it is used instead of a new one."""
     async def test() -> None:
         (tmp_path / "settings.json").write_bytes(b"")
         settings = (await open_in(tmp_path, http_password="given")).settings
@@ -397,7 +397,7 @@ def test_a_password_of_the_environment_is_enough(tmp_path: Path) -> None:
 
 
 def test_good_copy(tmp_path: Path) -> None:
-    """All is as it was, the password too, and a sentence tells of it."""
+    """All settings, including the password, are those of the copy; a sentence says so."""
     async def test() -> None:
         first = (await open_in(tmp_path)).settings
         await first.save({"downloader": "somebody", "http_password": "secret"})
@@ -412,7 +412,7 @@ def test_good_copy(tmp_path: Path) -> None:
 
 
 def test_values_that_are_not_allowed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """In a file of right types they are not used, one by one, and the log says so."""
+    """In a file with valid types, bad values are ignored one by one, and logged."""
     async def test() -> None:
         (tmp_path / "settings.json").write_text(json.dumps({
             "downloader": "not a name", "concurrent_items": "99", "projects": ["../x", "a"],
@@ -430,7 +430,7 @@ def test_values_that_are_not_allowed(tmp_path: Path, caplog: pytest.LogCaptureFi
 @pytest.mark.parametrize(("text", "number"), [
     ("0", 1), ("3", 3), ("many", 2), ("-1", 2), ("", 2)])
 def test_numbers_of_a_file(tmp_path: Path, text: str, number: int) -> None:
-    """The nearest that is allowed, else the default."""
+    """The nearest allowed number, else the default."""
     async def test() -> None:
         (tmp_path / "settings.json").write_text(json.dumps({"concurrent_items": text}))
         assert (await open_in(tmp_path)).settings.concurrent_items.value == number
@@ -440,14 +440,14 @@ def test_numbers_of_a_file(tmp_path: Path, text: str, number: int) -> None:
 
 # -- the container that exists -------------------------------------------------------------
 def container_file(**values: str) -> str:
-    """What its script writes: seven keys, unset ones ''."""
+    """The container's script writes seven keys; unset ones are ''."""
     keys = ("downloader", "selected_project", "concurrent_items", "http_username",
             "http_password", "shared:rsync_threads", "warrior_id")
     return json.dumps({key: "" for key in keys} | values)
 
 
 def test_file_of_the_container(tmp_path: Path) -> None:
-    """Nothing but what is set counts; what the script knows not is kept beside it."""
+    """Only set keys count; keys that the script does not know are kept."""
     async def test() -> None:
         file = tmp_path / "config.json"
         file.write_text(container_file())
@@ -471,7 +471,7 @@ def test_file_of_the_container(tmp_path: Path) -> None:
 
 
 def test_rewritten_selected_project_wins(tmp_path: Path) -> None:
-    """Something that knows the old keys alone has put another project there."""
+    """A program that only knows the old keys has written another project."""
     async def test() -> None:
         settings = (await open_in(tmp_path, "config.json")).settings
         await settings.select(["a", "b"])
@@ -483,7 +483,7 @@ def test_rewritten_selected_project_wins(tmp_path: Path) -> None:
 
 
 def test_empty_file_of_the_container(tmp_path: Path) -> None:
-    """It is mounted before there is anything in it: unset, and not locked."""
+    """It is mounted while it is empty: nothing is set, and the page is not locked."""
     async def test() -> None:
         (tmp_path / "config.json").touch()
         opened = await open_in(tmp_path, "config.json", downloader="somebody")
@@ -495,7 +495,7 @@ def test_empty_file_of_the_container(tmp_path: Path) -> None:
 
 # -- seeds ---------------------------------------------------------------------------------
 def test_seeds_are_planted_once(tmp_path: Path) -> None:
-    """They are settings from then on; what was set is never overwritten."""
+    """They become settings; existing settings are never overwritten."""
     async def test() -> None:
         settings = (await open_in(
             tmp_path, downloader="somebody", concurrent_items="4", selected_project="auto",
@@ -515,7 +515,7 @@ def test_seeds_are_planted_once(tmp_path: Path) -> None:
 
 
 def test_seeds_do_not_undo_a_choice(tmp_path: Path) -> None:
-    """An order counts as set, even where the old key is empty."""
+    """An order counts as set, even if the old key is empty."""
     async def test() -> None:
         (tmp_path / "settings.json").write_text('{"projects": ["a"], "selected_project": ""}')
         assert (await open_in(tmp_path, selected_project="b")).settings.selected == ("a",)
@@ -524,7 +524,7 @@ def test_seeds_do_not_undo_a_choice(tmp_path: Path) -> None:
 
 
 def test_bad_seeds(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """They stop nothing; too many items are as many as are allowed."""
+    """They do no harm; too many items become the allowed number."""
     async def test() -> None:
         settings = (await open_in(
             tmp_path, downloader="not a name", concurrent_items="20", selected_project="../x",
@@ -545,7 +545,7 @@ def threads(default: Any = "20", least: int = 1, most: int = 300, **more: Any) -
 
 
 def test_fields_of_a_project(tmp_path: Path) -> None:
-    """They appear with the project, after the shared ones, and go with it."""
+    """They appear and disappear with the project, after the shared ones."""
     async def test() -> None:
         opened = await open_in(tmp_path)
         values = [StringConfigValue("bind", "Address", "Where.", "x", regex="^x"), threads(),
@@ -569,7 +569,7 @@ def test_fields_of_a_project(tmp_path: Path) -> None:
 
 
 def test_project_values_are_set_and_remembered(tmp_path: Path) -> None:
-    """At once, and for the next time its file is loaded; of one project alone."""
+    """At once, and when its file is next loaded, for this project only."""
     async def test() -> None:
         opened = await open_in(tmp_path)
         one, two = (NumberConfigValue("n", default=1, max=9) for _ in range(2))
@@ -592,7 +592,7 @@ def test_project_values_are_set_and_remembered(tmp_path: Path) -> None:
 
 
 def test_value_that_is_not_editable(tmp_path: Path) -> None:
-    """It cannot be changed, and nothing beside it is."""
+    """It cannot be changed, and no other field of the request is."""
     async def test() -> None:
         opened = await open_in(tmp_path)
         fixed = StringConfigValue("fixed", default="a", editable=False)
@@ -605,7 +605,7 @@ def test_value_that_is_not_editable(tmp_path: Path) -> None:
 
 
 def test_empty_text_of_a_project(tmp_path: Path) -> None:
-    """It is a value where it is allowed, else the default, else an error."""
+    """It is a value if allowed, else the default, else an error."""
     async def test() -> None:
         opened = await open_in(tmp_path)
         any_text = StringConfigValue("any", default="a")
@@ -621,7 +621,7 @@ def test_empty_text_of_a_project(tmp_path: Path) -> None:
 
 
 def test_flat_key_of_an_old_file(tmp_path: Path) -> None:
-    """It is remembered for the project that has such a value, until that sets its own."""
+    """It counts for a project with such a value, until the project's own is set."""
     async def test() -> None:
         (tmp_path / "config.json").write_text('{"n": 5, "list": [1], "empty": "", "yes": true}')
         opened = await open_in(tmp_path, "config.json")
@@ -638,7 +638,7 @@ def test_flat_key_of_an_old_file(tmp_path: Path) -> None:
 
 
 def test_values_changed_while_a_new_version_was_loading(tmp_path: Path) -> None:
-    """Both versions live for a while: a change goes to both, and the old one can go alone."""
+    """While both versions exist, a change sets both; the old one can be removed alone."""
     async def test() -> None:
         opened = await open_in(tmp_path)
         old, new = (NumberConfigValue("n", default=1, max=most) for most in (9, 20))
@@ -658,7 +658,7 @@ def test_values_changed_while_a_new_version_was_loading(tmp_path: Path) -> None:
 
 # -- shared settings -----------------------------------------------------------------------
 def test_shared_field_of_several_projects(tmp_path: Path) -> None:
-    """One field, the limits that all allow, and a change goes to each."""
+    """One field with the common limits; a change sets all values."""
     async def test() -> None:
         opened = await open_in(tmp_path)
         one, two = threads("20", 1, 300), threads("5", 2, 10)
@@ -678,7 +678,7 @@ def test_shared_field_of_several_projects(tmp_path: Path) -> None:
 
 
 def test_shared_value_is_remembered_for_all(tmp_path: Path) -> None:
-    """Also when no project that has it is there; each takes as much of it as all allow."""
+    """Also while no project has it; later, the common limits apply."""
     async def test() -> None:
         opened = await open_in(tmp_path)
         await opened.settings.save({"shared:rsync_threads": "50"})
@@ -698,7 +698,7 @@ def test_shared_value_is_remembered_for_all(tmp_path: Path) -> None:
 
 
 def test_shared_limits_that_exclude_each_other(tmp_path: Path) -> None:
-    """Each keeps its own; a change is refused with what to do."""
+    """Each keeps its value; a change is refused with a solution."""
     async def test() -> None:
         opened = await open_in(tmp_path)
         one, two = threads("20", 20, 30), threads("5", 1, 10)
@@ -712,7 +712,7 @@ def test_shared_limits_that_exclude_each_other(tmp_path: Path) -> None:
 
 
 def test_shared_text(tmp_path: Path) -> None:
-    """It must have the form that each wants."""
+    """It must match the rules of all."""
     async def test() -> None:
         opened = await open_in(tmp_path)
         one = StringConfigValue("shared:word", default="abc", regex="^[a-z]+$")
@@ -729,7 +729,7 @@ def test_shared_text(tmp_path: Path) -> None:
 
 
 def test_record_in_the_field_is_a_password(tmp_path: Path) -> None:
-    """Whoever types what looks like a record has that as password, and no way around it."""
+    """A typed text that looks like a record is a password, and does not bypass the hash."""
     async def test() -> None:
         opened = await open_in(tmp_path)
         record = hash_password("known")
@@ -742,7 +742,7 @@ def test_record_in_the_field_is_a_password(tmp_path: Path) -> None:
 
 # -- API keys ------------------------------------------------------------------------------
 def test_keys_are_kept_until_they_are_revoked(tmp_path: Path) -> None:
-    """Over a restart, as a digest alone; a change of the password leaves them."""
+    """They survive a restart, as digests, and a change of the password."""
     async def test() -> None:
         opened = await open_in(tmp_path)
         key = await opened.settings.make_key("script")
@@ -763,7 +763,7 @@ def test_keys_are_kept_until_they_are_revoked(tmp_path: Path) -> None:
 
 
 def test_a_key_that_cannot_be_kept_does_not_count(tmp_path: Path) -> None:
-    """Nor does one that is revoked count no longer, if that cannot be kept."""
+    """If a change cannot be written, a new key does not count, and a revoked one does."""
     async def test() -> None:
         opened = await open_in(tmp_path)
         await opened.settings.make_key("script")
@@ -783,7 +783,7 @@ def test_a_key_that_cannot_be_kept_does_not_count(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("keys", ["x", {"a": {"sha256": "0"}}, {"a b": {"sha256": "0" * 64}}])
 def test_odd_keys_make_the_file_unusable(tmp_path: Path, keys: Any) -> None:
-    """Like anything else of which nobody knows what it meant."""
+    """Malformed keys make the file unusable, like other malformed values."""
     (tmp_path / "settings.json").write_text(json.dumps({"api_keys": keys}))
 
     async def test() -> None:

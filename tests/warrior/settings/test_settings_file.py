@@ -47,7 +47,7 @@ def names(folder: Path) -> list[str]:
 
 # -- content -------------------------------------------------------------------------------
 def test_what_is_written_is_read_again() -> None:
-    """Keys that nobody knows are kept as they are, of whatever kind."""
+    """Unknown keys of any type stay unchanged."""
     assert parse(dump(GOOD)) == GOOD
 
 
@@ -63,7 +63,7 @@ def test_values_of_the_old_file() -> None:
 
 @pytest.mark.parametrize("content", BAD.values(), ids=BAD.keys())
 def test_bad_content_is_refused(content: bytes) -> None:
-    """By one named error, never another one; the content is not repeated."""
+    """Always with NotSettings, and without repeating the content."""
     with pytest.raises(NotSettings) as refused:
         parse(content)
     assert len(str(refused.value)) < 100
@@ -93,20 +93,20 @@ def test_deep_content_is_refused_or_can_be_written(depth: int) -> None:
     ({"projects": [], "selected_project": "c"}, ["c"]),
 ])
 def test_order(data: dict[str, Any], order: list[str]) -> None:
-    """Who rewrites selected_project, knowing the old keys alone, has chosen anew."""
+    """A program that only knows the old keys has changed selected_project."""
     assert project_order(data) == order
 
 
 # -- good files ----------------------------------------------------------------------------
 def test_no_file_is_no_settings(tmp_path: Path) -> None:
-    """A first start; nothing is made by reading."""
+    """At the first start, reading makes no file."""
     loaded = make(tmp_path).read()
     assert (loaded.data, loaded.trouble, loaded.locked, loaded.found) == ({}, "", False, False)
     assert names(tmp_path) == []
 
 
 def test_writing(tmp_path: Path) -> None:
-    """The file and its copy, readable for the owner alone; nothing else is left."""
+    """The file and its copy, readable only for the owner, and no other file."""
     file = make(tmp_path / "new" / "folder")
     file.write(GOOD)
     file.write(GOOD | {"downloader": "other"})
@@ -120,7 +120,7 @@ def test_writing(tmp_path: Path) -> None:
 
 
 def test_leftovers_of_a_crash_do_not_matter(tmp_path: Path) -> None:
-    """A half-written new file is neither read nor in the way."""
+    """A half-written new file is not read, and does no harm."""
     (tmp_path / "settings.json.new").write_bytes(b'{"down')
     file = make(tmp_path)
     assert file.read().data == {}
@@ -138,7 +138,7 @@ def test_a_good_file_gets_its_copy(tmp_path: Path) -> None:
 
 
 def test_kill_at_any_moment_leaves_whole_settings(tmp_path: Path) -> None:
-    """SIGKILL in the middle of writing, again and again: the old or the new."""
+    """After SIGKILL during a write, the file has the old or the new settings."""
     code = ("import sys\nfrom warrior.settings.settings_file import SettingsFile\n"
             "file = SettingsFile(sys.argv[1])\nfor number in range(10**9):\n"
             "    file.write({'downloader': 'x' * (number % 2 * 50000), 'n': number})\n"
@@ -159,7 +159,7 @@ def test_kill_at_any_moment_leaves_whole_settings(tmp_path: Path) -> None:
 # -- bad files -----------------------------------------------------------------------------
 @pytest.mark.parametrize("content", BAD.values(), ids=BAD.keys())
 def test_bad_file_with_a_good_copy(tmp_path: Path, content: bytes) -> None:
-    """The copy is used and put in place; the bad file is kept; a sentence says so."""
+    """The copy replaces the bad file, which is kept; a sentence says so."""
     file = make(tmp_path)
     file.write(GOOD)
     (tmp_path / "settings.json").write_bytes(content)
@@ -174,7 +174,7 @@ def test_bad_file_with_a_good_copy(tmp_path: Path, content: bytes) -> None:
 
 @pytest.mark.parametrize("content", BAD.values(), ids=BAD.keys())
 def test_bad_file_without_a_copy(tmp_path: Path, content: bytes) -> None:
-    """Locked, at each start anew, until new settings are written; the bad file is kept then."""
+    """Locked at each start until new settings are written; then the bad file is kept."""
     (tmp_path / "settings.json").write_bytes(content)
     for _ in range(2):
         file = make(tmp_path)
@@ -186,14 +186,14 @@ def test_bad_file_without_a_copy(tmp_path: Path, content: bytes) -> None:
 
 
 def test_copies_that_are_bad_too(tmp_path: Path) -> None:
-    """Two bad files are no good one."""
+    """A bad copy does not help."""
     for name in ("settings.json", "settings.json.last-good"):
         (tmp_path / name).write_bytes(b"\0\0")
     assert make(tmp_path).read().locked
 
 
 def test_bad_files_are_kept_one_by_one(tmp_path: Path) -> None:
-    """Each under a number of its own."""
+    """Each gets its own number."""
     make(tmp_path).write(GOOD)
     for content in (b"one", b"two"):
         (tmp_path / "settings.json").write_bytes(content)
@@ -212,13 +212,13 @@ def test_file_that_is_gone(tmp_path: Path) -> None:
 
 
 def test_file_that_was_kept_aside_and_never_replaced(tmp_path: Path) -> None:
-    """A crash right in between does not open what was locked."""
+    """A crash in between does not unlock the page."""
     (tmp_path / "settings.json.unreadable-1").write_bytes(b"x")
     assert make(tmp_path).read().locked
 
 
 def test_empty_file_of_the_old_warrior(tmp_path: Path) -> None:
-    """It is what a container starts with; but not when it has had settings."""
+    """A container starts with an empty file; it is locked only if it had settings before."""
     (tmp_path / "config.json").write_bytes(b"\n")
     file = make(tmp_path, "config.json")
     loaded = file.read()
@@ -251,7 +251,7 @@ def a_socket(path: Path) -> None:
 ], ids=["folder", "pipe", "socket", "dead link", "link to itself", "device", "link to a folder"])
 @pytest.mark.parametrize("copy", [True, False])
 def test_what_is_no_file(tmp_path: Path, place: Callable[[Path], None], copy: bool) -> None:
-    """It neither blocks nor crashes; it is kept aside, and a file takes its place."""
+    """It neither blocks nor crashes; it is kept, and a file replaces it."""
     path = tmp_path / "settings.json"
     if copy:
         make(tmp_path).write(GOOD)
@@ -268,7 +268,7 @@ def test_what_is_no_file(tmp_path: Path, place: Callable[[Path], None], copy: bo
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
-    """The file it points to gets the new settings, also when it was bad before."""
+    """The file that it points to gets the new settings, even if it was bad."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "here").mkdir()
     target, path = tmp_path / "elsewhere" / "s.json", tmp_path / "here" / "settings.json"
@@ -353,7 +353,7 @@ def test_bad_file_in_place(tmp_path: Path) -> None:
 
 
 def test_full_disk_in_place(tmp_path: Path) -> None:
-    """What cannot be written whole is taken back, in the file and in the copy."""
+    """After a failed write, the file and the copy have the old settings."""
     path = tmp_path / "settings.json"
     code = ("import errno, os, resource, signal, sys\n"
             "from warrior.settings.settings_file import SettingsFile\n"
@@ -380,7 +380,7 @@ def test_full_disk_in_place(tmp_path: Path) -> None:
 
 
 def test_other_faults_leave_the_old_settings(tmp_path: Path) -> None:
-    """The error is raised, and nothing is left over."""
+    """The error is raised, and no file is left behind."""
     path = tmp_path / "settings.json"
     make(tmp_path).write(GOOD)
     with pytest.raises(OSError, match="No space"):
@@ -399,7 +399,7 @@ def test_settings_that_have_grown_too_long(tmp_path: Path) -> None:
 
 
 def test_copy_that_cannot_be_written(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The settings themselves are what counts; the log says it."""
+    """The settings are saved; the log mentions the copy."""
     (tmp_path / "settings.json.last-good").mkdir()
     make(tmp_path).write(GOOD)
     assert make(tmp_path).read().data == GOOD
@@ -410,7 +410,7 @@ def test_copy_that_cannot_be_written(tmp_path: Path, caplog: pytest.LogCaptureFi
                     reason="mounting needs root, and unshare to leave nothing behind")
 @pytest.mark.parametrize("content", ["", '{"downloader": "one", "concurrent_items": "2"}', "bad"])
 def test_bind_mounted_file(tmp_path: Path, content: str) -> None:
-    """As containers have it: rename says EBUSY, and the folder around is lost later."""
+    """As in containers: rename fails with EBUSY, and the folder is lost later."""
     outside, inside = tmp_path / "config-of-host.json", tmp_path / "inside"
     outside.write_text(content)
     inside.mkdir()

@@ -1,4 +1,4 @@
-"""Consoles that really listen, of run-pipeline and of the warrior, and ways to speak with them."""
+"""Consoles of run-pipeline and of the warrior that really listen, and requests to them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from warrior.web.app import Console, ConsoleOptions, make_console, make_warrior_
 
 
 class RunningConsole(Asking):
-    """A console on a loop of its own in a thread; the test speaks to it over TCP."""
+    """A console on its own loop in a thread; the test connects to it over TCP."""
 
     console: Console
     called: list[Any]
@@ -61,7 +61,7 @@ class RunningConsole(Asking):
         return asyncio.run_coroutine_threadsafe(call(), self.loop).result(10)
 
     def open_page(self, cookie: str = "", receive_buffer: int | None = None) -> Page:
-        """A page's socket, with a session of its own unless a cookie is given."""
+        """A page's socket, with a new session unless a cookie is given."""
         page = Page(self.port, cookie or self.session()["Cookie"], receive_buffer)
         self.pages.append(page)
         return page
@@ -130,7 +130,7 @@ class PipelineRunning(RunningConsole):
 
 
 class WarriorRunning(RunningConsole):
-    """The console of a warrior with settings of its own, and of a machine that stands still."""
+    """The console of a warrior with its own settings and a fake machine."""
 
     def __init__(self, folder: Path, options: ConsoleOptions) -> None:
         super().__init__(folder, options)
@@ -197,7 +197,7 @@ def make_any(
 
 @pytest.fixture
 def console(make_running: MakeConsole) -> PipelineRunning:
-    """One without a password whose runner has not been started."""
+    """A console without a password, whose runner has not started."""
     return make_running()
 
 

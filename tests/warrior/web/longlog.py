@@ -18,7 +18,7 @@ def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
 
 
 def with_a_long_log(make_running: MakeConsole) -> tuple[RunningConsole, str]:
-    """A console with an item whose log is as long as logs get; the item's id."""
+    """A console with an item whose log has the greatest length; the item's id."""
     console = make_running([ExternalProcess("Talk", [
         "sh", "-c", "yes 'a line of some length, again and again' | head -c 3000000; sleep 100"],
         env={"PATH": os.environ["PATH"]})])

@@ -20,7 +20,7 @@ from warrior.settings.settings import Settings
 
 
 class SmallWarrior:
-    """Implements :class:`warrior.daemon.facade.WarriorFacade`. ``called`` says what was asked for."""
+    """Implements :class:`warrior.daemon.facade.WarriorFacade`. ``called`` records the commands."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings = settings
@@ -46,7 +46,7 @@ class SmallWarrior:
 
     def add_runner(self, name: str, tasks: Sequence[Task], version: str = "1234567",
                    **options: Any) -> Runner:
-        """A runner that is not started yet."""
+        """Add a runner that has not started."""
         runner = Runner(**options)
         self.all_runners[name] = runner
         self.on_runner(name, runner)
@@ -54,7 +54,7 @@ class SmallWarrior:
         return runner
 
     def load(self, name: str, tasks: Sequence[Task], version: str) -> Pipeline:
-        """A version whose items its runner makes from now on."""
+        """Load a version from which its runner makes new items."""
         pipeline = Pipeline(*tasks)
         pipeline.data_dir = str(self.folder / name)
         pipeline.project = Project(f"The {name}", f"<h2>{name}</h2>")
@@ -165,7 +165,7 @@ class SmallWarrior:
 
 
 class SmallMachine:
-    """Counts who looks, and samples when a test says so."""
+    """Counts its watchers, and samples when a test says so."""
 
     def __init__(self) -> None:
         self.on_sample = Event()
@@ -181,4 +181,3 @@ class SmallMachine:
     def sample(self, sample: Any) -> None:
         self.samples.append(sample)
         self.on_sample(sample)
-

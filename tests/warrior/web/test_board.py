@@ -18,7 +18,7 @@ from warrior.web.board import FINISHED_KEPT, Board
 
 
 class Loaded:
-    """What is loaded, and a listener that remembers what it was told."""
+    """Loaded pipelines, and a listener that records the calls."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -72,7 +72,7 @@ def end(runner: Runner, item: Item, state: str = "completed") -> None:
 
 
 def test_items_know_their_project_and_version(loaded: Loaded) -> None:
-    """Also when the runner has gone on to new code with other tasks."""
+    """Also when the runner has switched to new code with other tasks."""
     one, two = Runner(), Runner()
     board = loaded.board
     board.add_runner("one", one)
@@ -95,7 +95,7 @@ def test_items_know_their_project_and_version(loaded: Loaded) -> None:
 
 
 def test_old_steps_stay_for_as_long_as_an_item_shows_them(loaded: Loaded) -> None:
-    """Their names; the pipeline itself is let go when its last item has ended."""
+    """Their names stay; the pipeline itself is released when its last item has ended."""
     runner = Runner()
     board = loaded.board
     board.add_runner("one", runner)
@@ -168,7 +168,7 @@ def test_runners_come_and_go_by_themselves(loaded: Loaded) -> None:
 
 
 def test_item_that_was_cancelled_before_it_began_counts(loaded: Loaded) -> None:
-    """It is not shown; it was never there."""
+    """It leaves no trace on the page."""
     runner = Runner()
     loaded.board.add_runner("one", runner)
     pipeline = loaded.load("one", "aaa", runner, "Task")
@@ -178,7 +178,7 @@ def test_item_that_was_cancelled_before_it_began_counts(loaded: Loaded) -> None:
 
 
 def test_closed_board_hears_nothing(loaded: Loaded) -> None:
-    """After close() the runners know nothing of it."""
+    """After close() it has no handlers at the runners."""
     runner = Runner()
     loaded.board.add_runner("one", runner)
     loaded.load("one", "aaa", runner, "Task")

@@ -12,12 +12,13 @@ import pytest
 from tests.warrior.web.conftest import MakeConsole, RunningConsole
 from tests.warrior.web.longlog import until, with_a_long_log
 from tests.warrior.web.talking import exchange
-from warrior.web.connections import HERE, MAX_CONNECTIONS, SHARE, neighbour
+from warrior.web.addresses import HERE, neighbour
+from warrior.web.connections import MAX_CONNECTIONS, SHARE
 from warrior.web.live.sockets import MAX_PAGES, PAGES_EACH
 
 
 def is_closed(sock: socket.socket) -> bool:
-    """Whether the other side has let go of it."""
+    """Whether the other side has closed it."""
     sock.setblocking(False)
     try:
         return sock.recv(1 << 20) == b""
@@ -29,7 +30,7 @@ def is_closed(sock: socket.socket) -> bool:
 
 @pytest.fixture
 def connect(console: RunningConsole) -> Iterator[Callable[..., socket.socket]]:
-    """Makes connections that say ``said`` and then nothing."""
+    """Makes connections that send ``said`` and then nothing."""
     with contextlib.ExitStack() as stack:
         def make(said: bytes = b"", receive_buffer: int = 0,
                  source: str = "127.0.0.1") -> socket.socket:
@@ -46,7 +47,7 @@ def connect(console: RunningConsole) -> Iterator[Callable[..., socket.socket]]:
 
 
 def held(console: RunningConsole) -> int:
-    """Connections that the console holds."""
+    """The number of connections of the console."""
     (server,) = console.console._servers
     return int(console.on_loop(lambda: len(server._clients)))  # type: ignore[attr-defined]
 
@@ -79,7 +80,7 @@ def test_a_request_at_work_is_not_sacrificed(
 
 @pytest.fixture
 def street(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each address of this machine is a machine of its own, 127.0.0.1 excepted."""
+    """Each address except 127.0.0.1 counts as another machine."""
     def number(address: str) -> str:
         return HERE if address == "127.0.0.1" else address
 
@@ -151,7 +152,7 @@ def test_pages_of_a_neighbour_do_not_keep_others_out(
 
 def test_nobody_is_counted_who_has_gone(
         console: RunningConsole, connect: Callable[..., socket.socket]) -> None:
-    """A thousand short visits leave nothing behind."""
+    """A thousand short visits leave no connection."""
     for _ in range(1000):
         assert exchange(console.port, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
                                       b"Connection: close\r\n\r\n").status == 200

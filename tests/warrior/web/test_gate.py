@@ -19,7 +19,7 @@ UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Versi
 
 
 def is_refusal(answer: Answer, status: int) -> bool:
-    """One line that says what to change, not to be kept, for nobody else to read."""
+    """One line that says what to change, without caching or CORS headers."""
     return (answer.status == status and answer.text.count("\n") == 1 and len(answer.text) > 20
             and answer.headers["cache-control"] == "no-store"
             and not any(name.startswith("access-control") for name in answer.headers))
@@ -27,7 +27,7 @@ def is_refusal(answer: Answer, status: int) -> bool:
 
 @pytest.mark.filterwarnings("ignore")
 def test_http_1_0_needs_a_host_too(console: RunningConsole) -> None:
-    """Though that version of HTTP does not ask for it."""
+    """Even if that version of HTTP does not require it."""
     assert exchange(console.port, b"GET /healthz HTTP/1.0\r\n\r\n").status == 400
 
 
@@ -51,7 +51,7 @@ def test_commands_need_the_token_of_their_session(console: RunningConsole, path:
 
 
 def test_a_body_of_megabytes(console: RunningConsole) -> None:
-    """It is refused, and not waited for: the connection may be gone before all is sent."""
+    """It is refused at once: the connection may close before everything is sent."""
     headers = {**console.session(), "Content-Type": "application/json"}
     with contextlib.suppress(ConnectionResetError, BrokenPipeError):
         assert is_refusal(console.ask("POST", "/api/stop", headers, b"x" * 3_000_000), 413)
@@ -100,7 +100,7 @@ def test_basic_credentials(make_running: MakeConsole) -> None:
 
 
 def test_no_dialog_over_the_page(make_running: MakeConsole) -> None:
-    """What the page's own scripts ask brings no challenge: the browser would show its own."""
+    """Requests of the page's scripts get no challenge: the browser would show its dialog."""
     console = make_running(password="secret")
     answer = console.ask("GET", "/api/state", {"Sec-Fetch-Mode": "cors"})
     assert answer.status == 401
@@ -108,7 +108,7 @@ def test_no_dialog_over_the_page(make_running: MakeConsole) -> None:
 
 
 def test_logging_in(make_running: MakeConsole) -> None:
-    """The right password gives a new session that may do all; logging out ends it."""
+    """The right password gives a new session with all rights; logging out ends it."""
     console = make_running(password="secret")
     before = console.session()
     assert console.post("/api/login", {"Cookie": before["Cookie"]},

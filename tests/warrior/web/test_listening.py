@@ -18,7 +18,7 @@ from warrior.web.listening import ControlSocket
 
 def speak(path: Path, method: str, address: str, body: bytes | None = None,
           **headers: str) -> tuple[int, str]:
-    """One request at a Unix socket."""
+    """Send one request to a Unix socket."""
     connection = http.client.HTTPConnection("localhost", timeout=60)
     connection.sock = socket.socket(socket.AF_UNIX)
     connection.sock.settimeout(60)
@@ -39,7 +39,7 @@ def path(warrior: WarriorRunning, tmp_path: Path) -> Path:
 
 
 def test_no_token_and_no_password(make_warrior: MakeWarrior, tmp_path: Path) -> None:
-    """Whoever can open the file may do all, though the page asks for a password."""
+    """Whoever can open the file may do everything, even if the page has a password."""
     warrior = make_warrior(password="secret secret")
     warrior.on_loop(warrior.warrior.add_card, "one")
     path = tmp_path / "control.sock"
@@ -65,7 +65,7 @@ def test_nothing_else_is_there(path: Path, address: str) -> None:
 
 def test_commands_are_as_strict_as_elsewhere(
         warrior: WarriorRunning, path: Path) -> None:
-    """POST, JSON, not too much of it."""
+    """Commands need POST and JSON of limited size."""
     assert speak(path, "GET", "/api/stop")[0] == 405
     assert speak(path, "POST", "/api/stop", b"{")[0] == 415
     assert speak(path, "POST", "/api/stop", b"{}", **{"Content-Type": "text/plain"})[0] == 415
@@ -93,7 +93,7 @@ def test_file_is_its_owners_alone_and_goes_at_the_end(
 
 
 def test_run_pipeline_could_have_one_too(console: RunningConsole, tmp_path: Path) -> None:
-    """With the commands that it has."""
+    """run-pipeline's socket has its commands."""
     path = tmp_path / "control.sock"
     console.on_loop(console.console.open_control_socket, str(path))
     assert speak(path, "POST", "/api/keep-running", b"{}")[0] == 200
@@ -142,19 +142,19 @@ def test_something_else_lies_there(tmp_path: Path, make: Any) -> None:
     """Nothing is removed that is no socket."""
     path = tmp_path / "control.sock"
     make(path)
-    with pytest.raises(OSError, match="something else than a socket"):
+    with pytest.raises(OSError, match="this is not a socket"):
         ControlSocket(str(path))
     assert path.is_symlink() or path.exists()
 
 
 def test_path_that_is_too_long(tmp_path: Path) -> None:
-    """The system allows about a hundred characters; that is said."""
+    """The system allows about a hundred characters; the error says so."""
     with pytest.raises(OSError, match="Cannot listen at .*too long"):
         ControlSocket(str(tmp_path / ("x" * 120)))
 
 
 def test_another_ones_socket_is_not_removed(tmp_path: Path) -> None:
-    """Who comes later has its own."""
+    """The socket of a later program stays."""
     path = tmp_path / "control.sock"
     first = ControlSocket(str(path))
     first.socket.close()

@@ -20,7 +20,7 @@ from warrior.daemon.machine import Sample
 from warrior.web import sections
 from warrior.web.board import ItemView
 from warrior.web.live import Hub, hub, logs
-from warrior.web.live.feed import WINDOW, LogFeed
+from warrior.web.live.logs import WINDOW, LogFeed
 from warrior.web.program import PipelineProgram
 
 LINE = "x" * 99 + "\n"
@@ -40,7 +40,7 @@ def first_item(page: Page) -> str:
 
 
 def test_snapshot_then_numbered_changes(make_running: MakeConsole) -> None:
-    """States and results come in order, none is missing, the last is there."""
+    """States and results come in order, and none is missing."""
     console = make_running([shell("echo hello"), shell("exit 0")])
     console.runner.max_items = 3
     page = console.open_page()
@@ -63,7 +63,7 @@ def test_snapshot_then_numbered_changes(make_running: MakeConsole) -> None:
 
 
 def test_log_comes_only_to_pages_that_show_it(make_running: MakeConsole) -> None:
-    """Opening gives what was there, then what comes; another page gets none of it."""
+    """An open log gives the old text, then the new; other pages get none of it."""
     console = make_running([shell("echo first; cat; echo last; sleep 30")])
     console.start()
     cookie = console.session()["Cookie"]
@@ -121,7 +121,7 @@ def test_flood_is_windowed_and_says_what_is_missing(
 
 def test_page_that_never_reads_costs_no_memory_and_is_let_go(
         make_running: MakeConsole, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is not read is not kept; others are served; after a while it is closed."""
+    """Its unread messages are not kept, others are served, and later it is closed."""
     monkeypatch.setattr(hub, "PATIENCE", 2.0)
     console = make_running([shell(f"sleep 0.5; yes {LINE.strip()}")])
     console.start()
@@ -144,7 +144,7 @@ def test_page_that_never_reads_costs_no_memory_and_is_let_go(
 
 
 def test_nonsense_closes_the_page(console: RunningConsole) -> None:
-    """Neither JSON of another kind nor no JSON raises anywhere."""
+    """Neither unexpected JSON nor other text raises anywhere."""
     for message in ({"type": "unknown"}, {"type": "watch", "item": 7}, {"type": "view"}):
         page = console.open_page()
         page.next()
@@ -154,7 +154,7 @@ def test_nonsense_closes_the_page(console: RunningConsole) -> None:
 
 
 def test_sockets_are_not_compressed(console: RunningConsole) -> None:
-    """Browsers offer it always; on the loop it costs more than it gains."""
+    """Browsers always offer compression; it would cost the loop too much."""
     page = console.open_page()
     assert b"permessage-deflate" not in page.head.lower()
 
@@ -224,7 +224,7 @@ def test_closing_says_goodbye(make_running: MakeConsole) -> None:
 
 
 class Sleeps(SimpleTask):
-    """Project code that does not return before it is let go."""
+    """Project code that does not return until it is released."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -236,7 +236,7 @@ class Sleeps(SimpleTask):
 
 def test_project_code_that_does_not_return_is_shown(
         make_running: MakeConsole, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By name and age, while the console answers; when it returns, the note goes."""
+    """By name and age, while the console answers; when it returns, the note disappears."""
     monkeypatch.setattr(sections, "BUSY_SHOWN_AFTER", 0.5)
     monkeypatch.setattr(hub, "LOOK_INTERVAL", 0.3)
     task = Sleeps("Sleeps")
@@ -260,7 +260,7 @@ def sections_of(message: dict[str, Any]) -> set[str]:
 
 
 def test_only_changed_sections_are_sent(warrior: WarriorRunning) -> None:
-    """What is told to have changed, but looks the same, is not."""
+    """A section that looks the same is not sent again."""
     small = warrior.warrior
     page = warrior.open_page()
     assert set(page.next()["state"]) == {
@@ -311,7 +311,7 @@ def test_items_of_several_projects(warrior: WarriorRunning) -> None:
 
 
 def test_machine_is_watched_while_a_page_is_open(warrior: WarriorRunning) -> None:
-    """What was kept at first, then one sample after the other; nobody looks, nobody measures."""
+    """The kept samples, then one by one; without an open page nothing is measured."""
     machine = warrior.machine
 
     def sample(received: float) -> Sample:
@@ -367,7 +367,7 @@ def test_many_items_and_many_pages(warrior: WarriorRunning) -> None:
 
 # -- without sockets --------------------------------------------------------------------
 class Channel:
-    """A channel that is ready or not as the test says."""
+    """A channel whose readiness the test controls."""
 
     def __init__(self) -> None:
         self.is_ready = True

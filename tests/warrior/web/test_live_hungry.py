@@ -16,7 +16,7 @@ from warrior.web.live.sockets import PAGES_EACH
 
 
 def test_a_page_that_opens_logs_without_reading(make_running: MakeConsole) -> None:
-    """It gets what there is when it reads, once; one that goes on asking is closed."""
+    """It gets the log once, when it reads; a page that keeps asking is closed."""
     console, item_id = with_a_long_log(make_running)
     session = console.session()
     page = console.open_page(session["Cookie"], receive_buffer=4096)
@@ -36,7 +36,7 @@ def test_a_page_that_opens_logs_without_reading(make_running: MakeConsole) -> No
     (reader,) = readers
 
     def is_full() -> bool:
-        """Whether the system holds no more for it, after one more log."""
+        """Open one more log; whether the system's buffers are full then."""
         greedy.say(type="watch", item=item_id)
         until(lambda: item_id in reader.watched)
         until(lambda: not reader.unopened or not console.on_loop(reader.channel.ready))
@@ -53,7 +53,7 @@ def test_a_page_that_opens_logs_without_reading(make_running: MakeConsole) -> No
 
 
 def test_pings_of_a_page_that_does_not_read(console: RunningConsole) -> None:
-    """Their answers do not pile up: it is let go."""
+    """Their answers do not pile up: the page is closed."""
     page = console.open_page(receive_buffer=4096)
     pings = (b"\x89\xfd" + b"\0\0\0\0" + b"p" * 125) * 500
     end = time.monotonic() + 60

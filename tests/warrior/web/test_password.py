@@ -27,7 +27,7 @@ def test_wait_doubles_to_an_hour() -> None:
 
 
 def test_one_ipv6_network_is_one_guesser() -> None:
-    """Everybody has 2**64 addresses to guess from."""
+    """One attacker has 2**64 addresses."""
     throttle = Throttle()
     for number in range(5):
         throttle.failed(f"2001:db8::{number}")
@@ -44,7 +44,7 @@ def test_addresses_are_bounded() -> None:
 
 
 def test_many_at_once() -> None:
-    """The same right words ten times at once are one try; ten guesses at once are ten."""
+    """Ten identical checks at once count once; ten different guesses count ten times."""
     async def scenario() -> None:
         check = PasswordCheck("", "secret")
         assert all(await asyncio.gather(*(check.check("a", "secret", "x") for _ in range(10))))
@@ -72,7 +72,7 @@ def test_without_an_account_all_is_right() -> None:
 
 
 def test_a_record_is_as_good_as_the_password() -> None:
-    """The name counts too, where one is given; what is no record is refused at once."""
+    """A configured name counts too; a malformed record is refused at once."""
     async def scenario() -> None:
         check = PasswordCheck("me", record=hash_password("secret"))
         assert check.needed
@@ -86,7 +86,7 @@ def test_a_record_is_as_good_as_the_password() -> None:
 
 
 def test_the_password_changes_while_it_is_looked_at() -> None:
-    """What was right before counts no longer, remembered or just being hashed."""
+    """The old password no longer counts, even if remembered or being hashed."""
     async def scenario() -> None:
         check = PasswordCheck("", "first")
         assert await check.check("", "first", "x")

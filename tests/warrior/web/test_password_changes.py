@@ -32,7 +32,7 @@ def ends(page: Page) -> None:
 
 
 def test_a_password_is_set_where_there_was_none(warrior: WarriorRunning) -> None:
-    """Who set it goes on, page and all; everybody else gets the login page."""
+    """The session that set it stays logged in; all others get the login page."""
     mine, other = warrior.session(), warrior.session()
     my_page, other_page = warrior.open_page(mine["Cookie"]), warrior.open_page(other["Cookie"])
     my_page.next()
@@ -48,7 +48,7 @@ def test_a_password_is_set_where_there_was_none(warrior: WarriorRunning) -> None
 
 
 def test_changing_it_logs_out_all_others(warrior: WarriorRunning) -> None:
-    """Also those who had logged in with the old one, which is not known any more."""
+    """Also sessions that logged in with the old password, which no longer counts."""
     set_password(warrior, warrior.session(), FIRST)
     mine, other = warrior.log_in(FIRST), warrior.log_in(FIRST)
     other_page = warrior.open_page(other["Cookie"])
@@ -64,7 +64,7 @@ def test_changing_it_logs_out_all_others(warrior: WarriorRunning) -> None:
 
 
 def test_removing_it_lets_everybody_in(warrior: WarriorRunning) -> None:
-    """The page says so; a session of before may go on."""
+    """The page says so; an old session can continue."""
     mine = warrior.session()
     set_password(warrior, mine, FIRST)
     set_password(warrior, mine, None)
@@ -74,7 +74,7 @@ def test_removing_it_lets_everybody_in(warrior: WarriorRunning) -> None:
 
 
 def test_changed_from_elsewhere_nobody_stays(make_warrior: MakeWarrior) -> None:
-    """By the operator, say; the same once more changes nothing."""
+    """For example by the operator; the same account again changes nothing."""
     warrior = make_warrior(password=FIRST)
     session = warrior.log_in(FIRST)
     record = hash_password(SECOND)
@@ -86,7 +86,7 @@ def test_changed_from_elsewhere_nobody_stays(make_warrior: MakeWarrior) -> None:
 
 
 def test_a_password_may_be_given_as_its_record(make_warrior: MakeWarrior) -> None:
-    """As the settings keep it; plain text that the operator gives wins."""
+    """In the form of the settings; a plain password of the operator wins."""
     warrior = make_warrior(password_record=hash_password(FIRST))
     assert may(warrior, warrior.log_in(FIRST))
     both = make_warrior(password_record=hash_password(FIRST), password=SECOND)
@@ -113,7 +113,7 @@ def test_logging_out_closes_the_page(make_warrior: MakeWarrior) -> None:
 
 
 def test_a_command_that_was_on_its_way(warrior: WarriorRunning) -> None:
-    """Its head came before the password changed, its body after: it is refused."""
+    """If its head came before the change and its body after, it is refused."""
     mine, other = warrior.session(), warrior.session()
     lines = {"Host": f"127.0.0.1:{warrior.port}", "Content-Type": "application/json",
              "Content-Length": "2", "Connection": "close", **other}
@@ -128,14 +128,14 @@ def test_a_command_that_was_on_its_way(warrior: WarriorRunning) -> None:
 
 
 def test_browser_goes_on_sending_the_old_password(make_warrior: MakeWarrior) -> None:
-    """A session that is logged in is not thrown out for what is remembered beside it."""
+    """A logged-in session is not refused because its browser sends old credentials."""
     warrior = make_warrior(password=FIRST)
     session = warrior.log_in(FIRST)
     assert may(warrior, {**session, "Authorization": "Basic Om9sZA=="})
 
 
 def half_sent(warrior: RunningConsole, line: str, headers: dict[str, str]) -> socket.socket:
-    """A request whose head has come, and of whose two bytes the first."""
+    """A request of which the head and the first of two bytes have arrived."""
     lines = {"Host": f"127.0.0.1:{warrior.port}", "Content-Type": "application/json",
              "Content-Length": "2", "Connection": "close", **headers}
     sock = socket.create_connection(("127.0.0.1", warrior.port), timeout=60)
@@ -149,7 +149,7 @@ def half_sent(warrior: RunningConsole, line: str, headers: dict[str, str]) -> so
 @pytest.mark.parametrize("how", ["log out", "change"])
 def test_access_that_ends_while_a_body_is_on_its_way(
         make_warrior: MakeWarrior, line: str, how: str) -> None:
-    """Logging out counts, a new password too, for what reads as well as for commands."""
+    """A logout or a new password counts, for requests that read and for commands."""
     warrior = make_warrior(password_record=hash_password(FIRST))
     mine, other = warrior.log_in(FIRST), warrior.log_in(FIRST)
     with half_sent(warrior, line, other) as sock:
@@ -177,7 +177,7 @@ def test_a_page_that_opens_while_its_session_ends(make_warrior: MakeWarrior) -> 
 
 
 def test_a_cookie_that_a_neighbour_puts_in_front(make_warrior: MakeWarrior) -> None:
-    """Cookies ignore ports: one more of an anonymous session logs nobody out."""
+    """Cookies ignore ports: a second, anonymous one does not log out."""
     warrior = make_warrior(password_record=hash_password(FIRST))
     mine, anonymous = warrior.log_in(FIRST), warrior.session()
     for cookies in (f"{anonymous['Cookie']}; {mine['Cookie']}",

@@ -70,7 +70,7 @@ def test_ids_mean_something(program: PipelineProgram) -> None:
 
 
 def test_sentence_says_what_runs_and_why_it_waits(program: PipelineProgram) -> None:
-    """Working, some waiting, all waiting: with reason, whose turn, and when."""
+    """Working, some waiting, all waiting: with the reason, whose turn, and the time."""
     assert program.status().text == "Starting the next item."
     first, second = add(program.runner, 1), add(program.runner, 2)
     assert program.status().text == "Working on 2 items."
@@ -84,7 +84,7 @@ def test_sentence_says_what_runs_and_why_it_waits(program: PipelineProgram) -> N
 
 
 def test_sentence_when_stopping_and_stopped(program: PipelineProgram) -> None:
-    """What is still awaited, and in the end how many items ended how; a note beside it."""
+    """Which items it waits for, and at the end the counts by outcome; with a note."""
     add(program.runner, 1)
     program.runner.status = "stopping"
     program.show_note("Asked to stop.")
@@ -105,7 +105,7 @@ def test_trouble_with_starting_items_is_told(program: PipelineProgram) -> None:
 
 
 def test_the_one_project_of_run_pipeline(program: PipelineProgram) -> None:
-    """It has what each project has, as soon as it is loaded; nothing is to be set."""
+    """As soon as it is loaded, it has the facts of a project, and no settings."""
     assert program.title == "Pipeline"
     program.show_project(Project("A title", "<h2>x</h2><script>y</script>",
                                  datetime.datetime(2030, 1, 2)))
@@ -120,7 +120,7 @@ def test_the_one_project_of_run_pipeline(program: PipelineProgram) -> None:
 
 
 def test_closed_program_hears_nothing(program: PipelineProgram) -> None:
-    """After close() the runner knows nothing of it."""
+    """After close() it has no handlers at the runner."""
     program.close()
     program.close()
     add(program.runner, 1)
@@ -184,7 +184,7 @@ def test_choice_comes_first(warrior: SmallWarrior, loop: asyncio.AbstractEventLo
 
 
 def test_loaded_project_has_its_own_header(warrior: SmallWarrior) -> None:
-    """Its HTML, and its deadline where HQ names none; odd values do no harm."""
+    """Its HTML, and its deadline if HQ has none; odd values do no harm."""
     project = Project("T", "<h2>x</h2><style>y</style>", datetime.datetime(2031, 1, 1))
     warrior.add_card("one", project=project)
     warrior.add_card("odd", title="", project=Project(7, 8, "soon"))  # type: ignore[arg-type]
@@ -197,7 +197,7 @@ def test_loaded_project_has_its_own_header(warrior: SmallWarrior) -> None:
     ("starting", "idle", False), ("running", "running", False), ("draining", "stopping", True),
     ("paused", "stopped", True), ("ending", "stopping", True), ("ended", "stopped", True)])
 def test_states(warrior: SmallWarrior, state: str, status: str, stopping: bool) -> None:
-    """The warrior's state, and what it would be for one runner."""
+    """The warrior's state, and the corresponding status of a runner."""
     warrior.state = state
     runner = section(WarriorProgram(warrior, lambda: False), "runner")
     assert (runner["state"], runner["status"], runner["stopping"]) == (state, status, stopping)
@@ -229,7 +229,7 @@ def test_settings_never_tell_the_password(
 
 
 def test_notices(warrior: SmallWarrior) -> None:
-    """Announcements are strangers' HTML."""
+    """The HTML of announcements is cleaned."""
     warrior.all_notices = [Notice("a", "announcement", html="<b onclick=x>Hi</b>"),
                            Notice("b", "hq", "HQ is away.", tone="waiting", new=False)]
     first, second = section(WarriorProgram(warrior, lambda: False), "notices")
@@ -238,7 +238,7 @@ def test_notices(warrior: SmallWarrior) -> None:
 
 
 def test_program_facts(warrior: SmallWarrior) -> None:
-    """What the about page names."""
+    """The facts of the About page."""
     found = section(WarriorProgram(warrior, lambda: True), "program")
     assert found["kind"] == "warrior"
     assert (found["build"], found["max_concurrent"], found["password"]) == ("a build", 6, True)
@@ -246,7 +246,7 @@ def test_program_facts(warrior: SmallWarrior) -> None:
 
 
 def test_farewell(warrior: SmallWarrior) -> None:
-    """Who restarts comes back."""
+    """Before a restart, it says that the page reconnects."""
     program = WarriorProgram(warrior, lambda: False)
     assert program.farewell() == "It has ended: 0 items completed."
     warrior.ending = "restart"
@@ -254,6 +254,7 @@ def test_farewell(warrior: SmallWarrior) -> None:
 
 
 def test_record_of_the_password_is_no_secret_of_the_page(warrior: SmallWarrior) -> None:
-    """Nothing of it stands anywhere in the state."""
-    warrior.settings._account = type(warrior.settings._account)("me", hash_password("secret"))
+    """The state contains nothing of it."""
+    warrior.settings.http_username = "me"
+    warrior.settings.password_record = hash_password("secret")
     assert "scrypt" not in str(state_json(WarriorProgram(warrior, lambda: True)))

@@ -26,7 +26,7 @@ def is_refusal(answer: Answer, status: int) -> bool:
     ("shut-down", {"now": True}, ("shut_down", True)), ("restart", {}, ("restart", False)),
     ("restart", {"now": False}, ("restart", False))])
 def test_stopping(warrior: WarriorRunning, path: str, body: Any, called: Any) -> None:
-    """Each does what it says and answers with the runner as it is then."""
+    """Each command works, and answers with the new state of the runner."""
     answer = send(warrior, f"/api/{path}", body)
     assert answer.status == 200
     assert warrior.called == [called]
@@ -53,7 +53,7 @@ def test_state_of_the_warrior(warrior: WarriorRunning) -> None:
 
 
 def test_choosing_projects(warrior: WarriorRunning) -> None:
-    """In order; the answer has the projects. What is unknown or no list is refused."""
+    """In order; the answer has the projects. Unknown names and other types are refused."""
     for name in ("one", "two"):
         warrior.on_loop(warrior.warrior.add_card, name)
     answer = send(warrior, "/api/projects/select", {"projects": ["two", "auto"]})
@@ -77,7 +77,7 @@ def test_choosing_projects(warrior: WarriorRunning) -> None:
 @pytest.mark.parametrize("command,called", [
     ("retry", "update"), ("update", "update"), ("install-anyway", "install_anyway")])
 def test_commands_for_one_project(warrior: WarriorRunning, command: str, called: str) -> None:
-    """For one that there is; for another 404 with a sentence."""
+    """For a known project; an unknown one gets 404 with a sentence."""
     warrior.on_loop(warrior.warrior.add_card, "a.b-c_d")
     answer = send(warrior, f"/api/projects/a.b-c_d/{command}", {})
     assert answer.status == 200
@@ -92,7 +92,7 @@ def test_commands_for_one_project(warrior: WarriorRunning, command: str, called:
 
 
 def test_logs(warrior: WarriorRunning) -> None:
-    """As text, whatever bytes the daemon has written."""
+    """As text, whatever bytes it contains."""
     warrior.on_loop(warrior.warrior.add_card, "one")
     session = warrior.session()
     answer = warrior.ask("GET", "/api/projects/one/log", session)
@@ -145,7 +145,7 @@ def test_settings_of_another_form(warrior: WarriorRunning, body: Any) -> None:
 
 
 def test_a_disk_that_is_full_is_told(warrior: WarriorRunning) -> None:
-    """What cannot be written is not an error of the program."""
+    """A failed write is not an error of the program."""
     warrior.warrior.trouble = OSError(28, "No space left on device")
     for path, body in (("/api/settings", {"values": {"downloader": "good"}}),
                        ("/api/projects/select", {"projects": []}),
@@ -156,7 +156,7 @@ def test_a_disk_that_is_full_is_told(warrior: WarriorRunning) -> None:
 
 
 def test_notices_are_read(warrior: WarriorRunning) -> None:
-    """The answer has what is left."""
+    """The answer has the remaining notices."""
     answer = send(warrior, "/api/notices/announcement-1/read", {})
     assert json.loads(answer.text) == {"notices": []}
     assert warrior.called == [("read_notice", "announcement-1")]
@@ -172,7 +172,7 @@ def test_run_pipeline_has_none_of_it(make_running: Any) -> None:
 
 # -- the page without its scripts --------------------------------------------------------
 def test_page_says_what_there_is_without_scripts(make_warrior: MakeWarrior) -> None:
-    """Sentence, chosen projects with their problem, notices; all of it as text."""
+    """The sentence, chosen projects with their problems, and notices, as text."""
     from warrior.daemon.view_models import Notice, Problem
 
     warrior = make_warrior()

@@ -1,8 +1,8 @@
-"""The one place that tells open pages what has changed.
+"""Tells open pages what has changed.
 
-On connect a snapshot, then numbered changes, with those sections only that differ from
-what was sent before. What changes within a tenth of a second is sent together, encoded
-once for all pages. While no page is open, nothing here runs.
+A new page gets a snapshot, then numbered changes, which contain only the sections that differ from
+those sent before. Changes within a tenth of a second are sent together, encoded once for all
+pages. While no page is open, nothing here runs.
 """
 
 from __future__ import annotations
@@ -13,32 +13,30 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from warrior.web import messages, sections
-from warrior.web.live.logs import Logs
-from warrior.web.live.machine import MachineFeed
-from warrior.web.live.reader import Reader
+from warrior.web.live.logs import Logs, Reader
 from warrior.web.messages import Json
 from warrior.web.program import Program
 
 if TYPE_CHECKING:
-    from warrior.daemon.machine import MachineMonitor
+    from warrior.daemon.machine import MachineMonitor, Sample
     from warrior.web.live.sockets import PageConnection
 
 logger = logging.getLogger(__name__)
 
 #: Seconds between two batches.
 INTERVAL = 0.1
-#: Seconds between two sendings of what may be told a little later.
+#: Seconds between two batches with changes that are not urgent.
 LATER_INTERVAL = 1.0
-#: A page that has not read anything for so many seconds is let go; it may come back.
+#: A page that has read nothing for this many seconds is closed; it may come back.
 PATIENCE = 60.0
-#: Seconds between two looks at what nothing tells of, while a page is open.
+#: Seconds between two checks of the sections LOOKED_AT while a page is open. No event tells when
+#: these change: they contain times, and project code that does not return.
 LOOK_INTERVAL = 5.0
-#: The sections that are looked at then: project code that does not return, and times.
 LOOKED_AT = ("workers", "status", "runner")
 
 
 class Hub:
-    """Connections and the sequence number."""
+    """The open pages and the sequence number. ``machine`` measures while a page is open."""
 
     def __init__(self, program: Program, machine: MachineMonitor | None = None) -> None:
         self.program = program
@@ -46,8 +44,8 @@ class Hub:
         self.sequence = 0
         self.readers: set[Reader] = set()
         self.logs = Logs(self.board)
-        self._machine = MachineFeed(machine, self._send_extra)
-        #: The sections as all pages know them that are not behind.
+        self._machine = machine
+        #: The sections that all pages have that are not behind; empty while no page is open.
         self._shown: Json = {}
         self._dirty: set[str] = set()
         self._dirty_later: set[str] = set()
@@ -61,9 +59,13 @@ class Hub:
 
     # -- pages come and go -----------------------------------------------------------
     def join(self, channel: PageConnection, session_id: str = "") -> Reader:
-        """A page of this session has opened: it gets a snapshot."""
+        """Add a page of this session, and send it a snapshot."""
         if not self.readers:
-            self._begin()
+            self._shown = {name: make() for name, make in self.program.sections.items()}
+            self._look_around()
+            if self._machine is not None:
+                self._machine.on_sample += self._sampled
+                self._machine.watch()
         reader = Reader(channel, session_id)
         self.readers.add(reader)
         self._catch_up(reader)
@@ -81,11 +83,11 @@ class Hub:
         self._close([reader for reader in self.readers if reader.session_id == session_id])
 
     def log_out_others(self, session_id: str) -> None:
-        """Close the pages of all sessions but this one."""
+        """Close the pages of all other sessions."""
         self._close([reader for reader in self.readers if reader.session_id != session_id])
 
     def close(self, farewell: str) -> None:
-        """Tell all pages that this is the end, and close them."""
+        """Tell all pages that the program ends, and close them."""
         if self.readers:
             self._send_batch()
         bye = messages.frame({"type": "bye", "text": farewell}, 0.0)
@@ -93,32 +95,28 @@ class Hub:
             reader.channel.send(bye)
             reader.channel.close("The console has ended.")
             self.leave(reader)
-        self._rest()
 
     def _close(self, readers: list[Reader]) -> None:
         for reader in readers:
             reader.channel.close("Log in again.")
             self.leave(reader)
 
-    def _begin(self) -> None:
-        self._shown = {name: make() for name, make in self.program.sections.items()}
-        self._look_around()
-        self._machine.begin()
-
     def _rest(self) -> None:
         for handle in (self._tick, self._look):
             if handle is not None:
                 handle.cancel()
         self._tick = self._look = None
-        self._machine.end()
+        if self._machine is not None:
+            self._machine.unwatch()
+            self._machine.on_sample -= self._sampled
         self.logs.rest()
         self._shown = {}
         for waiting in (self._dirty, self._dirty_later, self._changed, self._gone):
             waiting.clear()
 
-    # -- what a page says ------------------------------------------------------------
+    # -- messages of a page ------------------------------------------------------------
     def received(self, reader: Reader, message: Any) -> None:
-        """One message of a page. Raises ValueError for one that makes no sense."""
+        """Handle one message of a page. Raises ValueError if it makes no sense."""
         if reader not in self.readers:
             return  # it has been closed
         if not isinstance(message, dict):
@@ -133,21 +131,21 @@ class Hub:
             if self.logs.set_view(reader, message["items"]):
                 self._soon()
         elif kind == "resync":
-            # In its turn: who asks without pause must not keep the loop busy.
+            # Not at once: a page that asks without pause must not keep the loop busy.
             reader.stale = True
             self._soon()
         else:
             raise ValueError(f"unknown message {kind!r}")
 
-    # -- what the board says -----------------------------------------------------------
+    # -- changes on the board ------------------------------------------------------------
     def changed(self, *names: str) -> None:
-        """These sections may look different now."""
+        """Check whether these sections have changed, with the next batch."""
         if self.readers:
             self._dirty.update(names)
             self._soon()
 
     def changed_later(self, *names: str) -> None:
-        """The same, but there is no hurry."""
+        """The same, but it is not urgent."""
         if self.readers:
             self._dirty_later.update(names)
             self._soon(max(0.0, self._later_sent + LATER_INTERVAL - time.monotonic()))
@@ -173,10 +171,9 @@ class Hub:
 
     # -- batches -------------------------------------------------------------------------
     def _soon(self, after: float = 0.0) -> None:
-        """See to it that a batch goes out, but not sooner than the interval allows."""
+        """Schedule a batch, no sooner than the interval allows."""
         loop = asyncio.get_running_loop()
-        now = time.monotonic()
-        when = loop.time() + max(self._sent + INTERVAL - now, after, 0.0)
+        when = loop.time() + max(self._sent + INTERVAL - time.monotonic(), after, 0.0)
         if self._tick is not None:
             if self._tick.when() <= when:
                 return
@@ -185,8 +182,6 @@ class Hub:
 
     def _on_tick(self) -> None:
         self._tick = None
-        if not self.readers:
-            return
         self._send_batch()
         now = time.monotonic()
         behind = [reader for reader in self.readers if self._catch_up(reader)]
@@ -195,6 +190,8 @@ class Hub:
                 logger.info("A page has not read anything for %.0f s: closed.", PATIENCE)
                 reader.channel.abort()
                 self.leave(reader)
+        if not self.readers:
+            return
         if behind:
             self._soon(INTERVAL)
         lines = self.logs.due(now)
@@ -205,25 +202,20 @@ class Hub:
 
     def _send_batch(self) -> None:
         now = self._sent = time.monotonic()
-        change = self._change(now)
-        if change is not None:
-            frame = messages.frame(change, now)
-            for reader in self.readers:
-                reader.send_state(frame)
-        self.logs.send(self.readers, now)
-
-    def _change(self, now: float) -> Json | None:
         changed = self._changed_sections(now)
         items = [messages.item_json(self.board, self.board.items[item_id])
                  for item_id in self._changed if item_id in self.board.items]
         gone = sorted(self._gone)
         self._changed.clear()
         self._gone.clear()
-        if not (changed or items or gone):
-            return None
-        self.sequence += 1
-        return {"type": "change", "seq": self.sequence, "set": changed,
-                "items": sorted(items, key=lambda item: int(item["number"])), "gone": gone}
+        if changed or items or gone:
+            self.sequence += 1
+            frame = messages.frame({
+                "type": "change", "seq": self.sequence, "set": changed,
+                "items": sorted(items, key=lambda item: int(item["number"])), "gone": gone}, now)
+            for reader in self.readers:
+                reader.send_state(frame)
+        self.logs.send(self.readers, now)
 
     def _changed_sections(self, now: float) -> Json:
         wanted, self._dirty = self._dirty, set()
@@ -243,27 +235,51 @@ class Hub:
         for reader in self.readers:
             reader.send_extra(frame)
 
+    def _sampled(self, sample: Sample) -> None:
+        self._send_extra(messages.machine_frame([sample]))
+
+    # -- pages that are new or behind ------------------------------------------------------
     def _catch_up(self, reader: Reader) -> bool:
-        return reader.catch_up(
-            time.monotonic(), self._opening,
-            lambda item_id: self.logs.opening(reader, item_id, self._unread()),
-            lambda item_id, missed: messages.log_frame(item_id, "", missed))
+        """Send a page what it has missed; whether it is still behind."""
+        if not reader.stale and not reader.skipped and not reader.unopened:
+            reader.behind_since = None
+            return False
+        if not reader.ready():
+            if reader.behind_since is None:
+                reader.behind_since = time.monotonic()
+            return True
+        reader.behind_since = None
+        if reader.stale:
+            reader.stale = False
+            for frame in self._opening():
+                reader.send(frame)
+        for item_id in list(reader.unopened):
+            if not reader.ready():
+                return True
+            frame = self.logs.opening(reader, item_id, self._unread())
+            del reader.unopened[item_id]
+            reader.send(frame)
+        for item_id in list(reader.skipped):
+            if not reader.ready():
+                return True
+            reader.send(messages.log_frame(item_id, "", reader.skipped.pop(item_id)))
+        return False
 
     def _unread(self) -> int:
         return sum(reader.unread for reader in self.readers)
 
     def _opening(self) -> list[str]:
         if self._dirty or self._changed:
-            # So that all pages go on from the same place.
+            # Bring all other pages to the same place.
             self._send_batch()
         state = {**self._shown, "items": messages.items_json(self.board)}
         snapshot = {"type": "snapshot", "seq": self.sequence, "state": state}
-        return [messages.frame(snapshot, time.monotonic()), *self._machine.opening()]
+        samples = [] if self._machine is None else list(self._machine.samples)
+        return [messages.frame(snapshot, time.monotonic()),
+                *([messages.machine_frame(samples, start=True)] if samples else [])]
 
-    # -- what nothing tells of ---------------------------------------------------------------
     def _look_around(self) -> None:
-        """Nothing tells when project code takes too long: while a page is open, look now
-        and then, and when the next call will have taken too long."""
+        """Check the sections LOOKED_AT, regularly and when the next call has taken too long."""
         now = time.monotonic()
         due = [left for _, busy in self.program.busy()
                if (left := busy.since + sections.BUSY_SHOWN_AFTER - now) > 0]

@@ -1,7 +1,7 @@
-"""Log text and last lines, and which pages get them.
+"""What each open page reads: the state, the text of logs, the last lines of items.
 
-The text of a log goes only to pages that have it open; the last line of an item only to
-pages that have its row in view.
+The text of a log goes only to pages that have opened it; the last line of an item only to pages
+that have its row in view.
 """
 
 from __future__ import annotations
@@ -11,22 +11,104 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from warrior.web import messages
-from warrior.web.live.feed import LogFeed
-from warrior.web.live.reader import MAX_VIEWED, MAX_WATCHED, Reader
 
 if TYPE_CHECKING:
     from warrior.web.board import Board
+    from warrior.web.live.sockets import PageConnection
 
+#: The most logs that one page can open, and the most items that it can have in view.
+MAX_WATCHED, MAX_VIEWED = 8, 300
 #: Seconds between two last lines of an item in the list.
 LINE_INTERVAL = 1.0
-#: Characters of a log that a page gets when it opens it: fewer where pages have not read so
-#: many (as they are sent) yet, but at least so many.
+#: Characters of a log that a page gets when it opens it; between OPENING and SHORT_OPENING, as
+#: long as all pages together have less than MAX_UNREAD characters to read.
 OPENING, MAX_UNREAD, SHORT_OPENING = 256 * 1024, 2 * 1024 * 1024, 8 * 1024
+#: The most characters of one log in one batch; nobody reads faster.
+WINDOW = 32 * 1024
+
+
+class Reader:
+    """Nothing piles up for a page that reads slowly: later, a new snapshot replaces the changes
+    that it missed, and a number of lines replaces the missed parts of a log."""
+
+    def __init__(self, channel: PageConnection, session_id: str = "") -> None:
+        self.channel = channel
+        self.session_id = session_id
+        #: The number of log lines that were not sent, by item.
+        self.skipped: dict[str, int] = {}
+        self.watched: set[str] = set()
+        #: Logs that the page has opened but not received yet, in order.
+        self.unopened: dict[str, None] = {}
+        self.viewed: frozenset[str] = frozenset()
+        #: Whether a change was not sent, so that the next message must be a snapshot.
+        self.stale = True
+        self.behind_since: float | None = None
+        #: Characters that the page may not have read yet.
+        self.unread = 0
+
+    def ready(self) -> bool:
+        """Whether the page has read everything that was sent."""
+        if not self.channel.ready():
+            return False
+        self.unread = 0
+        return True
+
+    def send(self, frame: str) -> None:
+        self.unread += len(frame)
+        self.channel.send(frame)
+
+    def send_state(self, frame: str) -> None:
+        """Send a change; if the page is behind, it gets a snapshot later."""
+        if not self.stale:
+            if self.ready():
+                self.send(frame)
+            else:
+                self.stale = True
+
+    def send_extra(self, frame: str) -> None:
+        """Send what may be left out, because newer values follow."""
+        if not self.stale and self.ready():
+            self.send(frame)
+
+
+class LogFeed:
+    """The new text of one log since the last batch: the newest :data:`WINDOW` characters, and the
+    number of lines before them."""
+
+    def __init__(self, item_id: str) -> None:
+        self.item_id = item_id
+        self.readers: set[Reader] = set()
+        self._pieces: list[str] = []
+        self._size = 0
+        self._skipped = 0
+
+    def add(self, text: str) -> None:
+        self._pieces.append(text)
+        self._size += len(text)
+        if self._size > 2 * WINDOW:
+            self._shorten()
+
+    def take(self) -> tuple[str, int, int]:
+        """Remove and return the text, the number of skipped lines before it, and the number of its
+        lines."""
+        if self._size > WINDOW:
+            self._shorten()
+        text, skipped = "".join(self._pieces), self._skipped
+        self._pieces, self._size, self._skipped = [], 0, 0
+        return text, skipped, text.count("\n")
+
+    def _shorten(self) -> None:
+        text = "".join(self._pieces)
+        # If possible, begin with a whole line.
+        start = text.find("\n", len(text) - WINDOW) + 1 or len(text) - WINDOW
+        self._skipped += text.count("\n", 0, start)
+        self._pieces = [text[start:]]
+        self._size = len(text) - start
 
 
 class Logs:
-    """Feeds and views of all open pages. Where something is to be sent later, it is said
-    in how many seconds; the hub sees to that."""
+    """The opened logs and the viewed items of all pages. The hub sends batches: methods return
+    in how many seconds the next one is needed."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
@@ -35,11 +117,11 @@ class Logs:
         self._new_lines: set[str] = set()
         self._lines_sent = 0.0
 
-    # -- what a page says ------------------------------------------------------------
+    # -- requests of a page ----------------------------------------------------------
     def watch(self, reader: Reader, item_id: str) -> None:
-        """The page opens a log: in its turn it gets what there is, then what comes.
+        """Open a log: later the page gets its text, then what is added.
 
-        Raises ValueError for a page that opens more than it reads.
+        Raises ValueError for a page that opens more logs than it reads.
         """
         if len(reader.unopened) > 2 * MAX_WATCHED:
             raise ValueError("it opens logs without reading them")
@@ -50,18 +132,18 @@ class Logs:
         reader.unopened[item_id] = None
 
     def opening(self, reader: Reader, item_id: str, unread: int = 0) -> str:
-        """What there is of a log, as the first message about it; ``unread`` is what all pages
-        have not read yet, in characters."""
+        """The first message about a log; ``unread`` is the number of characters that all pages
+        have not read yet."""
         if item_id not in reader.watched:
             return messages.frame({"type": "log", "item": item_id, "gone": True}, 0.0)
         feed = self._feeds.get(item_id)
         if feed is not None:
-            # Those who read along get what is pending now: then all are at the same place.
+            # Bring the other pages of this log to the same place.
             self._send_feed(feed)
         room = max(SHORT_OPENING, min(OPENING, (MAX_UNREAD - unread) // 4))
         frame = self._opening_frame(item_id, room)
         while len(frame) > 2 * room and room > SHORT_OPENING:
-            room = max(SHORT_OPENING, room // 2)  # much of it has to be quoted
+            room = max(SHORT_OPENING, room // 2)  # JSON has made it much longer
             frame = self._opening_frame(item_id, room)
         return frame
 
@@ -83,7 +165,7 @@ class Logs:
                 del self._feeds[item_id]
 
     def set_view(self, reader: Reader, item_ids: Iterable[Any]) -> bool:
-        """These items are in view; whether there are last lines to send."""
+        """Note which items are in view; whether there are last lines to send."""
         new = frozenset(i for i in list(item_ids)[:MAX_VIEWED] if isinstance(i, str))
         self._viewed.update(new)
         self._viewed.subtract(reader.viewed)
@@ -93,18 +175,18 @@ class Logs:
         return bool(self._new_lines)
 
     def leave(self, reader: Reader) -> None:
-        """The page is gone."""
+        """Forget a page that has been closed."""
         for item_id in list(reader.watched):
             self.unwatch(reader, item_id)
         self.set_view(reader, ())
 
     def rest(self) -> None:
-        """No page is open any more."""
+        """Forget pending lines: no page is open any more."""
         self._new_lines.clear()
 
-    # -- what items say ----------------------------------------------------------------
+    # -- output of items ---------------------------------------------------------------
     def came(self, item_id: str, text: str) -> float | None:
-        """Output has come; in how many seconds to send, None if nobody wants it."""
+        """Take new output; in how many seconds to send it, None if no page wants it."""
         feed = self._feeds.get(item_id)
         if feed is not None:
             feed.add(text)
@@ -114,12 +196,12 @@ class Logs:
         return None if feed is None else 0.0
 
     def gone(self, item_id: str) -> None:
-        """The item is not shown any more."""
+        """The item is no longer shown."""
         self._new_lines.discard(item_id)
 
     # -- sending -------------------------------------------------------------------------
     def send(self, readers: Iterable[Reader], now: float) -> None:
-        """All that is due."""
+        """Send everything that is due."""
         for feed in self._feeds.values():
             self._send_feed(feed)
         if self._new_lines and now - self._lines_sent >= LINE_INTERVAL - 0.001:
@@ -134,13 +216,19 @@ class Logs:
         text, skipped, lines = feed.take()
         if not text and not skipped:
             return
-
-        def with_gap(missed: int) -> str:
-            return messages.log_frame(feed.item_id, text, skipped + missed)
-
-        frame = with_gap(0)
+        item_id = feed.item_id
+        frame = messages.log_frame(item_id, text, skipped)
         for reader in feed.readers:
-            reader.send_log(feed.item_id, frame, skipped + lines, with_gap)
+            if item_id in reader.unopened:
+                continue  # it will get the whole log
+            missed = reader.skipped.get(item_id)
+            if reader.stale or not reader.ready():
+                reader.skipped[item_id] = (missed or 0) + skipped + lines
+            elif missed is None:
+                reader.send(frame)
+            else:
+                del reader.skipped[item_id]
+                reader.send(messages.log_frame(item_id, text, skipped + missed))
 
     def _send_lines(self, readers: Iterable[Reader]) -> None:
         logs = {item_id: self._board.logs.get(item_id) for item_id in self._new_lines}

@@ -1,9 +1,9 @@
-"""SockJS, kept in here: the transports that are safe to offer, and one connection each.
+"""The sockets of pages: those transports of SockJS that are safe to offer.
 
-sockjs-tornado answers every origin, has more endpoints than we want, wakes up every
-second, and lets a send raise into the caller. The gate stands before it; here only
-``websocket``, ``xhr_streaming`` and ``xhr`` are offered, without CORS headers; its timers
-run only while a polling page needs them.
+sockjs-tornado answers every origin, has more endpoints than we want, wakes up every second, and
+lets a send raise into the caller. So the gate checks every request before it, only ``websocket``,
+``xhr_streaming`` and ``xhr`` are offered here, without CORS headers, and a timer runs only while a
+page polls.
 """
 
 from __future__ import annotations
@@ -20,15 +20,13 @@ from typing import Any
 from tornado import httputil, ioloop, iostream, routing, websocket
 from tornado.web import Application, HTTPError, RequestHandler
 
-from warrior.web.connections import neighbour
-from warrior.web.gate import Access
+from warrior.web.addresses import neighbour
 from warrior.web.headers import Refusal, RefusalDelegate
 from warrior.web.live.hub import Hub
-from warrior.web.live.page_input import OneLine, decode
-from warrior.web.live.reader import Reader
+from warrior.web.live.logs import Reader
 
-# Its decorator was named for a Tornado of long ago; it works all the same. Not catch_warnings():
-# a project's worker may be in one too, and whoever leaves last would bring back the other's.
+# Its decorator of an old Tornado still works. Not catch_warnings(), which is not thread-safe: a
+# project's worker may use it at the same time.
 warnings.filterwarnings("ignore", "@asynchronous is deprecated", DeprecationWarning)
 
 from sockjs.tornado import SockJSConnection  # noqa: E402
@@ -43,16 +41,28 @@ from sockjs.tornado.transports import (  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
-#: Pages that may be open at once, and those of one neighbour.
+#: The most open pages, and the most of one neighbour.
 MAX_PAGES, PAGES_EACH = 32, 24
-#: Characters that may wait for a page that polls.
+#: The most characters that wait for a page that polls.
 POLL_QUEUE = 128 * 1024
-#: Pings that may come within so many seconds.
+#: The most pings within PING_TIME seconds.
 MAX_PINGS, PING_TIME = 100, 10.0
 
 
+def decode(data: str | bytes) -> list[str]:
+    """The messages in what a page has sent. Raises ValueError for anything but texts."""
+    try:
+        decoded = json.loads(data)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    found = decoded if isinstance(decoded, list) else [decoded]
+    if not all(isinstance(message, str) for message in found):
+        raise ValueError("a message must be text")
+    return found
+
+
 class PageConnection(SockJSConnection):  # type: ignore[misc]
-    """One page, and the hub's way to it."""
+    """The connection to one page, for the hub."""
 
     def __init__(self, hub: Hub, session: Any) -> None:
         super().__init__(session)
@@ -60,21 +70,15 @@ class PageConnection(SockJSConnection):  # type: ignore[misc]
         self._reader: Reader | None = None
 
     def on_open(self, request: Any) -> None:
-        access: Access = self.session.handler.request.access
-        # Many may have come at once, and their access may have ended since.
-        if not access.holds or not self._has_room():
-            if isinstance(self.session.handler, Polling):
-                self.abort()  # its one answer has been used for the greeting
+        session, access = self.session, self.session.handler.request.access
+        # Since the request came, others may have connected, and the access may have ended.
+        if not access.holds or session.server.is_full(session.conn_info.ip or "", session):
+            if isinstance(session.handler, Polling):
+                self.abort()  # its only answer was the greeting
             else:
                 self.close("Log in again, or close another page.")
             return
         self._reader = self._hub.join(self, access.session_id or "")
-
-    def _has_room(self) -> bool:
-        mine = neighbour(_address(self.session))
-        others = [neighbour(_address(getattr(reader.channel, "session", None)))
-                  for reader in self._hub.readers]
-        return len(others) < MAX_PAGES and others.count(mine) < PAGES_EACH
 
     def on_message(self, message: Any) -> None:
         if self._reader is None:
@@ -90,7 +94,7 @@ class PageConnection(SockJSConnection):  # type: ignore[misc]
             self._hub.leave(self._reader)
 
     def ready(self) -> bool:
-        """Whether all that was sent before has gone out, so that more may follow."""
+        """Whether everything that was sent has gone out, so that more may follow."""
         session = self.session
         if session.is_closed:
             return False
@@ -100,18 +104,18 @@ class PageConnection(SockJSConnection):  # type: ignore[misc]
         return stream is not None and not stream.writing()
 
     def send(self, frame: str) -> None:
-        """Send a message, JSON in JSON; never raises for a page that is gone."""
+        """Send a message, JSON in JSON; never raises, also for a page that is gone."""
         session = self.session
         if session is not None and not session.is_closed:
             session.send_jsonified(frame, stats=False)
 
     def close(self, reason: str = "") -> None:
-        """End the connection in good order."""
+        """Close the connection after what was sent."""
         if not self.session.is_closed:
             self.session.close(3000, reason)
 
     def abort(self) -> None:
-        """End the connection and forget what was not sent yet."""
+        """Close the connection without what was not sent yet."""
         stream = _stream(self.session.handler)
         if stream is not None:
             stream.close()
@@ -119,13 +123,8 @@ class PageConnection(SockJSConnection):  # type: ignore[misc]
             self.close()
 
 
-def _address(session: Any) -> str:
-    info = getattr(session, "conn_info", None)
-    return "" if info is None else str(info.ip or "")
-
-
 def _stream(handler: Any) -> iostream.IOStream | None:
-    """The stream under a transport; None if it has none now."""
+    """The stream of a transport; None if it has none now."""
     if handler is None:
         return None
     connection = getattr(handler, "ws_connection", None) or handler.request.connection
@@ -133,8 +132,19 @@ def _stream(handler: Any) -> iostream.IOStream | None:
     return stream
 
 
+class OneLine:
+    """Refuses in one line of text, as all our handlers do."""
+
+    def write_error(self: Any, status_code: int, **kwargs: Any) -> None:
+        self.set_header("Content-Type", "text/plain; charset=UTF-8")
+        self.finish({
+            404: "This page is no longer open: reload it.",
+            405: "This method is not for this address: it is a part of the page.",
+        }.get(status_code, "This is not what the page sends.") + "\n")
+
+
 class _SameOriginOnly(OneLine):
-    """The gate has decided about the origin: no CORS header, no preflight."""
+    """Sends no CORS headers and answers no preflight: the gate decides about the origin."""
 
     def preflight(self) -> None:
         pass
@@ -144,12 +154,12 @@ class _SameOriginOnly(OneLine):
 
 
 class WebSocket(OneLine, WebSocketTransport):  # type: ignore[misc]
-    """Uncompressed: zlib on the loop costs more than loopback and home networks gain."""
+    """Without compression: it would cost the loop more than it saves in a home network."""
 
     _pings, _pinged_since = 0, 0.0
 
     def on_ping(self, data: bytes) -> None:
-        # Each is answered, and an older Tornado lets the answers pile up. No browser pings.
+        # An older Tornado lets its answers pile up. Browsers never ping.
         now = time.monotonic()
         if now - self._pinged_since > PING_TIME:
             self._pings, self._pinged_since = 0, now
@@ -158,7 +168,7 @@ class WebSocket(OneLine, WebSocketTransport):  # type: ignore[misc]
             self.abort_connection()
 
     def on_message(self, message: str | bytes) -> None:
-        # The library logs a traceback for each page that sends nonsense.
+        # Instead of the library, which logs a traceback for invalid messages.
         if not message or not self.session:
             return
         try:
@@ -170,7 +180,7 @@ class WebSocket(OneLine, WebSocketTransport):  # type: ignore[misc]
         self.session.on_messages(messages)
 
     def check_origin(self, origin: str) -> bool:
-        return True  # the gate has
+        return True  # the gate has checked it
 
     def get_compression_options(self) -> dict[str, Any] | None:
         return None
@@ -179,25 +189,21 @@ class WebSocket(OneLine, WebSocketTransport):  # type: ignore[misc]
         try:
             sent = self.write_message(message, binary)
         except (websocket.WebSocketClosedError, iostream.StreamClosedError):
-            return  # on_close follows, or has been
-        sent.add_done_callback(_seen)
-
-
-def _seen(sent: Any) -> None:
-    if not sent.cancelled():
-        sent.exception()
+            return  # on_close follows, or has been called
+        # Retrieve the exception, so that asyncio does not log it.
+        sent.add_done_callback(lambda sent: sent.cancelled() or sent.exception())
 
 
 class Polling(_SameOriginOnly, XhrPollingTransport):  # type: ignore[misc]
-    """One message a request."""
+    """Receives one message per request."""
 
 
 class Streaming(_SameOriginOnly, XhrStreamingTransport):  # type: ignore[misc]
-    """Many messages in one long answer."""
+    """Receives many messages in one long answer."""
 
 
 class Sending(_SameOriginOnly, XhrSendHandler):  # type: ignore[misc]
-    """What a page without a websocket says; the library answers 500 to nonsense."""
+    """Messages of a page without a websocket; the library would answer 500 to invalid ones."""
 
     def post(self, session_id: str) -> None:
         self.disable_cache()
@@ -216,7 +222,7 @@ class Sending(_SameOriginOnly, XhrSendHandler):  # type: ignore[misc]
 
 
 class Info(OneLine, RequestHandler):
-    """What a client asks before it connects."""
+    """``/sockjs/info``: what a client asks before it connects."""
 
     def initialize(self, server: Any) -> None:
         pass
@@ -227,17 +233,17 @@ class Info(OneLine, RequestHandler):
 
 
 class _NoStatistics:
-    """Takes what the library counts and nobody asks for."""
+    """Ignores the statistics of the library."""
 
     def __getattr__(self, name: str) -> Any:
         return lambda *numbers: None
 
 
 class PageServer:
-    """What the library's handlers ask of their server. Its timer rests while no page polls."""
+    """The server that the library's handlers expect. Its timer rests while no page polls."""
 
     def __init__(self, hub: Hub) -> None:
-        # Who asks, the gate decides; a page may go on from another address.
+        # The gate checks who asks; the address of a page may change.
         self.settings = {**DEFAULT_SETTINGS, "jsessionid": False, "verify_ip": False}
         self.stats = _NoStatistics()
         self.io_loop = ioloop.IOLoop.current()
@@ -257,12 +263,14 @@ class PageServer:
     def get_session(self, session_id: str) -> Any:
         return self._polling.get(session_id)
 
-    def is_full(self, address: str) -> bool:
-        """Whether as many pages are open as may be, in all or of this neighbour, with those that
-        have just stopped polling."""
-        sessions = {getattr(reader.channel, "session", None) for reader in self._hub.readers}
+    def is_full(self, address: str, besides: Session | None = None) -> bool:
+        """Whether no further page of this address can be opened, ``besides`` this one.
+
+        Pages that have just stopped polling count.
+        """
+        sessions = {reader.channel.session for reader in self._hub.readers}
         sessions.update(self._polling.values())
-        infos = [session.conn_info for session in sessions if session is not None]
+        infos = [session.conn_info for session in sessions - {None, besides}]
         if len(infos) < PAGES_EACH:
             return False
         mine = neighbour(address)
@@ -273,18 +281,18 @@ class PageServer:
         self.io_loop.call_later(self.settings["session_check_interval"], self._look)
 
     def _look(self) -> None:
-        """Let go of pages that have stopped polling."""
+        """Drop pages that have stopped polling."""
         now = time.time()
         for session_id, session in list(self._polling.items()):
             if (session.promoted or session.expiry_date) <= now:
-                session.on_delete(False)  # it goes on where a request of it is open
+                session.on_delete(False)  # if it has an open request, it continues
                 if (session.promoted or 0) <= now:
                     del self._polling[session_id]
         if self._polling:
             self._look_later()
 
 
-#: All that is offered under /sockjs.
+#: All routes below /sockjs.
 TRANSPORTS: tuple[tuple[str, type[RequestHandler]], ...] = (
     (r"/sockjs/info", Info),
     (r"/sockjs/[^/.]+/([^/.]+)/websocket", WebSocket),
@@ -295,7 +303,7 @@ TRANSPORTS: tuple[tuple[str, type[RequestHandler]], ...] = (
 
 
 class SocketRoutes(routing.Router):
-    """Looks requests up; the library is imported with the first page, not at the start."""
+    """Finds the handlers of requests below /sockjs."""
 
     def __init__(self, hub: Hub, application: Application) -> None:
         self._server = PageServer(hub)
@@ -307,15 +315,13 @@ class SocketRoutes(routing.Router):
         for pattern, handler in TRANSPORTS:
             match = re.fullmatch(pattern, request.path)
             if match is not None:
-                if self._opens_page(handler, match) and self._server.is_full(
-                        request.remote_ip or ""):
+                opens_page = handler is WebSocket or (
+                    handler in (Streaming, Polling)
+                    and self._server.get_session(match.group(1)) is None)
+                if opens_page and self._server.is_full(request.remote_ip or ""):
                     return RefusalDelegate(request, Refusal(
                         503, "Too many pages of this console are open: close one of them."))
                 arguments = [part.encode() for part in match.groups()]
                 return self._application.get_handler_delegate(
                     request, handler, {"server": self._server}, path_args=arguments)
-        return None  # not offered
-
-    def _opens_page(self, handler: type[RequestHandler], match: re.Match[str]) -> bool:
-        return handler is WebSocket or (
-            handler in (Streaming, Polling) and self._server.get_session(match.group(1)) is None)
+        return None

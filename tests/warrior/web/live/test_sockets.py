@@ -37,7 +37,7 @@ warnings.warn("still to be seen")
 
 
 def test_warnings_are_still_seen_after_the_first_page() -> None:
-    """Filters are the whole process's: what a worker does to them meanwhile does not stay."""
+    """Filters are global: changes by a worker at the same time must not stay."""
     done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, text=True,
                           check=False, timeout=60)
     assert done.returncode == 0, done.stderr

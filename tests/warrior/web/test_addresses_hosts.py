@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from warrior.web.hosts import AcceptedHosts
+from warrior.web.addresses import AcceptedHosts
 
 
 def test_hosts_without_brackets_are_no_addresses() -> None:

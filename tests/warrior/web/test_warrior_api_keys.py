@@ -56,7 +56,7 @@ def make_key(console: RunningConsole, session: dict[str, str], name: str) -> Ans
 
 
 def test_a_key_is_made_told_once_and_revoked(keeper: RunningConsole) -> None:
-    """It opens the API from then on until it is revoked; nothing that is told holds it again."""
+    """It opens the API until it is revoked; no later answer contains it."""
     session = keeper.session()
     answer = make_key(keeper, session, "my-script")
     assert answer.status == 200
@@ -84,7 +84,7 @@ def test_a_key_is_made_told_once_and_revoked(keeper: RunningConsole) -> None:
     b'{"name": "taken"}', b'{"name": "x", "key": "mine"}',
     b'{"name": "' + b"x" * 41 + b'"}'])
 def test_what_cannot_be_a_key(keeper: RunningConsole, body: bytes) -> None:
-    """RequestRefused with a sentence; nothing is made."""
+    """The request is refused with a sentence; no key is made."""
     session = keeper.session()
     assert make_key(keeper, session, "taken").status == 200
     answer = keeper.post("/api/keys", session, body)
@@ -105,7 +105,7 @@ def test_keys_have_an_end(keeper: RunningConsole) -> None:
 
 
 def test_a_key_makes_no_keys_and_no_password(keeper: RunningConsole) -> None:
-    """Who has found one can be shut out by revoking that one."""
+    """Whoever finds a key cannot make others, so revoking it is enough."""
     key = json.loads(make_key(keeper, keeper.session(), "found").text)["key"]
     assert make_key(keeper, bearer(key), "another").status == 403
     assert keeper.ask("GET", "/api/keys", bearer(key)).status == 403

@@ -9,7 +9,7 @@ import pytest
 from tornado.httputil import HTTPHeaders
 
 from tests.warrior.web.conftest import RunningConsole
-from warrior.web.proxy import LOOPBACK, Proxies, PublicAddress
+from warrior.web.addresses import LOOPBACK, Proxies, PublicAddress
 
 MakeAny = Callable[..., RunningConsole]
 PUBLIC = "https://home.example/at/home"
@@ -34,7 +34,7 @@ def test_parts_of_the_address(url: str, origin: str, authority: str, prefix: str
 
 
 def test_page_and_cookie_know_the_prefix(make_any: MakeAny) -> None:
-    """Each address on the page has it; the cookie is for that path, and for https alone."""
+    """Each address on the page has it; the cookie is only for that path and for https."""
     console = make_any(public_url=PUBLIC)
     page = console.ask("GET", "/at/home/", {"Host": "home.example"})
     assert 'content="/at/home"' in page.text
@@ -77,7 +77,7 @@ def client(peer: str, *forwarded: str, networks: tuple[str, ...] = LOOPBACK) -> 
 
 
 def test_who_is_believed() -> None:
-    """Only the proxy, and of what it forwards only what itself has seen."""
+    """Only the proxy is trusted, and only for the address that it has seen itself."""
     assert client("192.0.2.1", "198.51.100.7") == "192.0.2.1"
     assert client("127.0.0.1", "198.51.100.7") == "198.51.100.7"
     assert client("::1", "198.51.100.7") == "198.51.100.7"
@@ -98,7 +98,7 @@ def wrong(console: RunningConsole, client_address: str) -> int:
 
 
 def test_guessing_through_the_proxy_locks_out_only_who_guesses(make_any: MakeAny) -> None:
-    """Five failures from one address behind it: the others behind it are unaffected."""
+    """Five failures from one address do not affect other addresses behind the proxy."""
     console = make_any(public_url=PUBLIC, password="secret")
     assert [wrong(console, "198.51.100.7") for _ in range(6)] == [401] * 5 + [429]
     assert wrong(console, "198.51.100.8") == 401
@@ -107,7 +107,7 @@ def test_guessing_through_the_proxy_locks_out_only_who_guesses(make_any: MakeAny
 
 
 def test_without_a_proxy_nobody_is_believed(make_any: MakeAny) -> None:
-    """Else a new address with each guess would do."""
+    """Otherwise each guess could name a new address."""
     console = make_any(password="secret")
     statuses = [wrong(console, f"198.51.100.{number}") for number in range(6)]
     assert statuses == [401] * 5 + [429]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.tracker.conftest import counts
+from tests.support.tracker_server import counts
 from tracker.practice.items import PROJECT, stock
 from tracker.store.store import Store
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tracker.conftest import counts
+from tests.support.tracker_server import counts
 from tracker.errors import BackupFailed, BadValue, FolderUnusable
 from tracker.store import backup
 from tracker.store.backup import back_up, default_path

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tracker.conftest import counts
+from tests.support.tracker_server import counts
 from tracker.errors import BadValue, UnknownProject
 from tracker.store.claims import CHUNK, Claims, Selection
 from tracker.store.queues import queue_of

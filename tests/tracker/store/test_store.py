@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tracker.conftest import counts
+from tests.support.tracker_server import counts
 from tracker.errors import UnknownItem, UnknownProject
 from tracker.store.store import ANSWER_BYTES, Added, Store
 

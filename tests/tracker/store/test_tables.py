@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tracker.conftest import counts
+from tests.support.tracker_server import counts
 from tracker.store.projects import Projects
 from tracker.store.reading import Reading, Span
 from tracker.store.schema import connect

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.tracker.conftest import counts
+from tests.support.tracker_server import counts
 from tracker.errors import FolderUnusable, StoreUnavailable, UnknownProject
 from tracker.store.projects import Projects
 from tracker.store.schema import connect

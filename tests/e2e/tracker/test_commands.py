@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.tracker.conftest import COMMAND
+from tests.support.tracker_server import COMMAND
 from tracker.cli import main
 from tracker.store.store import Store
 

@@ -24,8 +24,8 @@ from tracker.faults.handlers import FaultyCommandHandler
 from tracker.faults.plan import Faults, Plan
 from tracker.faults.targets import HTTP_500, Http500Handler, start_rsync
 from tracker.names import SITE_FOLDER
-from tracker.practice.handler import SiteHandler
 from tracker.practice.items import PROJECT, stock
+from tracker.practice.site import SiteHandler
 from tracker.store.lock import FolderLock
 from tracker.store.schema import DATABASE
 from tracker.store.threads import Reader, Writer
@@ -100,7 +100,7 @@ async def listening(settings: Settings) -> AsyncIterator[Tracker]:
             await thread.start()
         waiting = settings.practice_items
         if waiting is not None:
-            await writer.run(lambda store: stock(store, waiting))
+            await writer.run(stock, waiting)
         faults = Faults(settings.faults) if settings.faults else None
         rsync_port = 0
         if faults is not None:

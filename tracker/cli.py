@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tracker.commands import access, backup, claims, items, projects, serving, targets
+from tracker.commands import items, lists, projects, serving
 from tracker.commands.options import Parser, data_dir_option
 from tracker.commands.output import VisibleFormatter, warn
 from tracker.errors import TrackerError
@@ -38,9 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
-        status: int | None = options.run(options)
+        status: int = options.run(options)
         sys.stdout.flush()
-        return os.EX_OK if status is None else status
+        return status
     except TrackerError as error:
         warn(str(error))
         return error.exit_status
@@ -61,6 +61,6 @@ def _parser() -> argparse.ArgumentParser:
     data_dir_option(parser, Path("tracker-data"))
     serving.serve_options(parser, first=True)
     commands = parser.add_subparsers(metavar="COMMAND", parser_class=Parser, title="commands")
-    for each in (serving, projects, items, claims, targets, access, backup):
+    for each in (serving, projects, items, lists):
         each.register(commands)
     return parser

@@ -86,15 +86,3 @@ class CannotListen(TrackerError):
     """The server cannot listen at the address and port."""
 
     exit_status = os.EX_UNAVAILABLE
-
-
-class FileTooLarge(TrackerError):
-    """An upload exceeds the operator's limit."""
-
-    status = 413
-
-
-class DiskFull(TrackerError):
-    """The disk has no room for an upload."""
-
-    status = 507

@@ -17,7 +17,6 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from tracker.store.projects import Projects
 from tracker.store.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +25,7 @@ COMMAND = [sys.executable, "-W", "error", str(ROOT / "run-tracker")]
 
 def counts(store: Store, project: str) -> tuple[int, ...]:
     """How many items of the project are to do, out and done."""
-    return tuple(Projects(store).get(project).counts.values())
+    return tuple(store.project(project).counts.values())
 
 
 class Client:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tracker.store.projects import Projects
 from tracker.store.store import Store
 
 PROJECT = "practice"
@@ -19,7 +18,7 @@ def stock(store: Store, waiting: int) -> int:
     and a practice run that was forgotten for a month ends by itself.
     """
     store.make_project(PROJECT)
-    counts = Projects(store).get(PROJECT).counts
+    counts = store.project(PROJECT).counts
     missing = max(0, waiting - counts["todo"])
     new, last = 0, sum(counts.values())
     while new < missing:  # names like these that somebody added are not new

@@ -7,16 +7,22 @@ a missing page. ``resources`` returns the whole site.
 
 from __future__ import annotations
 
+import asyncio
 import html
 import random
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
+from tracker.errors import Refusal
 from tracker.names import SITE_FOLDER
 from tracker.practice.images import gif, png
+from tracker.web.handlers import Handler
 
 SLOW_SECONDS = 1.0
 """How long the slow page takes to answer."""
+
+MAX_DIGITS = 9
+"""Longest number of an item that has a site."""
 
 PAGES = 4
 """Numbered pages; each links to the previous and the next one."""
@@ -133,3 +139,28 @@ def _story(rng: random.Random) -> str:
 
 def _colour(rng: random.Random, low: int, high: int) -> tuple[int, int, int]:
     return rng.randint(low, high), rng.randint(low, high), rng.randint(low, high)
+
+
+class SiteHandler(Handler):
+    """``/practice-site/N/…``: the website of item N."""
+
+    async def get(self, digits: str, _path: str) -> None:
+        """Answer the resource at the address, which includes the query."""
+        if len(digits) > MAX_DIGITS or digits != str(int(digits)):
+            raise Refusal(404, "There is no such practice site.")
+        root = site_path(int(digits))
+        address = quote(unquote(self.request.path.removeprefix(root)))
+        if self.request.query:
+            address += f"?{self.request.query}"
+        found = resources(int(digits)).get(address)
+        if found is None:
+            raise Refusal(404, "The practice site has no such page.")
+        if found.delay:
+            await asyncio.sleep(found.delay)
+        self.set_status(found.status)
+        self.set_header("Content-Type", found.kind)
+        if found.location is not None:
+            self.set_header("Location", root + found.location)
+        self.finish(found.body)
+
+    head = get

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tracker.errors import AlreadyExists, BadValue, UnknownEntry
 from tracker.names import check_downloader, shown
-from tracker.store.store import Table
+from tracker.store.base import Base
 
 LONGEST_REASON = 200
 """Longest reason, in characters."""
@@ -27,10 +27,10 @@ class Block:
     created_at: float
 
 
-class Blocks(Table):
+class Blocks(Base):
     """The blocks of every project."""
 
-    def add(self, project: str | None, value: str, reason: str = "") -> Block:
+    def block(self, project: str | None, value: str, reason: str = "") -> Block:
         """Block a nickname, an IP address or a network such as 192.0.2.0/24.
 
         Raises AlreadyExists, BadValue, UnknownProject.
@@ -44,17 +44,17 @@ class Blocks(Table):
         made = self.execute(
             "INSERT OR IGNORE INTO blocks (project_id, kind, value, first, last, reason, "
             "created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (self.store.scope_id(project), kind, kept, first, last, reason, time.time()),
+            (self.scope_id(project), kind, kept, first, last, reason, time.time()),
         )
         if made.rowcount != 1:
             raise AlreadyExists(f"{kept} is already blocked.")
-        return next(block for block in self.list() if block.id == made.lastrowid)
+        return next(block for block in self.blocks() if block.id == made.lastrowid)
 
-    def remove(self, project: str | None, value: str) -> None:
+    def unblock(self, project: str | None, value: str) -> None:
         """Unblock a nickname, address or network; raises UnknownEntry, UnknownProject."""
         removed = self.execute(
             "DELETE FROM blocks WHERE project_id IS ? AND value = ?",
-            (self.store.scope_id(project), str(_network(value) or value)),
+            (self.scope_id(project), str(_network(value) or value)),
         )
         if not removed.rowcount:
             where = project or "every project"
@@ -62,7 +62,7 @@ class Blocks(Table):
                 f"{shown(value)} is not blocked in {where}: see 'run-tracker blocks'."
             )
 
-    def list(self) -> list[Block]:
+    def blocks(self) -> list[Block]:
         """Return every block; those for every project come first."""
         rows = self.execute(
             "SELECT blocks.id, projects.name, kind, value, reason, blocks.created_at FROM blocks "
@@ -70,7 +70,7 @@ class Blocks(Table):
         )
         return [Block(*row) for row in rows]
 
-    def find(self, project: str, downloader: str | None, address: str) -> str | None:
+    def blocked(self, project: str, downloader: str | None, address: str) -> str | None:
         """Return which of the two is blocked, ``name`` or ``address``; None if neither is.
 
         Raises UnknownProject.
@@ -83,7 +83,7 @@ class Blocks(Table):
             "SELECT kind FROM blocks WHERE (project_id IS NULL OR project_id = ?) AND "
             "((kind = 'name' AND value = ?) OR (kind = 'address' AND first <= ? AND last >= ?)) "
             "LIMIT 1",
-            (self.store.project_id(project), downloader, place, place),
+            (self.project_id(project), downloader, place, place),
         ).fetchone()
         return None if row is None else str(row[0])
 

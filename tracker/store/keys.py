@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from tracker.errors import AlreadyExists, BadValue, UnknownEntry
 from tracker.names import shown
-from tracker.store.store import Table
+from tracker.store.base import Base
 
 _NAME = re.compile(r"[-_.@A-Za-z0-9]{1,64}")
 
@@ -27,10 +27,10 @@ class Key:
     created_at: float
 
 
-class Keys(Table):
+class Keys(Base):
     """The valid keys."""
 
-    def make(self, name: str) -> str:
+    def make_key(self, name: str) -> str:
         """Return a new key called *name*: it cannot be read again. Raises AlreadyExists."""
         if not _NAME.fullmatch(name):
             raise BadValue(
@@ -46,17 +46,17 @@ class Keys(Table):
             raise AlreadyExists(f"There is already a key called {name}: revoke it first.")
         return key
 
-    def revoke(self, name: str) -> None:
+    def revoke_key(self, name: str) -> None:
         """Make a key invalid at once; raises UnknownEntry."""
         if not self.execute("DELETE FROM keys WHERE name = ?", (name,)).rowcount:
             raise UnknownEntry(f"There is no key called {shown(name)}: see 'run-tracker keys'.")
 
-    def list(self) -> list[Key]:
+    def key_list(self) -> list[Key]:
         """Return the valid keys, by name."""
         rows = self.execute("SELECT name, created_at FROM keys ORDER BY name")
         return [Key(*row) for row in rows]
 
-    def owner(self, key: str) -> str | None:
+    def key_owner(self, key: str) -> str | None:
         """Return the name of *key*; None if the key is not valid."""
         row = self.execute("SELECT name FROM keys WHERE hash = ?", (_hash(key),)).fetchone()
         return None if row is None else str(row[0])

@@ -33,6 +33,9 @@ class Queue:
         return _NAMES_FOR_CLIENTS.get(self.number, f"todo:d:{self.reserved_for}")
 
 
+NORMAL_QUEUE = Queue()
+
+
 def queue_of(name: str | None, downloader: str | None) -> Queue | None:
     """Return the queue called *name* or reserved for *downloader*; None if neither is given.
 

@@ -9,8 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 from tracker.errors import NotAdmitted
-from tracker.store.blocks import Blocks
-from tracker.store.projects import Project, Projects
+from tracker.store.projects import Project
 from tracker.store.store import Store
 
 MINUTE = 60.0
@@ -56,7 +55,7 @@ def admit(store: Store, project: str, downloader: str | None, address: str) -> N
 
     Raises UnknownProject.
     """
-    blocked = Blocks(store).find(project, downloader, address)
+    blocked = store.blocked(project, downloader, address)
     if blocked is not None:
         raise NotAdmitted(403, f"This {blocked} is blocked. Ask the project's operators why.")
 
@@ -70,7 +69,7 @@ def admit_request(
     if too fast. Raises UnknownProject.
     """
     admit(store, project, downloader, address)
-    found = Projects(store).get(project)
+    found = store.project(project)
     if found.min_version is not None and not at_least(version, found.min_version):
         raise NotAdmitted(
             UPDATE_NEEDED,

@@ -11,7 +11,7 @@ from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from tracker.errors import BadValue, NotAdmitted, Refusal, TrackerError
 from tracker.store.store import Store
-from tracker.store.targets import Target, Targets
+from tracker.store.targets import Target
 from tracker.store.threads import Reader, Writer
 from tracker.web.admission import Rates, admit
 from tracker.web.rotation import Rotation
@@ -74,7 +74,7 @@ class Handler(RequestHandler):
 
         def find(store: Store) -> list[Target]:
             admit(store, project, downloader, address)
-            return Targets(store).of(project)
+            return store.targets_of(project)
 
         return self.parts.rotation.of(project, await self.parts.writer.run(find))
 

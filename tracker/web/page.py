@@ -18,10 +18,17 @@ from tornado.web import StaticFileHandler
 from tracker import text
 from tracker.errors import BadValue, TrackerError, UnknownProject
 from tracker.names import check_project
-from tracker.store.projects import Projects
+from tracker.store.store import Store
 from tracker.web.handlers import Handler
-from tracker.web.pagechart import DEFAULT_PERIOD, GAP, HEIGHT, PERIODS, WIDTH
-from tracker.web.pageview import read_home, read_project
+from tracker.web.pageview import (
+    DEFAULT_PERIOD,
+    GAP,
+    HEIGHT,
+    PERIODS,
+    WIDTH,
+    read_home,
+    read_project,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -132,7 +139,7 @@ class HomeHandler(PageHandler):
         """Answer the kind that the client wants."""
         self.set_header("Vary", "Accept")
         if not self.wants_html:
-            projects = await self.parts.writer.run(lambda store: Projects(store).list())
+            projects = await self.parts.writer.run(Store.projects)
             lines = [f"{project.name}: {project.summary}" for project in projects]
             self.line("\n".join(lines) or "No projects yet: run-tracker add PROJECT FILE")
             return
@@ -156,9 +163,7 @@ class ProjectHandler(PageHandler):
         check_project(project)
 
         async def make() -> str:
-            view = await self.parts.reader.run(
-                lambda store: read_project(store, project, period, time.time())
-            )
+            view = await self.parts.reader.run(read_project, project, period, time.time())
             return self.render_page("project.html", view=view)
 
         self.page(await self._cache.get((project, period), make))

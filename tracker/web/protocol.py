@@ -13,8 +13,8 @@ from typing import Any
 
 from tracker.errors import BadValue, Refusal
 from tracker.names import JOINER, check_downloader, check_item, check_project, split_names
-from tracker.store.projects import Projects
-from tracker.store.store import Claimed, Store
+from tracker.store.items import Claimed
+from tracker.store.store import Store
 from tracker.text import read_number
 from tracker.web.admission import admit, admit_request
 from tracker.web.handlers import BODY_SECONDS, Handler, StreamingHandler
@@ -93,7 +93,7 @@ class CommandHandler(StreamingHandler):
         claimed = await writer.run(take)
         names = [one.name for one in claimed]
         if self.gone:
-            await writer.run(lambda store: store.release(project, downloader, names))
+            await writer.run(Store.release, project, downloader, names)
         elif not names:
             raise Refusal(404, "No items now.")
         else:
@@ -114,7 +114,7 @@ class CommandHandler(StreamingHandler):
         if not isinstance(names, list):
             raise BadValue('"items" must be a list of names.')
         checked = [check_item(name) for name in names]
-        await self.parts.writer.run(lambda store: store.release(project, downloader, checked))
+        await self.parts.writer.run(Store.release, project, downloader, checked)
         self.json({"items": checked})
 
     async def name_target(self, project: str, data: dict[str, Any]) -> None:
@@ -148,14 +148,14 @@ class StatusHandler(Handler):
         check_project(project)
         asked = self.request.query_arguments.get("item")
         if asked is None:
-            found = await self.parts.writer.run(lambda store: Projects(store).get(project))
+            found = await self.parts.writer.run(Store.project, project)
             self.json({"project": project, **found.counts})
             return
         try:
             name = check_item(asked[-1].decode("utf-8"))
         except UnicodeDecodeError:
             raise BadValue("The item name is not UTF-8.") from None
-        self.json(asdict(await self.parts.writer.run(lambda store: store.item(project, name))))
+        self.json(asdict(await self.parts.writer.run(Store.item, project, name)))
 
 
 def _too_large() -> Refusal:

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from tracker.errors import BadValue, DiskFull, FileTooLarge, FolderUnusable, StoreUnavailable
+from tracker.errors import BadValue, FolderUnusable, Refusal, StoreUnavailable
 from tracker.names import check_project
 from tracker.store.backup import sync
 
@@ -77,7 +77,8 @@ class UploadFolder:
     def begin(self, project: str, name: str, length: int | None) -> Upload:
         """Start an upload of *length* bytes (None if unknown).
 
-        Raises BadValue, FileTooLarge, DiskFull, StoreUnavailable.
+        Raises BadValue, StoreUnavailable, and Refusal: 413 if it is too large, 507 if the disk
+        has no room.
         """
         check_project(project)
         safe = safe_file_name(name)
@@ -89,9 +90,11 @@ class UploadFolder:
             return Upload(self, project, safe, path.open("xb"), path)
 
     def check_size(self, size: int) -> None:
-        """Raise FileTooLarge if a file of *size* bytes is over the limit."""
+        """Raise Refusal (413) if a file of *size* bytes is over the limit."""
         if size > self.max_bytes:
-            raise FileTooLarge(f"The file exceeds this tracker's limit of {self.max_bytes} bytes.")
+            raise Refusal(
+                413, f"The file exceeds this tracker's limit of {self.max_bytes} bytes."
+            )
 
     def place(self, upload: Upload) -> bool:
         """Give the complete *upload* its name; return False if the same file was there."""
@@ -125,7 +128,7 @@ class Upload:
         self._file = file
 
     def write(self, data: bytes) -> None:
-        """Append *data*; raises FileTooLarge, DiskFull, StoreUnavailable."""
+        """Append *data*; raises Refusal (413, 507), StoreUnavailable."""
         self.size += len(data)
         self._folder.check_size(self.size)
         self.digest.update(data)
@@ -135,7 +138,7 @@ class Upload:
     def finish(self) -> bool:
         """Make the file durable under its name; return False if the same file was there.
 
-        Raises DiskFull, StoreUnavailable.
+        Raises Refusal (507), StoreUnavailable.
         """
         with _disk_errors():
             self._file.flush()
@@ -157,7 +160,7 @@ def _disk_errors() -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull("The upload folder has no room for this file.") from error
+            raise Refusal(507, "The upload folder has no room for this file.") from error
         raise StoreUnavailable(
             f"The tracker cannot write to its upload folder: {error.strerror}."
         ) from error

@@ -8,29 +8,28 @@ from pathlib import Path
 import pytest
 
 from tracker.errors import AlreadyExists, BadValue, UnknownEntry
-from tracker.store.blocks import Blocks
 from tracker.store.store import Store
 
 
 @pytest.fixture
-def blocks(tmp_path: Path) -> Iterator[Blocks]:
-    """The blocks of a database with the projects ``p`` and ``q``."""
-    store = Store.open(tmp_path / "t")
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A database with the projects ``p`` and ``q``."""
+    store = Store(tmp_path / "t")
     store.add("p", [])
     store.add("q", [])
-    yield Blocks(store)
+    yield store
     store.close()
 
 
-def test_names(blocks: Blocks) -> None:
+def test_names(store: Store) -> None:
     """A name is blocked in upper and lower case, in one project or in all."""
-    blocks.add("p", "Bad-One")
-    assert blocks.find("p", "bad-one", "203.0.113.9") == "name"
-    assert blocks.find("q", "Bad-One", "203.0.113.9") is None
-    assert blocks.find("p", "Bad-One-2", "203.0.113.9") is None
-    assert blocks.find("p", None, "203.0.113.9") is None
-    blocks.add(None, "Bad-One")
-    assert blocks.find("q", "BAD-ONE", "203.0.113.9") == "name"
+    store.block("p", "Bad-One")
+    assert store.blocked("p", "bad-one", "203.0.113.9") == "name"
+    assert store.blocked("q", "Bad-One", "203.0.113.9") is None
+    assert store.blocked("p", "Bad-One-2", "203.0.113.9") is None
+    assert store.blocked("p", None, "203.0.113.9") is None
+    store.block(None, "Bad-One")
+    assert store.blocked("q", "BAD-ONE", "203.0.113.9") == "name"
 
 
 @pytest.mark.parametrize(
@@ -44,37 +43,37 @@ def test_names(blocks: Blocks) -> None:
         ("192.0.2.7", "::ffff:192.0.2.7", "::192.0.2.7"),
     ],
 )
-def test_addresses(blocks: Blocks, value: str, inside: str, outside: str) -> None:
+def test_addresses(store: Store, value: str, inside: str, outside: str) -> None:
     """An address or a whole network is blocked; IPv4 written as IPv6 is the same address."""
-    blocks.add(None, value)
-    assert blocks.find("p", "SOMEONE", inside) == "address"
-    assert blocks.find("p", "SOMEONE", outside) is None
-    assert blocks.find("p", "SOMEONE", "no address") is None
+    store.block(None, value)
+    assert store.blocked("p", "SOMEONE", inside) == "address"
+    assert store.blocked("p", "SOMEONE", outside) is None
+    assert store.blocked("p", "SOMEONE", "no address") is None
 
 
-def test_listed_and_removed(blocks: Blocks) -> None:
+def test_listed_and_removed(store: Store) -> None:
     """The list has project and reason, a removed block has no effect, and no block is added
     twice."""
-    blocks.add(None, "192.0.2.7/24", "too many")
-    added = blocks.add("q", "Bad-One")
-    assert [(b.project, b.kind, b.value, b.reason) for b in blocks.list()] == [
+    store.block(None, "192.0.2.7/24", "too many")
+    added = store.block("q", "Bad-One")
+    assert [(b.project, b.kind, b.value, b.reason) for b in store.blocks()] == [
         (None, "address", "192.0.2.0/24", "too many"), ("q", "name", "Bad-One", ""),
     ]  # fmt: skip
-    assert added in blocks.list()
+    assert added in store.blocks()
     with pytest.raises(AlreadyExists):
-        blocks.add("q", "BAD-ONE")
+        store.block("q", "BAD-ONE")
     with pytest.raises(UnknownEntry):
-        blocks.remove("p", "Bad-One")
-    blocks.remove("q", "bad-one")
-    blocks.remove(None, "192.0.2.0/24")
-    assert blocks.list() == []
-    assert blocks.find("q", "Bad-One", "192.0.2.7") is None
+        store.unblock("p", "Bad-One")
+    store.unblock("q", "bad-one")
+    store.unblock(None, "192.0.2.0/24")
+    assert store.blocks() == []
+    assert store.blocked("q", "Bad-One", "192.0.2.7") is None
 
 
 @pytest.mark.parametrize("value", ["", "ab", "a b", "192.0.2", "192.0.2.1/33", "x.example", "::g"])
-def test_illegal_values(blocks: Blocks, value: str) -> None:
+def test_illegal_values(store: Store, value: str) -> None:
     """A value that is neither a nickname nor an address is refused."""
     with pytest.raises(BadValue):
-        blocks.add(None, value)
+        store.block(None, value)
     with pytest.raises(BadValue):
-        blocks.add(None, "SOMEONE", "two\nlines")
+        store.block(None, "SOMEONE", "two\nlines")

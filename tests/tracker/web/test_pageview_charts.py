@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tracker.store.reading import Span
-from tracker.web.pagechart import HEIGHT, LEAST, PERIODS, WIDTH, charts, since
+from tracker.web.pageview import HEIGHT, LEAST, PERIODS, WIDTH, charts, since
 
 HOUR = PERIODS["hour"]
 NOW = 1_800_000_000.0 + 30

@@ -26,7 +26,6 @@ class AdminHandler(Handler):
     """Serves only requests with a valid key; all others get 401, whatever they ask."""
 
     async def prepare(self) -> None:
-        """Check the key."""
         await super().prepare()
         self.refuse_pages()
         match = _BEARER.fullmatch(self.request.headers.get("Authorization", ""))

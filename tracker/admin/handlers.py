@@ -12,8 +12,8 @@ from tracker.errors import Refusal
 from tracker.names import check_project
 from tracker.store.adding import Lines, placed_chunks
 from tracker.store.claims import Selection
+from tracker.store.items import NORMAL_QUEUE, REDO, Queue, queue_of
 from tracker.store.projects import SETTINGS
-from tracker.store.queues import NORMAL_QUEUE, REDO, Queue, queue_of
 from tracker.store.store import Store
 from tracker.text import read_age, read_number, read_time
 from tracker.web.handlers import StreamingHandler
@@ -67,7 +67,6 @@ class ItemsHandler(StreamingHandler, AdminHandler):
     """
 
     def initialize(self) -> None:
-        """Start with no items."""
         self._lines = Lines()
         self._new = self._known = 0
         self._created = False

@@ -23,8 +23,8 @@ from tracker.commands.output import table, warn
 from tracker.names import check_project
 from tracker.store.adding import Lines, add_items
 from tracker.store.claims import Selection
+from tracker.store.items import NORMAL_QUEUE, REDO, Queue, queue_of
 from tracker.store.lock import FolderLock
-from tracker.store.queues import NORMAL_QUEUE, REDO, Queue, queue_of
 from tracker.store.store import Store
 from tracker.text import short_age, stamp
 
@@ -39,7 +39,6 @@ HOW_TO_SELECT = (
 
 
 def register(commands: Commands) -> None:
-    """Add the commands to the parser."""
     parser = command(
         commands, "add", _add, "add items from files with one item in each line",
         "The name of an item is the whole line, including spaces at its ends. Empty lines, a byte "

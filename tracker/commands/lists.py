@@ -21,7 +21,6 @@ from tracker.text import stamp
 
 
 def register(commands: Commands) -> None:
-    """Add the commands and their verbs to the parser."""
     _register_targets(commands)
     parser = command(
         commands, "blocks", _blocks, "block downloaders and addresses, which then get 403",

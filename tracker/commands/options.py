@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from tracker.commands.output import print_json, visible
 from tracker.errors import BadValue
-from tracker.store.queues import NUMBERS
+from tracker.store.items import NUMBERS
 from tracker.store.schema import DATABASE
 from tracker.store.store import Store
 from tracker.text import read_age, read_number, read_size, read_time

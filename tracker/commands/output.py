@@ -62,5 +62,4 @@ class VisibleFormatter(logging.Formatter):
     """Formats log records so that names from clients cannot control the terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
         return visible(super().format(record))

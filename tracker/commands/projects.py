@@ -34,7 +34,6 @@ HEADER = (
 
 
 def register(commands: Commands) -> None:
-    """Add the commands to the parser."""
     command(commands, "projects", _list, "list the projects, their settings and counts")
     _settings_options(
         command(

@@ -19,7 +19,6 @@ MOST_PRACTICE_ITEMS = 10_000_000
 
 
 def register(commands: Commands) -> None:
-    """Add the command to the parser."""
     serve_options(plain_command(commands, "serve", run, "serve the projects (the default)"))
 
 

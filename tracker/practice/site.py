@@ -145,7 +145,6 @@ class SiteHandler(Handler):
     """``/practice-site/N/…``: the website of item N."""
 
     async def get(self, digits: str, _path: str) -> None:
-        """Answer the resource at the address, which includes the query."""
         if len(digits) > MAX_DIGITS or digits != str(int(digits)):
             raise Refusal(404, "There is no such practice site.")
         root = site_path(int(digits))

@@ -9,8 +9,7 @@ from operator import itemgetter
 
 from tracker.errors import BadValue
 from tracker.names import MAX_NAME_BYTES, check_item
-from tracker.store.items import Added
-from tracker.store.queues import NORMAL_QUEUE, Queue
+from tracker.store.items import NORMAL_QUEUE, Added, Queue
 from tracker.store.store import Store
 
 CHUNK = 5000

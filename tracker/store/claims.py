@@ -7,8 +7,7 @@ import time
 from dataclasses import dataclass
 
 from tracker.errors import BadValue
-from tracker.store.items import Items
-from tracker.store.queues import Queue
+from tracker.store.items import Items, Queue
 
 CHUNK = 1000
 """Most items that one call changes."""

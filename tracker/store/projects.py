@@ -11,7 +11,7 @@ from typing import Any
 from tracker.errors import AlreadyExists, BadValue
 from tracker.names import shown
 from tracker.store.base import Base
-from tracker.store.queues import REDO, RESERVED, SECONDARY
+from tracker.store.items import REDO, RESERVED, SECONDARY
 
 MOST_PER_MINUTE = 100_000
 MOST_ITEMS = 10_000
@@ -62,7 +62,6 @@ class Project:
 
     @property
     def summary(self) -> str:
-        """The counts in words."""
         return f"{self.todo} to do, {self.out} out, {self.done} done"
 
     @property

@@ -15,7 +15,6 @@ from tracker.store.targets import Target
 from tracker.store.threads import Reader, Writer
 from tracker.web.admission import Rates, admit
 from tracker.web.rotation import Rotation
-from tracker.web.uploads import UploadFolder
 
 log = logging.getLogger("tracker")
 
@@ -35,7 +34,6 @@ class Parts:
 
     writer: Writer
     reader: Reader
-    folder: UploadFolder
     rotation: Rotation
     rates: Rates = field(default_factory=Rates)
     in_flight: set[RequestHandler] = field(default_factory=set)
@@ -235,5 +233,4 @@ class NotHere(Handler):
     """Answers every address that nothing else answers."""
 
     async def prepare(self) -> None:
-        """Refuse every request."""
         raise Refusal(404, "There is nothing at this address.")

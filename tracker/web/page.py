@@ -90,7 +90,6 @@ class PageHandler(Handler):
     """Answers pages for people; errors become pages too."""
 
     def initialize(self, templates: Environment, cache: PageCache) -> None:
-        """Take what all pages of a server share."""
         self._templates = templates
         self._cache = cache
 
@@ -136,7 +135,6 @@ class HomeHandler(PageHandler):
     """``GET /``: the projects, as a page for browsers and as lines of text for other clients."""
 
     async def get(self) -> None:
-        """Answer the kind that the client wants."""
         self.set_header("Vary", "Accept")
         if not self.wants_html:
             projects = await self.parts.writer.run(Store.projects)
@@ -156,7 +154,6 @@ class ProjectHandler(PageHandler):
     """``GET /PROJECT/``: the page of a project; ``?period=`` chooses what the charts show."""
 
     async def get(self, project: str) -> None:
-        """Answer the page."""
         period = self.get_query_argument("period", DEFAULT_PERIOD)
         if period not in PERIODS:
             period = DEFAULT_PERIOD
@@ -175,7 +172,6 @@ class ToProjectHandler(PageHandler):
     """``GET /PROJECT``: redirects to the page at ``/PROJECT/``."""
 
     def get(self, project: str) -> None:
-        """Redirect."""
         self.redirect(f"/{check_project(project)}/", status=302)
 
     head = get

@@ -39,7 +39,6 @@ class CommandHandler(StreamingHandler):
     body: bytearray
 
     async def begin(self, length: int | None) -> None:
-        """Set the limits of the body."""
         self.body = bytearray()
         if length is not None and length > READ_BYTES:
             raise _too_large()
@@ -52,7 +51,6 @@ class CommandHandler(StreamingHandler):
             self.body += chunk
 
     async def post(self, project: str, multi: str | None, command: str) -> None:
-        """Carry out the command."""
         self.unread = False
         self.refuse_pages()
         if len(self.body) > MAX_BODY_BYTES:
@@ -144,7 +142,6 @@ class StatusHandler(Handler):
     """``GET /PROJECT/status``: the counts, or with ``?item=NAME`` the status of that item."""
 
     async def get(self, project: str) -> None:
-        """Answer the counts or the status as JSON."""
         check_project(project)
         asked = self.request.query_arguments.get("item")
         if asked is None:

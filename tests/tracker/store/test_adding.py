@@ -10,7 +10,7 @@ import pytest
 from tracker.names import MAX_NAME_BYTES
 from tracker.store import adding
 from tracker.store.adding import REPORTED_LINES, BadLine, Lines, add_items
-from tracker.store.queues import queue_of
+from tracker.store.items import queue_of
 from tracker.store.store import Store
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.support.tracker_server import counts
 from tracker.errors import BadValue, UnknownProject
 from tracker.store.claims import CHUNK, Selection
-from tracker.store.queues import queue_of
+from tracker.store.items import queue_of
 from tracker.store.store import Store
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from tracker.errors import UnknownProject
 from tracker.store import projects
+from tracker.store.items import queue_of
 from tracker.store.projects import Projects
-from tracker.store.queues import queue_of
 from tracker.store.store import Store
 
 

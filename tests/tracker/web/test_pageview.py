@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tracker.errors import UnknownProject
+from tracker.store.items import queue_of
 from tracker.store.projects import Project
-from tracker.store.queues import queue_of
 from tracker.store.store import Store
 from tracker.web.page import templates
 from tracker.web.pageview import Overview, read_home, read_project

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from tracker.errors import BadValue
-from tracker.store.items import Added
-from tracker.store.queues import NORMAL, RESERVED, SECONDARY, Queue, queue_of
+from tracker.store.items import NORMAL, RESERVED, SECONDARY, Added, Queue, queue_of
 from tracker.store.store import Store
 
 

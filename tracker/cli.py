@@ -18,9 +18,9 @@ from tracker.commands.output import VisibleFormatter, warn
 from tracker.errors import TrackerError
 
 DESCRIPTION = """\
-Hands out the items of projects, counts their results, and takes uploads. Everything is kept in
-the data folder. Every command works while the server runs; the server follows at its next
-request. Without a command, run-tracker serves."""
+Hands out the items of projects, takes uploads, and counts results. All data is in the data
+folder. Every command works while the server runs; the server uses a change from its next
+request. Without a command, run-tracker runs the server."""
 
 EXIT_STATUSES = """\
 exit status: 0 success; 64 bad usage, or no such project; 65 a line of a file cannot be an item;
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except sqlite3.Error as error:
         warn(f"Cannot use the database now: {error}. Try again.")
         return os.EX_TEMPFAIL
-    except BrokenPipeError:  # the program that reads the output, such as head, has enough
+    except BrokenPipeError:  # the reader of the output, such as head, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except KeyboardInterrupt:

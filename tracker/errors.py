@@ -6,7 +6,7 @@ import os
 
 
 class TrackerError(Exception):
-    """Something went wrong that one sentence (``str(error)``) explains to the caller."""
+    """An error that one sentence (``str(error)``) explains to the caller."""
 
     status = 500
     exit_status = os.EX_USAGE
@@ -54,7 +54,7 @@ class Refusal(TrackerError):
 
 
 class NotAdmitted(Refusal):
-    """The operator's settings refuse the client: it is blocked, outdated or too fast."""
+    """The operator's settings refuse the client: it is blocked, outdated, or asks too often."""
 
 
 class StoreUnavailable(TrackerError):

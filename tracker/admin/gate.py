@@ -1,7 +1,7 @@
 """Checks the key of a request, and reads what it sent.
 
 The key is in a header that no page can make a browser send to another site, and there is no
-cookie. So nobody's browser can be made to command a tracker.
+cookie. So no web page can make an operator's browser send commands.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _BEARER = re.compile(r"[Bb]earer +([A-Za-z0-9_=.~+/-]{1,200})")
 
 
 class AdminHandler(Handler):
-    """Serves only requests with a valid key; all others get 401, whatever they ask."""
+    """Serves only requests with a valid key; all others get 401, whatever they request."""
 
     async def prepare(self) -> None:
         await super().prepare()

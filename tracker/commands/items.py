@@ -60,7 +60,7 @@ def register(commands: Commands) -> None:
     parser = command(
         commands, "release", partial(_requeue, "released"),
         "release claims, so that the items are handed out again",
-        "A downloader that finishes such an item later can still report it: the item counts once.",
+        "A downloader that finishes a released item can still report it: the item counts once.",
         project="",
     )  # fmt: skip
     _selection_options(parser, "claimed", "release every claim of the project")
@@ -68,8 +68,7 @@ def register(commands: Commands) -> None:
     parser = command(
         commands, "redo", partial(_requeue, "to be done again"),
         "put finished items into the redo queue",
-        "Use this for results that turned out to be bad. The totals of the first reports stay as "
-        "they are.",
+        "Use this if results turn out to be bad. The totals of the first reports stay as they are.",
         project="",
     )  # fmt: skip
     _selection_options(parser, "done", "hand out every finished item again")
@@ -77,8 +76,9 @@ def register(commands: Commands) -> None:
 
 def _selection_options(parser: argparse.ArgumentParser, what: str, all_help: str = "") -> None:
     parser.add_argument(
-        "--older-than", metavar="AGE", type=age, help=f"{what} longer ago than 90s, 15m, 6h or 2d"
-    )
+        "--older-than", metavar="AGE", type=age,
+        help=f"{what} at least this long ago: 90s, 15m, 6h or 2d",
+    )  # fmt: skip
     parser.add_argument("--downloader", metavar="NAME", help=f"{what} by this downloader")
     parser.add_argument(
         "--pattern", metavar="GLOB",

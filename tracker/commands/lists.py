@@ -47,17 +47,17 @@ def register(commands: Commands) -> None:
     found = verbs(parser)
     command(found, "list", _keys, "list the names of the keys")
     verb = command(
-        found, "make", _make_key, "make a key and print it; it cannot be printed again",
+        found, "make", _make_key, "make a key and print it once",
         write=True, create=True,
     )  # fmt: skip
-    verb.add_argument("name", metavar="NAME", help="who or what uses the key")
+    verb.add_argument("name", metavar="NAME", help="the person or script that uses the key")
     verb = command(found, "revoke", _revoke_key, "make a key invalid at once", write=True)
     verb.add_argument("name", metavar="NAME")
 
 
 def _register_targets(commands: Commands) -> None:
     parser = command(
-        commands, "targets", _targets, "manage the targets to which uploads go, in turn",
+        commands, "targets", _targets, "manage the targets that uploads go to, in turn",
         "Without a verb, list the targets. A project with targets of its own uses only those; "
         "other projects use the targets for every project. Without any target, uploads go to this "
         "server.",
@@ -132,13 +132,13 @@ def _block(store: Store, options: argparse.Namespace) -> Result:
 
 def _unblock(store: Store, options: argparse.Namespace) -> Result:
     store.unblock(options.project, options.value)
-    return Result({"removed": options.value}, f"{options.value} is not blocked any more")
+    return Result({"removed": options.value}, f"{options.value} is no longer blocked")
 
 
 def _keys(store: Store, options: argparse.Namespace) -> Result:
     found = store.key_list()
     rows = ((key.name, stamp(key.created_at)) for key in found)
-    nothing = "No keys: nobody can command this tracker by HTTP."
+    nothing = "No keys: this tracker takes no commands over HTTP."
     return Result(found, table(("KEY", "MADE"), rows, nothing))
 
 

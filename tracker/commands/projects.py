@@ -50,8 +50,8 @@ def register(commands: Commands) -> None:
     parser = command(
         commands, "remove", _remove, "remove a project with its items and results",
         "Its reports, totals, targets and blocks are removed too, and cannot be restored: export "
-        "the reports or make a backup first. Uploaded files stay. Downloaders that still work on "
-        "one of its items are refused.",
+        "the reports or make a backup first. Uploaded files stay. Downloaders that have "
+        "one of its items can no longer report it.",
         project="",
     )  # fmt: skip
     parser.add_argument(
@@ -69,7 +69,7 @@ def register(commands: Commands) -> None:
         help="omit earlier reports; TIME is 2026-01-02 or 2026-01-02T03:04:05Z",
     )  # fmt: skip
     parser = command(
-        commands, "backup", _backup, "copy the database, even while it is used",
+        commands, "backup", _backup, "copy the database, even while the server runs",
         "The copy is checked, and then replaces an earlier file of that name. To restore a copy: "
         f"stop the server, remove {DATABASE}, {DATABASE}-wal and {DATABASE}-shm from the data "
         f"folder, and put the copy there as {DATABASE}. A copy does not include uploaded files.",

@@ -66,7 +66,7 @@ def serve_options(parser: argparse.ArgumentParser, first: bool = False) -> None:
     )  # fmt: skip
     option(
         "--faults", None, "fail on purpose, to see how a pipeline handles it; give 'rough', or "
-        "what '--faults help' explains", metavar="SPEC",
+        "a list of faults: see '--faults help'", metavar="SPEC",
     )  # fmt: skip
 
 

@@ -56,7 +56,7 @@ class FaultyCommandHandler(CommandHandler):
         self._hung_up = asyncio.Event()
 
     def on_connection_close(self) -> None:
-        """End the pauses: nobody waits for what follows them."""
+        """End the pauses: nobody waits for the rest of the answer."""
         super().on_connection_close()
         self._hung_up.set()
 
@@ -108,7 +108,7 @@ class FaultyCommandHandler(CommandHandler):
             "null": None,
             "list": ["a", "b"],
             "types": WRONG_TYPES[command],
-            "big": {"padding": "x" * MIB},  # has nothing to act on for a client that reads it all
+            "big": {"padding": "x" * MIB},  # names no item, in case a client reads all of it
         }
         if fault.form == "html":
             self.set_header("Content-Type", "text/html; charset=utf-8")
@@ -124,7 +124,7 @@ class FaultyCommandHandler(CommandHandler):
             self.finish(f"{status}, on purpose (--faults).\n")
 
     async def _delay(self, work: Work) -> None:
-        """Wait, then carry out the command, unless the client has hung up meanwhile."""
+        """Wait, then carry out the command, unless the client has hung up."""
         await self._pause(self._faults.plan.delay_seconds)
         if not self.gone:
             self.finish(await work())
@@ -178,7 +178,7 @@ class FaultyCommandHandler(CommandHandler):
         self.json({**answer, "upload_target": targets[form]})
 
     def _take_stream(self) -> Any:
-        """Return the connection's stream, with which the server does nothing more."""
+        """Detach the connection's stream from the server, and return it."""
         self.parts.in_flight.discard(self)
         return self.detach()
 
@@ -189,8 +189,10 @@ class FaultyCommandHandler(CommandHandler):
 
 
 async def start_rsync(address: str) -> asyncio.Server:
-    """Start a server at *address*, on any free port, that behaves as an rsync daemon just as far
-    as to say that it does not have the module. Raises CannotListen."""
+    """Start an rsync daemon without modules at *address*, on any free port.
+
+    It speaks just enough of the protocol to refuse a module. Raises CannotListen.
+    """
     try:
         return await asyncio.start_server(_talk, address, 0, limit=LONGEST_LINE)
     except OSError as error:
@@ -211,7 +213,7 @@ async def _talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def _refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Greet the client, read which module it wants, and say that there is none."""
+    """Greet the client, read the name of a module, and answer that there is no such module."""
     writer.write(GREETING)
     await reader.readline()
     await reader.readline()

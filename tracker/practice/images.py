@@ -1,4 +1,4 @@
-"""Draws the pictures of the practice site: small but real PNG and GIF files, always the same."""
+"""Draws the pictures of the practice site: small PNG and GIF files, the same each time."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The practice site: a small website for each item, which is the same at every visit.
 
-It has what the crawl of a real site meets: pages that link to each other, style sheets that
+It has what a crawl of a real site finds: pages that link to each other, style sheets that
 load others, pictures, redirects, a query string, an address that is not ASCII, a slow page and
 a missing page. ``resources`` returns the whole site.
 """

@@ -103,7 +103,7 @@ class Items(Base):
         return self.add_at(project, list(enumerate(names, first)), queue)
 
     def reserve(self, project: str, number: int) -> int:
-        """Return the first of *number* new positions behind all that were ever used.
+        """Return the first of *number* new positions, behind every position that was ever used.
 
         Makes the project if it does not exist.
         """
@@ -194,8 +194,8 @@ class Items(Base):
     ) -> int:
         """Count the items that are not done yet as done; return how many were counted.
 
-        It does not matter who holds an item: the work was done and uploaded, and must not be
-        thrown away because somebody else has the claim now. *downloader* None credits whoever
+        It does not matter who holds an item: the work was done and uploaded, and is not wasted
+        because another downloader has the claim now. *downloader* None credits the one that
         claimed the first item. A report that counted anything is kept with its *stats*. Raises
         UnknownItem, and changes nothing, if the project lacks one of the items.
         """

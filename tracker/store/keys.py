@@ -1,7 +1,7 @@
-"""Keys for commands by HTTP.
+"""Keys for commands over HTTP.
 
 A key is 256 random bits and is shown once. The database keeps its SHA-256, which is of no use
-to a reader of the file. A slow hash is not needed, because nobody can guess such a key.
+to a reader of the file. A fast hash is enough, because such a key cannot be guessed.
 """
 
 from __future__ import annotations

@@ -161,7 +161,7 @@ CREATE TABLE keys (
 
 
 def _count_old_reports(connection: sqlite3.Connection) -> None:
-    """Count the reports from before there were totals."""
+    """Add the reports of version 1, which had no totals, to the totals."""
     connection.execute(
         "UPDATE projects SET created_at = coalesce((SELECT min(received_at) FROM reports "
         "WHERE project_id = projects.id), ?), last_position = coalesce((SELECT max(position) "
@@ -215,7 +215,7 @@ def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Check whose file it is, set the pragmas, and bring the tables up to date."""
+    """Check that the file is a tracker's, set the pragmas, and upgrade the tables."""
     _refuse_foreign(connection, path)
     _use_wal(connection)
     connection.execute("PRAGMA synchronous = FULL")
@@ -226,7 +226,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         return  # without waiting for another writer
     connection.execute("BEGIN IMMEDIATE")  # two processes may open an empty file at once
     try:
-        _refuse_foreign(connection, path)  # again: another process may have changed it meanwhile
+        _refuse_foreign(connection, path)  # again: another process may have changed it
         for script, finish in STEPS[_number(connection, "user_version") :]:
             # executescript() would commit first. Each statement begins with one of these words.
             for statement in re.split(r";\n(?=CREATE|ALTER|DROP)", script):

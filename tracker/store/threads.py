@@ -1,8 +1,8 @@
 """The threads through which the server uses the database.
 
 One thread writes. A durable commit costs a disk flush, so requests that arrive during a commit
-share the next one: fifty clients cost one flush, not fifty. Nobody is answered before the
-commit of their change has returned. Another thread reads for pages; in WAL mode neither waits
+share the next one: fifty clients cost one flush, not fifty. A client is answered only when the
+commit of its change has returned. Another thread reads for pages; in WAL mode neither waits
 for the other, so a slow page delays no claim.
 """
 

@@ -1,4 +1,4 @@
-"""Decides whether a client is served, or is blocked, outdated or too fast."""
+"""Decides whether a client is served: it may be blocked, outdated, or ask too often."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Rates:
             wait = times[len(times) - limit] + MINUTE - now
             raise NotAdmitted(
                 429,
-                f"This project hands out items {limit} times a minute. Try again later.",
+                f"This project answers {limit} requests for items a minute. Try again later.",
                 retry_after=max(1, math.ceil(wait)),
             )
 
@@ -66,7 +66,7 @@ def admit_request(
     """Return the project if *downloader* may get items from it now.
 
     Raises NotAdmitted: 403 if blocked, 455 if *version* is older than the project's minimum, 429
-    if too fast. Raises UnknownProject.
+    if it asks too often. Raises UnknownProject.
     """
     admit(store, project, downloader, address)
     found = store.project(project)

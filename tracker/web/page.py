@@ -33,7 +33,7 @@ from tracker.web.pageview import (
 ROOT = Path(__file__).resolve().parent.parent
 
 FRESH_SECONDS = 1.0
-"""A page is rendered at most once in so long, however many people look at it."""
+"""How long a page is reused, so that many readers cost no more than one."""
 
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (

@@ -15,7 +15,7 @@ LATEST = 20
 
 PACE_SECONDS = 3600
 PACE_ITEMS = 5
-"""If fewer items were done in PACE_SECONDS, the page does not say when the rest will be."""
+"""If fewer items were done in PACE_SECONDS, the page does not estimate the time for the rest."""
 
 QUEUES = ("for one downloader", "normal", "secondary", "redo")
 
@@ -44,7 +44,8 @@ class Overview:
         if not self.total:
             return "stopped", "It has no items yet."
         if self.project.paused:
-            return "waiting", "Paused: no items are handed out. Items that are out may be finished."
+            sentence = "Paused: no items are handed out. Items that are out can still be reported."
+            return "waiting", sentence
         if not todo + out:
             return "running", "Everything is done."
         if not todo:
@@ -54,7 +55,7 @@ class Overview:
         if self.pace < PACE_ITEMS:
             return "running" if out or self.pace else "waiting", waiting
         rest = duration((todo + out) / self.pace * PACE_SECONDS)
-        return "running", f"{waiting} At the pace of the last hour that takes {rest}."
+        return "running", f"{waiting} At the pace of the last hour, they take {rest}."
 
     @property
     def bar(self) -> tuple[tuple[str, float, float], ...]:
@@ -140,10 +141,10 @@ WIDTH, HEIGHT = 1000, 100
 """Size of the drawing in its own units; the page stretches it."""
 
 GAP = 0.2
-"""Part of a bar's place that stays empty."""
+"""The empty part of a bar's place."""
 
 LEAST = 1.5
-"""Least height of a bar that stands for anything."""
+"""Least height of a bar that is not empty."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ class Period:
     step: int
     bars: int
     each: str
-    """What one bar stands for."""
+    """What one bar covers."""
 
 
 PERIODS: Mapping[str, Period] = {
@@ -167,7 +168,7 @@ DEFAULT_PERIOD = "day"
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: *at* is when its time began, *says* what it stands for."""
+    """One bar: *at* is when its time began, *says* its value in words."""
 
     height: float
     """In the drawing's units."""
@@ -222,7 +223,7 @@ def _chart(
         name=name,
         kind=kind,
         total=say(sum(values)),
-        most=f"at most {say(most)} in {period.each}" if most else "none in this time",
+        most=f"at most {say(most)} in {period.each}" if most else "none in this period",
         bars=tuple(bars),
         start=start,
         place=WIDTH / period.bars,

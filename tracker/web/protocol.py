@@ -23,7 +23,7 @@ MAX_BODY_BYTES = 1024 * 1024
 """Longest JSON body that is accepted."""
 
 READ_BYTES = 16 * MAX_BODY_BYTES
-"""A longer body is read this far and thrown away, so that its sender hears the refusal."""
+"""A longer body is discarded up to this length, so that its sender reads the refusal."""
 
 MAX_MULTI = 10_000
 """Most items for which one request may ask."""
@@ -32,8 +32,8 @@ MAX_MULTI = 10_000
 class CommandHandler(StreamingHandler):
     """One command of the protocol, which the last part of the path names.
 
-    What is wrong with a request is answered when its whole body has arrived, because a client
-    that is still sending might not hear it.
+    A bad request is refused when its whole body has arrived, because a client that is still
+    sending might not read the answer.
     """
 
     body: bytearray
@@ -46,7 +46,7 @@ class CommandHandler(StreamingHandler):
         self.http.set_max_body_size(READ_BYTES)
 
     async def receive(self, chunk: bytes) -> None:
-        """Keep the body as far as it is accepted."""
+        """Keep the body, up to the accepted length."""
         if len(self.body) <= MAX_BODY_BYTES:
             self.body += chunk
 
@@ -102,10 +102,10 @@ class CommandHandler(StreamingHandler):
         """``release``: put items back, and answer exactly their names; blocked clients may too.
 
         The client compares the two lists and asks again until they are equal, so the answer
-        means "you hold none of these now". It includes items that were released before (and
-        whose answer was lost), that somebody else has claimed since, or that are done; they
-        stay as they are. Only a name that the project never had is refused: the client changed
-        the name by mistake, and the item that it meant would stay claimed without notice.
+        means "you hold none of these now". It includes items that were released before (when
+        the answer was lost), that another downloader has claimed since, or that are done; they
+        stay as they are. Only a name that the project never had is refused: the client has
+        altered the name by mistake, and the item that it meant would stay claimed unnoticed.
         """
         downloader = check_downloader(data.get("downloader"))
         names = data.get("items")
@@ -116,7 +116,7 @@ class CommandHandler(StreamingHandler):
         self.json({"items": checked})
 
     async def name_target(self, project: str, data: dict[str, Any]) -> None:
-        """``upload``: answer where to upload. Nobody has to hold the item: its files exist."""
+        """``upload``: answer an upload target. The client may have lost its claim on the item."""
         downloader = check_downloader(data.get("downloader"))
         split_names(data.get("item_name"))
         targets = await self.targets_of(project, downloader)

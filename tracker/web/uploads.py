@@ -40,7 +40,7 @@ BLOCK_BYTES = 1024 * 1024
 """Collected before each write, so that not every network packet costs a change of threads."""
 
 STALL_SECONDS = 300.0
-"""An upload that sends nothing for so long is ended."""
+"""An upload is ended when nothing has arrived for this time."""
 
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f/\\\ud800-\udfff\ufffd\u2028\u2029]")
 

@@ -46,4 +46,4 @@ def test_nothing_done() -> None:
     """There are no bars, and the chart says so in words."""
     items, held = charts([], HOUR, NOW)
     assert not any(bar.height for bar in (*items.bars, *held.bars))
-    assert items.most == "none in this time"
+    assert items.most == "none in this period"

@@ -22,8 +22,7 @@ from tracker.errors import CannotListen
 from tracker.faults.handlers import HTTP_500, FaultyCommandHandler, Http500Handler, start_rsync
 from tracker.faults.plan import Faults, Plan
 from tracker.names import SITE_FOLDER
-from tracker.practice.items import PROJECT, stock
-from tracker.practice.site import SiteHandler
+from tracker.practice import PROJECT, SiteHandler, stock
 from tracker.store.lock import FolderLock
 from tracker.store.schema import DATABASE
 from tracker.store.threads import Reader, Writer

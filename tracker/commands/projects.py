@@ -88,11 +88,11 @@ def _settings_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--requests-per-minute", metavar="N", type=number(0, MOST_PER_MINUTE),
-        help="give items to N requests a minute at most, and answer 429 to the rest; 0: no limit",
+        help="answer at most N requests for items a minute, and 429 to the rest; 0: no limit",
     )  # fmt: skip
     parser.add_argument(
         "--max-items", metavar="N", type=number(0, MOST_ITEMS),
-        help="give at most N items to one request, however many it asks for; 0: no limit",
+        help="hand out at most N items in one answer, however many were asked for; 0: no limit",
     )  # fmt: skip
     switch(
         parser, "paused", ("--pause", "hand out no items"),

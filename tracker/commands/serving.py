@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 from tracker.commands.options import Commands, number, plain_command, size
 from tracker.errors import BadValue
 from tracker.faults.plan import help_text, parse
-from tracker.practice.items import DEFAULT_ITEMS
 from tracker.web.rotation import Rotation
 
 if TYPE_CHECKING:
     from tracker.app import Settings
 
 MOST_PRACTICE_ITEMS = 10_000_000
+
+DEFAULT_ITEMS = 10_000
+"""Enough for a night of practice, but too few to fill a disk (about 30 KB for each item)."""
 
 
 def register(commands: Commands) -> None:

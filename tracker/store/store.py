@@ -7,13 +7,12 @@ otherwise. Times are seconds of ``time.time()``.
 
 from __future__ import annotations
 
-from tracker.store.blocks import Blocks
+from tracker.store.access import Access
 from tracker.store.claims import Claims
-from tracker.store.keys import Keys
 from tracker.store.projects import Projects
 from tracker.store.reading import Reading
 from tracker.store.targets import Targets
 
 
-class Store(Projects, Claims, Blocks, Targets, Keys, Reading):
+class Store(Projects, Claims, Access, Targets, Reading):
     """The tracker's tables, on one connection that one thread uses."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.tracker_server import counts
-from tracker.practice.items import PROJECT, stock
+from tracker.practice import PROJECT, stock
 from tracker.store.store import Store
 
 

@@ -20,11 +20,7 @@ def belongs(test: Path) -> bool:
                for name in names)
 
 
-@pytest.mark.parametrize("package", [
-    "pipeline_core", "warrior",
-    pytest.param("tracker", marks=pytest.mark.xfail(
-        strict=True, reason="some of its tests are named after what they do")),
-])
+@pytest.mark.parametrize("package", ["pipeline_core", "warrior", "tracker"])
 def test_each_test_stands_where_its_module_stands(package: str) -> None:
     """tests/<package>/<room>/test_<module>.py tests <package>/<room>/<module>.py."""
     tests = sorted((TESTS / package).rglob("test_*.py"))

@@ -8,7 +8,6 @@ import ipaddress
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +19,10 @@ from tornado.web import Application
 
 from tracker.admin.handlers import admin_routes
 from tracker.errors import CannotListen
-from tracker.faults.handlers import FaultyCommandHandler
+from tracker.faults.handlers import HTTP_500, FaultyCommandHandler, Http500Handler, start_rsync
 from tracker.faults.plan import Faults, Plan
-from tracker.faults.targets import HTTP_500, Http500Handler, start_rsync
 from tracker.names import SITE_FOLDER
-from tracker.practice.handler import SiteHandler
-from tracker.practice.items import PROJECT, stock
+from tracker.practice import PROJECT, SiteHandler, stock
 from tracker.store.lock import FolderLock
 from tracker.store.schema import DATABASE
 from tracker.store.threads import Reader, Writer
@@ -33,15 +30,14 @@ from tracker.web.handlers import NotHere, Parts
 from tracker.web.page import page_routes
 from tracker.web.protocol import CommandHandler, StatusHandler
 from tracker.web.rotation import Rotation
-from tracker.web.uploadhandler import UploadHandler
-from tracker.web.uploads import UploadFolder
+from tracker.web.uploads import UploadFolder, UploadHandler
 
 UPLOADS = "uploads"
 MAX_BODY_BYTES = 1 << 20
 """Longest body, except for handlers that take it piece by piece and have limits of their own."""
 
 GRACE_SECONDS = 5.0
-"""How long the server waits at its end until the requests in flight are answered."""
+"""How long the server waits for the requests in flight before it ends."""
 
 
 @dataclass(frozen=True)
@@ -61,63 +57,6 @@ class Settings:
     """Faults to make on purpose."""
 
 
-class Tracker:
-    """A tracker that listens at *urls*."""
-
-    def __init__(self, parts: Parts, server: HTTPServer, urls: list[str]) -> None:
-        self.urls = urls
-        self._parts = parts
-        self._server = server
-
-    async def drain(self, at_once: asyncio.Event) -> None:
-        """Stop listening, and wait until the requests in flight are answered, but not for long.
-
-        A second signal sets *at_once*, which ends the waiting.
-        """
-        self._server.stop()
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + GRACE_SECONDS
-        while self._parts.in_flight and loop.time() < deadline and not at_once.is_set():
-            await asyncio.sleep(0.02)
-        await self._server.close_all_connections()
-
-
-@contextlib.asynccontextmanager
-async def listening(settings: Settings) -> AsyncIterator[Tracker]:
-    """Open the database and the folders, listen, and close everything at the end.
-
-    Raises CannotListen (then nothing was opened), FolderUnusable, StoreUnavailable.
-    """
-    async with contextlib.AsyncExitStack() as closing:
-        sockets = _bind(settings)
-        for bound in sockets:
-            closing.callback(bound.close)
-        folder = UploadFolder(settings.data_dir / UPLOADS, settings.max_upload_bytes)
-        await asyncio.to_thread(folder.prepare)
-        writer, reader = Writer(settings.data_dir / DATABASE), Reader(settings.data_dir / DATABASE)
-        for thread in writer, reader:  # the writer makes the database
-            closing.push_async_callback(thread.close)
-            await thread.start()
-        waiting = settings.practice_items
-        if waiting is not None:
-            await writer.run(lambda store: stock(store, waiting))
-        faults = Faults(settings.faults) if settings.faults else None
-        rsync_port = 0
-        if faults is not None:
-            rsync = await start_rsync(settings.address)
-            closing.callback(rsync.close)
-            rsync_port = rsync.sockets[0].getsockname()[1]
-        parts = Parts(writer, reader, folder, settings.rotation)
-        server = HTTPServer(
-            _application(parts, waiting is not None, faults, rsync_port),
-            max_body_size=MAX_BODY_BYTES,
-            idle_connection_timeout=60,
-            xheaders=settings.behind_proxy,
-        )
-        server.add_sockets(sockets)
-        yield Tracker(parts, server, [_url(bound) for bound in sockets])
-
-
 def _bind(settings: Settings) -> list[socket.socket]:
     """Return the bound sockets; raises CannotListen."""
     try:
@@ -132,7 +71,7 @@ def _bind(settings: Settings) -> list[socket.socket]:
 
 
 def _application(
-    parts: Parts, practice: bool, faults: Faults | None, rsync_port: int
+    settings: Settings, parts: Parts, folder: UploadFolder, faults: Faults | None, rsync_port: int
 ) -> Application:
     """Return the addresses of the server."""
     commands = r"/([^/]+)(?:/multi=([^/]*))?/(request|release|upload|done)"
@@ -140,16 +79,16 @@ def _application(
     if faults is not None:
         more = {"faults": faults, "rsync_port": rsync_port}
         routes = [(commands, FaultyCommandHandler, more), (rf"{HTTP_500}(.*)", Http500Handler)]
-    if practice:
+    if settings.practice_items is not None:
         routes.append((rf"/{SITE_FOLDER}/([0-9]+)/(.*)", SiteHandler))
-    threads = ThreadPoolExecutor(4, "tracker-upload")
+    uploads = {"folder": folder, "threads": ThreadPoolExecutor(4, "tracker-upload")}
     return Application(
         [
             *admin_routes(),
             *page_routes(),
             *routes,
             (r"/([^/]+)/status", StatusHandler),
-            (r"/([^/]+)/upload/(.*)", UploadHandler, {"threads": threads}),
+            (r"/([^/]+)/upload/(.*)", UploadHandler, uploads),
         ],
         default_handler_class=NotHere,
         parts=parts,
@@ -174,17 +113,57 @@ def serve(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings) -> None:
+    """Open the database and the folders, listen until a signal, and close everything."""
     stop, at_once = asyncio.Event(), asyncio.Event()
+    _handle_signals(stop, at_once)
+    async with contextlib.AsyncExitStack() as closing:
+        sockets = _bind(settings)
+        for bound in sockets:
+            closing.callback(bound.close)
+        folder = UploadFolder(settings.data_dir / UPLOADS, settings.max_upload_bytes)
+        await asyncio.to_thread(folder.prepare)
+        writer, reader = Writer(settings.data_dir / DATABASE), Reader(settings.data_dir / DATABASE)
+        for thread in writer, reader:  # the writer makes the database
+            closing.push_async_callback(thread.close)
+            await thread.start()
+        if settings.practice_items is not None:
+            await writer.run(stock, settings.practice_items)
+        faults = Faults(settings.faults) if settings.faults else None
+        rsync_port = 0
+        if faults is not None:
+            rsync = await start_rsync(settings.address)
+            closing.callback(rsync.close)
+            rsync_port = rsync.sockets[0].getsockname()[1]
+        parts = Parts(writer, reader, settings.rotation)
+        server = HTTPServer(
+            _application(settings, parts, folder, faults, rsync_port),
+            max_body_size=MAX_BODY_BYTES,
+            idle_connection_timeout=60,
+            xheaders=settings.behind_proxy,
+        )
+        server.add_sockets(sockets)
+        _announce(settings, [_url(bound) for bound in sockets])
+        await stop.wait()
+        await _drain(server, parts, at_once)
+
+
+def _handle_signals(stop: asyncio.Event, at_once: asyncio.Event) -> None:
+    """Set *stop* at the first SIGTERM or SIGINT, and *at_once* at the next one."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        # The first signal stops the server; another one ends the wait for requests in flight.
         loop.add_signal_handler(number, lambda: at_once.set() if stop.is_set() else stop.set())
     if os.getpid() == 1:
         loop.add_signal_handler(signal.SIGCHLD, _reap)
-    async with listening(settings) as tracker:
-        _announce(settings, tracker)
-        await stop.wait()
-        await tracker.drain(at_once)
+
+
+async def _drain(server: HTTPServer, parts: Parts, at_once: asyncio.Event) -> None:
+    """Stop listening. Wait for the requests in flight, but not for long, and not if *at_once*."""
+    server.stop()
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + GRACE_SECONDS
+    while parts.in_flight and loop.time() < deadline and not at_once.is_set():
+        await asyncio.sleep(0.02)
+    await server.close_all_connections()
 
 
 def _reap() -> None:
@@ -194,17 +173,17 @@ def _reap() -> None:
             pass
 
 
-def _announce(settings: Settings, tracker: Tracker) -> None:
+def _announce(settings: Settings, urls: list[str]) -> None:
     """Print where the tracker is, and what it serves."""
-    lines = [f"Tracker listening at {url}" for url in tracker.urls]
+    lines = [f"Tracker listening at {url}" for url in urls]
     if settings.practice_items is not None:
-        lines.append(f"Practice project: {tracker.urls[0]}{PROJECT}")
+        lines.append(f"Practice project: {urls[0]}{PROJECT}")
     if settings.faults is not None:
         lines.append(settings.faults.sentence)
     lines.append(f"Uploads arrive in {(settings.data_dir / UPLOADS).resolve()}")
     if not _is_loopback(settings.address):
         lines.append(
-            f"Everybody who can reach {settings.address} can claim items and upload files here."
+            f"Anybody who can reach {settings.address} can claim items and upload files here."
         )
     print("\n".join(lines), flush=True)
 

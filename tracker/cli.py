@@ -12,15 +12,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tracker.commands import access, backup, claims, items, projects, serving, targets
+from tracker.commands import items, lists, projects, serving
 from tracker.commands.options import Parser, data_dir_option
 from tracker.commands.output import VisibleFormatter, warn
 from tracker.errors import TrackerError
 
 DESCRIPTION = """\
-Hands out the items of projects, counts their results, and takes uploads. Everything is kept in
-the data folder. Every command works while the server runs; the server follows at its next
-request. Without a command, run-tracker serves."""
+Hands out the items of projects, takes uploads, and counts results. All data is in the data
+folder. Every command works while the server runs; the server uses a change from its next
+request. Without a command, run-tracker runs the server."""
 
 EXIT_STATUSES = """\
 exit status: 0 success; 64 bad usage, or no such project; 65 a line of a file cannot be an item;
@@ -38,16 +38,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
-        status: int | None = options.run(options)
+        status: int = options.run(options)
         sys.stdout.flush()
-        return os.EX_OK if status is None else status
+        return status
     except TrackerError as error:
         warn(str(error))
         return error.exit_status
     except sqlite3.Error as error:
         warn(f"Cannot use the database now: {error}. Try again.")
         return os.EX_TEMPFAIL
-    except BrokenPipeError:  # the program that reads the output, such as head, has enough
+    except BrokenPipeError:  # the reader of the output, such as head, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except KeyboardInterrupt:
@@ -61,6 +61,6 @@ def _parser() -> argparse.ArgumentParser:
     data_dir_option(parser, Path("tracker-data"))
     serving.serve_options(parser, first=True)
     commands = parser.add_subparsers(metavar="COMMAND", parser_class=Parser, title="commands")
-    for each in (serving, projects, items, claims, targets, access, backup):
+    for each in (serving, projects, items, lists):
         each.register(commands)
     return parser

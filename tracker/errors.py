@@ -6,7 +6,7 @@ import os
 
 
 class TrackerError(Exception):
-    """Something went wrong that one sentence (``str(error)``) explains to the caller."""
+    """An error that one sentence (``str(error)``) explains to the caller."""
 
     status = 500
     exit_status = os.EX_USAGE
@@ -54,7 +54,7 @@ class Refusal(TrackerError):
 
 
 class NotAdmitted(Refusal):
-    """The operator's settings refuse the client: it is blocked, outdated or too fast."""
+    """The operator's settings refuse the client: it is blocked, outdated, or asks too often."""
 
 
 class StoreUnavailable(TrackerError):
@@ -86,15 +86,3 @@ class CannotListen(TrackerError):
     """The server cannot listen at the address and port."""
 
     exit_status = os.EX_UNAVAILABLE
-
-
-class FileTooLarge(TrackerError):
-    """An upload exceeds the operator's limit."""
-
-    status = 413
-
-
-class DiskFull(TrackerError):
-    """The disk has no room for an upload."""
-
-    status = 507

@@ -16,8 +16,8 @@ JOINER = "\0"
 """Joins the names of several items that are sent as one ``item_name``."""
 
 MAX_NAME_BYTES = 64 * 1024
-"""Longest item name, in bytes of UTF-8: much longer than URLs are, and well below the limit of
-a request body."""
+"""Longest item name, in bytes of UTF-8: much longer than any URL, and far below the limit of a
+request body."""
 
 SITE_FOLDER = "practice-site"
 """Path of the practice site; a project cannot have this name."""

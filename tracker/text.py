@@ -1,4 +1,4 @@
-"""Names, numbers and times as people read and write them.
+"""Writes names, numbers and times for people, and reads what people write.
 
 Names come from strangers. Nothing here escapes HTML: the templates do that.
 """

@@ -3,8 +3,8 @@
     ./run-pipeline projects/example/pipeline.py YOURNAME --max-items 2
 
 A project is a *pipeline*: a sequence of *tasks*. An *item* of work goes through the tasks, from
-first to last; several items may be at work at once. This file is run once, at the start, and
-must define two names: ``project`` and ``pipeline``.
+first to last; several items may run at once. This file is run once, at the start, and must
+define two names: ``project`` and ``pipeline``.
 """
 
 import os
@@ -25,7 +25,7 @@ class ChooseItem(SimpleTask):
         self.number = 0
 
     def process(self, item):
-        # An item is a dictionary: later tasks can read what one task puts in. Project code
+        # An item is a dictionary: a task can read what earlier tasks stored. Project code
         # never runs twice at the same time, so a counter needs no lock.
         self.number += 1
         item['item_name'] = 'example-%d' % self.number

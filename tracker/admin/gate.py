@@ -1,7 +1,7 @@
 """Checks the key of a request, and reads what it sent.
 
 The key is in a header that no page can make a browser send to another site, and there is no
-cookie. So nobody's browser can be made to command a tracker.
+cookie. So no web page can make an operator's browser send commands.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from tracker.errors import BadValue, Refusal, TrackerError, UnknownProject
-from tracker.store.keys import Keys
 from tracker.store.store import Store
 from tracker.web.handlers import Handler
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _KINDS: Mapping[type, str] = {str: "a string", int: "a whole number", bool: "true or false"}
@@ -23,10 +23,9 @@ _BEARER = re.compile(r"[Bb]earer +([A-Za-z0-9_=.~+/-]{1,200})")
 
 
 class AdminHandler(Handler):
-    """Serves only requests with a valid key; all others get 401, whatever they ask."""
+    """Serves only requests with a valid key; all others get 401, whatever they request."""
 
     async def prepare(self) -> None:
-        """Check the key."""
         await super().prepare()
         self.refuse_pages()
         match = _BEARER.fullmatch(self.request.headers.get("Authorization", ""))
@@ -37,7 +36,7 @@ class AdminHandler(Handler):
             )
         key = match[1]
         # The database is asked each time, so that a revoked key is invalid at once.
-        if await self.change(lambda store: Keys(store).owner(key)) is None:
+        if await self.change(Store.key_owner, key) is None:
             raise Refusal(
                 401,
                 "This key is not known, or has been revoked. 'run-tracker keys' lists the valid "
@@ -56,13 +55,17 @@ class AdminHandler(Handler):
             status = 404
         return status, sentence
 
-    async def change(self, operation: Callable[[Store], T]) -> T:
+    async def change(
+        self, operation: Callable[Concatenate[Store, P], T], *args: P.args, **named: P.kwargs
+    ) -> T:
         """Return what *operation* returns, once its changes are durable."""
-        return await self.parts.writer.run(operation)
+        return await self.parts.writer.run(operation, *args, **named)
 
-    async def look_up(self, question: Callable[[Store], T]) -> T:
-        """Return what *question* returns, which changes nothing and so delays no claim."""
-        return await self.parts.reader.run(question)
+    async def show(
+        self, question: Callable[Concatenate[Store, P], T], *args: P.args, **named: P.kwargs
+    ) -> None:
+        """Answer what *question* returns, which changes nothing and so delays no claim."""
+        self.value(await self.parts.reader.run(question, *args, **named))
 
     def body(self, kinds: Mapping[str, type], needed: str | None = None) -> dict[str, Any]:
         """Return the JSON object that was sent; each value is of its kind in *kinds*, or null.

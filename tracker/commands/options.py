@@ -1,4 +1,4 @@
-"""The options that several commands share, and how their values are read."""
+"""How commands are declared and run, and the options that several of them share."""
 
 from __future__ import annotations
 
@@ -6,21 +6,31 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
-from tracker.commands.output import visible
+from tracker.commands.output import print_json, visible
 from tracker.errors import BadValue
-from tracker.store.queues import NUMBERS
+from tracker.store.items import NUMBERS
 from tracker.store.schema import DATABASE
 from tracker.store.store import Store
 from tracker.text import read_age, read_number, read_size, read_time
 
 T = TypeVar("T")
 
-Command = Callable[[argparse.Namespace], int | None]
-"""Carries out a command; returns the exit status, None for 0."""
+
+class Result(NamedTuple):
+    """What a command prints, as JSON (*value*) or as *text*, and its exit status."""
+
+    value: object
+    text: str
+    status: int = os.EX_OK
+
+
+Command = Callable[[Store, argparse.Namespace], Result]
+"""Carries out a command."""
 
 Commands = Any  # the type that add_subparsers returns has no public name
 
@@ -39,27 +49,67 @@ def command(
     run: Command,
     help: str,
     more: str = "",
-    json: bool = True,
     project: str | None = None,
+    write: bool = False,
+    create: bool = False,
 ) -> argparse.ArgumentParser:
     """Return the parser of a new command *name*, which *run* carries out.
 
-    *more* explains it in its --help. *project*, the help of an argument PROJECT, adds that.
+    *more* explains it in its --help. *project*, the help of an argument PROJECT, adds that. If
+    *write*, the command runs in one transaction. *create* makes the database if there is none.
     """
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=help,
-        description=f"{help[0].upper()}{help[1:]}. {more}".strip(),
+    parser = plain_command(commands, name, partial(_run, run, write, create), help, more)
+    parser.add_argument(
+        "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON, for scripts"
     )
-    parser.set_defaults(run=run)
-    data_dir_option(parser)
-    if json:
-        parser.add_argument(
-            "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON, for scripts"
-        )
     if project is not None:
         parser.add_argument("project", metavar="PROJECT", help=project or None)
     return parser
+
+
+def plain_command(
+    commands: Commands,
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    help: str,
+    more: str = "",
+) -> argparse.ArgumentParser:
+    """Return the parser of a command that opens and prints things by itself."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=help, description=f"{help[0].upper()}{help[1:]}. {more}".strip()
+    )
+    parser.set_defaults(run=run)
+    data_dir_option(parser)
+    return parser
+
+
+def _run(run: Command, write: bool, create: bool, options: argparse.Namespace) -> int:
+    """Carry out a command on the store of the data folder, and print its result."""
+    with contextlib.ExitStack() as closing:
+        store = closing.enter_context(opened(options, create))
+        if write:
+            closing.enter_context(store.transaction())
+        result = run(store, options)
+    if as_json(options):
+        print_json(result.value)
+    else:
+        print(result.text)
+    return result.status
+
+
+def opened(
+    options: argparse.Namespace, create: bool = False
+) -> contextlib.AbstractContextManager[Store]:
+    """Return the store of the data folder, to be closed; make it if *create*.
+
+    Raises FolderUnusable.
+    """
+    return contextlib.closing(Store(options.data_dir / DATABASE, create=create))
+
+
+def as_json(options: argparse.Namespace) -> bool:
+    """Return whether --json was given, before or after a verb."""
+    return bool(getattr(options, "json", False))
 
 
 def verbs(parser: argparse.ArgumentParser) -> Commands:
@@ -110,20 +160,6 @@ def queue_options(parser: argparse.ArgumentParser, default: str) -> None:
         "--for", dest="for_downloader", metavar="DOWNLOADER",
         help="reserve the items for this downloader, who gets them first",
     )  # fmt: skip
-
-
-@contextlib.contextmanager
-def opened(options: argparse.Namespace, create: bool = False) -> Iterator[Store]:
-    """Open the store of the data folder, or make it if *create*; raises FolderUnusable."""
-    with contextlib.closing(Store.open(options.data_dir / DATABASE, create=create)) as store:
-        yield store
-
-
-@contextlib.contextmanager
-def changing(options: argparse.Namespace, create: bool = False) -> Iterator[Store]:
-    """Open the store as ``opened`` does, and run the body in one transaction."""
-    with opened(options, create) as store, store.transaction():
-        yield store
 
 
 def _read_by(read: Callable[[str], T]) -> Callable[[str], T]:

@@ -2,45 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import TypeVar
 
 from tracker import text
 from tracker.names import shown
-
-T = TypeVar("T")
-
-
-def as_json(options: argparse.Namespace) -> bool:
-    """Return whether --json was given, before or after a verb."""
-    return bool(getattr(options, "json", False))
-
-
-def print_result(options: argparse.Namespace, value: object, sentence: str) -> None:
-    """Print *value* as JSON if --json was given, else *sentence*."""
-    if as_json(options):
-        print_json(value)
-    else:
-        print(sentence)
-
-
-def print_list(
-    options: argparse.Namespace,
-    values: Sequence[T],
-    header: Sequence[str],
-    row: Callable[[T], Iterable[object]],
-    nothing: str,
-) -> None:
-    """Print *values* as JSON if --json was given, else the *row* of each in a table."""
-    if as_json(options):
-        print_json(values)
-    else:
-        print_table(header, [list(row(value)) for value in values], nothing)
 
 
 def print_json(value: object) -> None:
@@ -48,23 +17,25 @@ def print_json(value: object) -> None:
     print(json.dumps(value, default=asdict))
 
 
-def print_table(header: Sequence[str], rows: Sequence[Sequence[object]], nothing: str) -> None:
-    """Print *rows* in columns under *header*, or *nothing* if there are none.
+def table(header: Sequence[str], rows: Iterable[Sequence[object]], nothing: str) -> str:
+    """Return *rows* in columns under *header*, or *nothing* if there are none.
 
     Numbers are aligned to the right. Characters that could control the terminal are escaped.
     """
-    if not rows:
-        print(nothing)
-        return
-    cells = [list(header), *([cell(value) for value in row] for row in rows)]
+    values = list(rows)
+    if not values:
+        return nothing
+    cells = [list(header), *([cell(value) for value in row] for row in values)]
     widths = [max(map(len, column)) for column in zip(*cells)]
-    right = [all(type(value) is int for value in column) for column in zip(*rows)]
-    for row in cells:
-        aligned = [
+    right = [all(type(value) is int for value in column) for column in zip(*values)]
+    lines = [
+        "  ".join(
             text.rjust(width) if to_right else text.ljust(width)
             for text, width, to_right in zip(row, widths, right)
-        ]
-        print("  ".join(aligned).rstrip())
+        )
+        for row in cells
+    ]
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def cell(value: object) -> str:
@@ -91,5 +62,4 @@ class VisibleFormatter(logging.Formatter):
     """Formats log records so that names from clients cannot control the terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
         return visible(super().format(record))

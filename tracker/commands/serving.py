@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import TYPE_CHECKING
 
-from tracker.commands.options import Commands, command, number, size
+from tracker.commands.options import Commands, number, plain_command, size
 from tracker.errors import BadValue
 from tracker.faults.plan import help_text, parse
-from tracker.practice.items import DEFAULT_ITEMS
 from tracker.web.rotation import Rotation
 
 if TYPE_CHECKING:
@@ -16,22 +16,24 @@ if TYPE_CHECKING:
 
 MOST_PRACTICE_ITEMS = 10_000_000
 
+DEFAULT_ITEMS = 10_000
+"""Enough for a night of practice, but too few to fill a disk (about 30 KB for each item)."""
+
 
 def register(commands: Commands) -> None:
-    """Add the command to the parser."""
-    parser = command(commands, "serve", run, "serve the projects (the default)", json=False)
-    serve_options(parser)
+    serve_options(plain_command(commands, "serve", run, "serve the projects (the default)"))
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> int:
     """Serve until a signal."""
     if options.faults == "help":
         print(help_text(), end="")
-        return
+        return os.EX_OK
     # Imported here, so that no other command has to load a web server.
     from tracker.app import serve
 
     serve(_settings(options))
+    return os.EX_OK
 
 
 def serve_options(parser: argparse.ArgumentParser, first: bool = False) -> None:
@@ -66,7 +68,7 @@ def serve_options(parser: argparse.ArgumentParser, first: bool = False) -> None:
     )  # fmt: skip
     option(
         "--faults", None, "fail on purpose, to see how a pipeline handles it; give 'rough', or "
-        "what '--faults help' explains", metavar="SPEC",
+        "a list of faults: see '--faults help'", metavar="SPEC",
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The commands of the protocol, with the faults of ``run-tracker --faults``."""
+"""The commands of the protocol, and upload targets, with the faults of ``--faults``."""
 
 from __future__ import annotations
 
@@ -12,13 +12,25 @@ from typing import Any
 
 from tornado.iostream import StreamClosedError
 
+from tracker.errors import CannotListen, Refusal
 from tracker.faults.plan import Fault, Faults
-from tracker.faults.targets import HTTP_500, MODULE, REFUSING_PORT
+from tracker.web.handlers import StreamingHandler
 from tracker.web.protocol import CommandHandler
 
 log = logging.getLogger("tracker")
 
 MIB = 1024 * 1024
+
+REFUSING_PORT = 1
+"""A port that refuses connections, because nothing listens there (tcpmux)."""
+
+HTTP_500 = "/_faults/http500/"
+"""Path of the failing HTTP target; no project's name begins with an underscore."""
+
+MODULE = "no-such-module"
+GREETING = b"@RSYNCD: 31.0\n"
+LONGEST_LINE = 1024
+TALK_SECONDS = 30.0
 
 HTML = "<!doctype html><html><body><h1>502 Bad Gateway</h1></body></html>"
 
@@ -37,7 +49,6 @@ class FaultyCommandHandler(CommandHandler):
     """Answers as its parent does, except for the requests that a fault is chosen for."""
 
     def initialize(self, faults: Faults, rsync_port: int) -> None:
-        """Take what all requests of a server share."""
         self._faults = faults
         self._rsync_port = rsync_port
         self._holding = False
@@ -45,7 +56,7 @@ class FaultyCommandHandler(CommandHandler):
         self._hung_up = asyncio.Event()
 
     def on_connection_close(self) -> None:
-        """End the pauses: nobody waits for what follows them."""
+        """End the pauses: nobody waits for the rest of the answer."""
         super().on_connection_close()
         self._hung_up.set()
 
@@ -97,7 +108,7 @@ class FaultyCommandHandler(CommandHandler):
             "null": None,
             "list": ["a", "b"],
             "types": WRONG_TYPES[command],
-            "big": {"padding": "x" * MIB},  # has nothing to act on for a client that reads it all
+            "big": {"padding": "x" * MIB},  # names no item, in case a client reads all of it
         }
         if fault.form == "html":
             self.set_header("Content-Type", "text/html; charset=utf-8")
@@ -113,7 +124,7 @@ class FaultyCommandHandler(CommandHandler):
             self.finish(f"{status}, on purpose (--faults).\n")
 
     async def _delay(self, work: Work) -> None:
-        """Wait, then carry out the command, unless the client has hung up meanwhile."""
+        """Wait, then carry out the command, unless the client has hung up."""
         await self._pause(self._faults.plan.delay_seconds)
         if not self.gone:
             self.finish(await work())
@@ -167,7 +178,7 @@ class FaultyCommandHandler(CommandHandler):
         self.json({**answer, "upload_target": targets[form]})
 
     def _take_stream(self) -> Any:
-        """Return the connection's stream, with which the server does nothing more."""
+        """Detach the connection's stream from the server, and return it."""
         self.parts.in_flight.discard(self)
         return self.detach()
 
@@ -175,3 +186,53 @@ class FaultyCommandHandler(CommandHandler):
         """Sleep, but no longer than until the client hangs up."""
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._hung_up.wait(), seconds)
+
+
+async def start_rsync(address: str) -> asyncio.Server:
+    """Start an rsync daemon without modules at *address*, on any free port.
+
+    It speaks just enough of the protocol to refuse a module. Raises CannotListen.
+    """
+    try:
+        return await asyncio.start_server(_talk, address, 0, limit=LONGEST_LINE)
+    except OSError as error:
+        raise CannotListen(
+            f"Cannot listen on {address} for the upload targets of --faults: {error.strerror}."
+        ) from error
+
+
+async def _talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        await asyncio.wait_for(_refuse(reader, writer), TALK_SECONDS)
+    except (OSError, ValueError, asyncio.TimeoutError):
+        pass  # a client that hangs up, stays silent or sends too much fails in any case
+    except asyncio.CancelledError:
+        pass  # the loop ends; before Python 3.12 asyncio logs a cancelled task as an error
+    finally:
+        writer.close()
+
+
+async def _refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Greet the client, read the name of a module, and answer that there is no such module."""
+    writer.write(GREETING)
+    await reader.readline()
+    await reader.readline()
+    writer.write(f"@ERROR: Unknown module '{MODULE}'\n".encode())
+    await writer.drain()
+
+
+class Http500Handler(StreamingHandler):
+    """Takes a file, discards it, and answers 500."""
+
+    METHOD = "PUT"
+
+    async def begin(self, length: int | None) -> None:
+        """Allow any size: a refusal of the body would be a different fault."""
+        self.http.set_max_body_size(1 << 50)
+
+    async def receive(self, chunk: bytes) -> None:
+        """Discard the data."""
+
+    def put(self, name: str) -> None:
+        self.unread = False
+        raise Refusal(500, "This upload target fails on purpose (--faults).")

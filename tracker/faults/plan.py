@@ -131,7 +131,6 @@ class Faults:
         return None
 
     def count(self, command: str, fault: Fault) -> None:
-        """Count that *fault* was made."""
         self._counts[command][fault.name] += 1
 
     @property
@@ -197,7 +196,6 @@ def _read_rates(rates: dict[str, dict[str, float]], command: str, faults: str) -
 
 
 def _read_setting(settings: dict[str, float], word: str) -> None:
-    """Read ``name=number`` into *settings*."""
     name, equals, text = word.partition("=")
     if name not in SETTINGS or not equals:
         raise BadValue(

@@ -98,7 +98,7 @@ async function ask() {
   } catch {
     if (document.hidden) return;
     delay = Math.min(LONGEST, delay * 1.5);
-    showState("The tracker does not answer. This page shows what was last known.");
+    showState("The tracker does not answer. The page shows its last known state.");
   } finally {
     clearTimeout(limit);
     asking = null;

@@ -1,34 +1,27 @@
-"""Adds items from files, while a server may use the same database."""
+"""Adds items from lines, while a server may use the same database."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from operator import itemgetter
-from typing import BinaryIO
 
 from tracker.errors import BadValue
 from tracker.names import MAX_NAME_BYTES, check_item
-from tracker.store.queues import Queue
-from tracker.store.store import NORMAL_QUEUE, Added, Store
+from tracker.store.items import NORMAL_QUEUE, Added, Queue
+from tracker.store.store import Store
 
-CHUNK = 1000
-"""Items in the first transaction; the next ones are larger or smaller, depending on its time."""
-
-LARGEST_CHUNK = 20_000
-
-HELD_SECONDS = 0.25
-"""About the longest time for which one transaction makes the server wait."""
+CHUNK = 5000
+"""Items in one transaction, so that the server does not have to wait for long."""
 
 PAUSE_SECONDS = 0.12
-"""Pause between two transactions, longer than SQLite waits between two tries for the lock."""
+"""Longest pause between two transactions: SQLite waits for less between two tries for the lock."""
 
-BATCH = 250_000
-"""Most names that are sorted together."""
+BATCH = 50_000
+"""Most names that are sorted together. Sorting them does not delay an event loop for long."""
 
-BATCH_CHARACTERS = 64 * 1024 * 1024
+BATCH_CHARACTERS = 1 << 24
 """A batch ends when its names have more characters than this."""
 
 REPORTED_LINES = 100
@@ -47,56 +40,76 @@ class BadLine:
 
 @dataclass
 class Lines:
-    """Rotation lines into names, and records the lines that are bad."""
+    """Turns pieces of UTF-8 text into names, one for each line, and records the bad lines.
 
+    A name is the whole line, except a carriage return at its end and a byte order mark at the
+    start of the text. Only a line feed ends a line. Empty lines are skipped.
+    """
+
+    names: list[str] = field(default_factory=list)
+    """The names of the lines that are complete."""
     bad: list[BadLine] = field(default_factory=list)
     """The first REPORTED_LINES of the bad lines."""
     bad_count: int = 0
     number: int = 0
     """Lines read so far."""
+    _characters: int = 0
+    _rest: bytearray = field(default_factory=bytearray)
 
-    def name(self, line: bytes) -> str | None:
-        """Return the item name in the next *line* (without its end); None if it has none."""
+    def feed(self, piece: bytes) -> bool:
+        """Read the next *piece*; return whether there are enough names for a batch."""
+        *whole, rest = piece.split(b"\n")
+        for line in whole:
+            self._read(bytes(self._rest) + line)
+            self._rest.clear()
+        if len(self._rest) <= LONGEST_LINE:  # a longer line is bad, whatever follows
+            self._rest += rest
+        return len(self.names) >= BATCH or self._characters > BATCH_CHARACTERS
+
+    def end(self) -> None:
+        """Read the last line, which has no end."""
+        if self._rest:
+            self._read(bytes(self._rest))
+
+    def take(self) -> list[str]:
+        """Return the names read since the last call."""
+        names, self.names, self._characters = self.names, [], 0
+        return names
+
+    def _read(self, line: bytes) -> None:
         self.number += 1
         if self.number == 1:
             line = line.removeprefix(b"\xef\xbb\xbf")
         line = line.removesuffix(b"\r")
         if not line:
-            return None
+            return
         try:
-            return check_item(line.decode("utf-8"))
-        except UnicodeDecodeError:
-            self._record("This is not UTF-8.")
-        except BadValue as error:
-            self._record(str(error))
-        return None
-
-    def _record(self, reason: str) -> None:
-        self.bad_count += 1
-        if len(self.bad) < REPORTED_LINES:
-            self.bad.append(BadLine(self.number, reason))
+            name = check_item(line.decode("utf-8"))
+        except (UnicodeDecodeError, BadValue) as error:
+            self.bad_count += 1
+            if len(self.bad) < REPORTED_LINES:
+                reason = str(error) if isinstance(error, BadValue) else "This is not UTF-8."
+                self.bad.append(BadLine(self.number, reason))
+        else:
+            self.names.append(name)
+            self._characters += len(name)
 
 
-def item_names(file: BinaryIO, lines: Lines) -> Iterator[str]:
-    """Yield the item names in *file*, which is UTF-8 with one name in each line.
+def placed_chunks(names: Sequence[str], first: int) -> Iterator[list[tuple[int, str]]]:
+    """Yield *names* with their positions, which begin at *first*, CHUNK at a time.
 
-    A name is the whole line, except a carriage return at its end and a byte order mark at the
-    start of the file. Only a line feed ends a line. Empty lines are skipped; *lines* records
-    those that cannot be names.
+    They are sorted by name: neighbours go into the index by name many times faster, and each
+    name keeps its position.
     """
-    while line := file.readline(LONGEST_LINE):
-        rest = line
-        while not rest.endswith(b"\n") and (rest := file.readline(LONGEST_LINE)):
-            pass  # the line is too long for a name, so the rest of it is dropped
-        name = lines.name(line.removesuffix(b"\n"))
-        if name is not None:
-            yield name
+    placed = sorted(enumerate(names, first), key=itemgetter(1))
+    for start in range(0, len(placed), CHUNK):
+        yield placed[start : start + CHUNK]
 
 
 def add_items(
     store: Store,
     project: str,
-    names: Iterable[str],
+    names: Sequence[str],
     queue: Queue = NORMAL_QUEUE,
     polite: bool = True,
 ) -> Iterator[Added]:
@@ -105,44 +118,12 @@ def add_items(
     If *polite*, leave the database to the server between transactions: SQLite's lock is not
     fair, and claims must not wait until a million items are added.
     """
-    left = iter(names)
-    size = CHUNK
     with store.transaction():
-        store.make_project(project)  # even if there are no names
-    while batch := _next_batch(left):
+        first = store.reserve(project, len(names))
+    for chunk in placed_chunks(names, first):
+        start = time.monotonic()
         with store.transaction():
-            first = store.reserve(project, len(batch))
-        placed = in_index_order(batch, first)
-        done = 0
-        while chunk := placed[done : done + size]:
-            start = time.monotonic()
-            with store.transaction():
-                added = store.add_at(project, chunk, queue)
-            yield added
-            done += len(chunk)
-            seconds = time.monotonic() - start
-            if seconds < HELD_SECONDS / 2 or not polite:
-                size = min(size * 2, LARGEST_CHUNK)
-            elif seconds > HELD_SECONDS:
-                size = max(size // 2, CHUNK)
-            if polite:
-                time.sleep(min(PAUSE_SECONDS, seconds))
-
-
-def in_index_order(names: Sequence[str], first: int) -> list[tuple[int, str]]:
-    """Return *names* with their positions, which begin at *first*, sorted by name.
-
-    Neighbours go into the index by name many times faster, and each name keeps its position.
-    """
-    return sorted(enumerate(names, first), key=itemgetter(1))
-
-
-def _next_batch(names: Iterator[str]) -> list[str]:
-    """Return the next names, as many as are sorted together."""
-    batch, size = [], 0
-    for name in islice(names, BATCH):
-        batch.append(name)
-        size += len(name)
-        if size > BATCH_CHARACTERS:
-            break
-    return batch
+            added = store.add_at(project, chunk, queue)
+        yield added
+        if polite:
+            time.sleep(min(PAUSE_SECONDS, time.monotonic() - start))

@@ -7,8 +7,7 @@ import time
 from dataclasses import dataclass
 
 from tracker.errors import BadValue
-from tracker.store.queues import REDO, Queue
-from tracker.store.store import Table
+from tracker.store.items import Items, Queue
 
 CHUNK = 1000
 """Most items that one call changes."""
@@ -64,39 +63,39 @@ class Claim:
     claimed_at: float
 
 
-class Claims(Table):
+class Claims(Items):
     """The items that are out or done. Every method raises UnknownProject and BadValue."""
 
-    def list(self, project: str, chosen: Selection, limit: int = 1000) -> list[Claim]:
+    def claims(self, project: str, chosen: Selection, limit: int = 1000) -> list[Claim]:
         """Return at most *limit* claims, oldest first."""
-        rows = self._find(f"SELECT name, downloader, claimed_at {_OUT}", project, chosen, limit)
+        rows = self._select(f"SELECT name, downloader, claimed_at {_OUT}", project, chosen, limit)
         return [Claim(*row) for row in rows]
 
-    def release(self, project: str, chosen: Selection, queue: Queue | None = None) -> int:
-        """Put up to CHUNK claims, oldest first, at the end of a queue; return how many.
+    def requeue(
+        self,
+        project: str,
+        chosen: Selection,
+        queue: Queue | None = None,
+        done: bool = False,
+        after: int = 0,
+    ) -> tuple[int, int]:
+        """Put up to CHUNK claims, oldest first, or finished items (*done*) at the end of *queue*.
 
-        *queue* None is the queue from which each came. Call it again until it returns 0.
+        Return how many, and the last id, which is *after* of the next call; call it until it
+        returns 0. *queue* None is the queue from which each came. The totals of reports stay as
+        they are.
         """
-        rows = self._find(f"SELECT id {_OUT}", project, chosen, CHUNK)
-        return self.store.put_back(project, [row[0] for row in rows], queue)
-
-    def redo(self, project: str, chosen: Selection, after: int = 0) -> tuple[int, int]:
-        """Put up to CHUNK finished items whose ids are over *after* into the redo queue.
-
-        Return how many, and the last id, from which the next call goes on; 0 and *after* at the
-        end. The totals of the first reports stay as they are.
-        """
-        rows = self._find(f"SELECT id {_DONE}", project, chosen, CHUNK, after)
+        rows = self._select(f"SELECT id {_DONE if done else _OUT}", project, chosen, CHUNK, after)
         ids = [row[0] for row in rows]
-        return self.store.put_back(project, ids, Queue(REDO)), ids[-1] if ids else after
+        return self.put_back(project, ids, queue), ids[-1] if ids else after
 
-    def _find(
+    def _select(
         self, query: str, project: str, chosen: Selection, limit: int, after: int = 0
     ) -> sqlite3.Cursor:
         return self.execute(
             query,
             {
-                "project": self.store.project_id(project),
+                "project": self.project_id(project),
                 "latest": chosen.latest,
                 "downloader": chosen.downloader,
                 "pattern": chosen.pattern,

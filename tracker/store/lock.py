@@ -53,7 +53,7 @@ class FolderLock:
 
     @staticmethod
     def taken(folder: Path) -> bool:
-        """Return whether a server uses the folder now."""
+        """Whether a server uses the folder now."""
         try:
             handle = os.open(folder / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:

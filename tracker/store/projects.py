@@ -10,8 +10,8 @@ from typing import Any
 
 from tracker.errors import AlreadyExists, BadValue
 from tracker.names import shown
-from tracker.store.queues import REDO, RESERVED, SECONDARY
-from tracker.store.store import Store, Table
+from tracker.store.base import Base
+from tracker.store.items import REDO, RESERVED, SECONDARY
 
 MOST_PER_MINUTE = 100_000
 MOST_ITEMS = 10_000
@@ -62,7 +62,6 @@ class Project:
 
     @property
     def summary(self) -> str:
-        """The counts in words."""
         return f"{self.todo} to do, {self.out} out, {self.done} done"
 
     @property
@@ -78,31 +77,83 @@ _SELECT = (
 )
 
 
-class Projects(Table):
+class Projects(Base):
     """The projects."""
 
-    def create(self, name: str, settings: Mapping[str, object]) -> Project:
+    def create_project(self, name: str, settings: Mapping[str, object]) -> Project:
         """Make a project; raises AlreadyExists, BadValue."""
-        if not self.store.make_project(name):
+        if not self.make_project(name):
             raise AlreadyExists(f"There is already a project {shown(name)}.")
-        return self.change(name, settings)
+        return self.change_project(name, settings)
 
-    def change(self, name: str, settings: Mapping[str, object]) -> Project:
+    def change_project(self, name: str, settings: Mapping[str, object]) -> Project:
         """Change the *settings* given, all or none; raises UnknownProject, BadValue."""
         checked = {name: _check_setting(name, value) for name, value in settings.items()}
         if checked:
             columns = ", ".join(f"{column} = ?" for column in checked)  # all are in SETTINGS
             self.execute(f"UPDATE projects SET {columns} WHERE name = ?", (*checked.values(), name))
-        return self.get(name)
+        return self.project(name)
 
-    def get(self, name: str) -> Project:
+    def project(self, name: str) -> Project:
         """Return the project; raises UnknownProject."""
-        rows = self.execute(f"{_SELECT} WHERE id = ?", (self.store.project_id(name),))
+        rows = self.execute(f"{_SELECT} WHERE id = ?", (self.project_id(name),))
         return _project(rows.fetchone())
 
-    def list(self) -> list[Project]:
+    def projects(self) -> list[Project]:
         """Return every project, by name."""
         return [_project(row) for row in self.execute(f"{_SELECT} ORDER BY name")]
+
+    def remove_project(self, name: str, polite: bool = True) -> None:
+        """Remove the project: its items, reports, totals, targets and blocks.
+
+        Makes its own transactions: the project is paused in the first one, and the others remove
+        its rows. If *polite*, pause between them, so that the server can use the database. After
+        an interruption the project keeps the rest, and another call removes that too. Raises
+        UnknownProject.
+        """
+        with self.transaction():
+            project_id = self.project_id(name)
+            self.execute("UPDATE projects SET paused = 1 WHERE id = ?", (project_id,))
+        for remove in self._remove_items, self._remove_reports:
+            removed = 1
+            while removed:
+                with self.transaction():
+                    removed = remove(project_id)
+                if polite and removed:
+                    time.sleep(PAUSE_SECONDS)
+        with self.transaction():
+            for remove in self._remove_items, self._remove_reports:  # rows that were added since
+                while remove(project_id):
+                    pass
+            for table in TABLES:
+                self.execute(f"DELETE FROM {table} WHERE project_id = ?", (project_id,))
+            self.execute("DELETE FROM projects WHERE id = ?", (project_id,))
+
+    def _remove_items(self, project_id: int) -> int:
+        """Remove some items and subtract them from the project's counts; return how many."""
+        rows = self.execute(
+            "SELECT id, state, queue FROM items WHERE project_id = ? LIMIT ?", (project_id, CHUNK)
+        ).fetchall()
+        self.connection.executemany("DELETE FROM items WHERE id = ?", ((row[0],) for row in rows))
+        states = Counter(state for _, state, _ in rows)
+        queues = Counter(queue for _, state, queue in rows if state == "todo")
+        self.execute(
+            "UPDATE projects SET todo = todo - ?, out = out - ?, done = done - ?, "
+            "reserved = reserved - ?, secondary = secondary - ?, redo = redo - ? WHERE id = ?",
+            (
+                *(states["todo"], states["out"], states["done"]),
+                *(queues[RESERVED], queues[SECONDARY], queues[REDO]),
+                project_id,
+            ),
+        )
+        return len(rows)
+
+    def _remove_reports(self, project_id: int) -> int:
+        """Remove some reports, whose items are removed already; return how many."""
+        return self.execute(
+            "DELETE FROM reports WHERE id IN (SELECT id FROM reports WHERE project_id = ? LIMIT ?)",
+            (project_id, CHUNK),
+        ).rowcount
 
 
 def _project(row: Any) -> Project:
@@ -130,57 +181,3 @@ def _check_setting(name: str, value: object) -> object:
     if not isinstance(value, bool):
         raise BadValue("paused must be true or false.")
     return int(value)
-
-
-def remove_project(store: Store, project: str, polite: bool = True) -> None:
-    """Remove *project*: its items, reports, totals, targets and blocks. Raises UnknownProject.
-
-    The project is paused first, then its rows are removed in several transactions; if *polite*,
-    with a pause between two, in which the server can use the database. If this is interrupted,
-    the project keeps the rest, and another call removes that too.
-    """
-    with store.transaction():
-        project_id = store.project_id(project)
-        store.connection.execute("UPDATE projects SET paused = 1 WHERE id = ?", (project_id,))
-    for remove in _remove_items, _remove_reports:
-        removed = 1
-        while removed:
-            with store.transaction():
-                removed = remove(store, project_id)
-            if polite and removed:
-                time.sleep(PAUSE_SECONDS)
-    with store.transaction():
-        for remove in _remove_items, _remove_reports:  # rows that were added since
-            while remove(store, project_id):
-                pass
-        for table in TABLES:
-            store.connection.execute(f"DELETE FROM {table} WHERE project_id = ?", (project_id,))
-        store.connection.execute("DELETE FROM projects WHERE id = ?", (project_id,))
-
-
-def _remove_items(store: Store, project_id: int) -> int:
-    """Remove some items and subtract them from the project's counts; return how many."""
-    rows = store.connection.execute(
-        "SELECT id, state, queue FROM items WHERE project_id = ? LIMIT ?", (project_id, CHUNK)
-    ).fetchall()
-    store.connection.executemany("DELETE FROM items WHERE id = ?", ((row[0],) for row in rows))
-    states = Counter(state for _, state, _ in rows)
-    queues = Counter(queue for _, state, queue in rows if state == "todo")
-    store.connection.execute(
-        "UPDATE projects SET todo = todo - ?, out = out - ?, done = done - ?, "
-        "reserved = reserved - ?, secondary = secondary - ?, redo = redo - ? WHERE id = ?",
-        (
-            *(states["todo"], states["out"], states["done"]),
-            *(queues[RESERVED], queues[SECONDARY], queues[REDO]),
-            project_id,
-        ),
-    )
-    return len(rows)
-
-
-def _remove_reports(store: Store, project_id: int) -> int:
-    """Remove some reports, whose items are removed already; return how many."""
-    return store.connection.execute(
-        "DELETE FROM reports WHERE id IN (SELECT id FROM reports WHERE project_id = ? LIMIT ?)",
-        (project_id, CHUNK),
-    ).rowcount

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tracker.errors import BadValue
-from tracker.store.store import Store, Table
+from tracker.store.base import Base
 from tracker.store.totals import SPANS
 from tracker.text import stamp
 
@@ -52,7 +52,7 @@ class Recent:
     items: tuple[str, ...]
 
 
-class Reading(Table):
+class Reading(Base):
     """The totals and reports. Every method raises UnknownProject."""
 
     def leaderboard(self, project: str, limit: int = 100) -> list[Rank]:
@@ -60,7 +60,7 @@ class Reading(Table):
         rows = self.execute(
             "SELECT downloader, items, bytes, last_at FROM downloaders "
             "WHERE project_id = ? ORDER BY bytes DESC, items DESC, downloader LIMIT ?",
-            (self.store.project_id(project), limit),
+            (self.project_id(project), limit),
         )
         return [Rank(*row) for row in rows]
 
@@ -76,7 +76,7 @@ class Reading(Table):
         rows = self.execute(
             "SELECT start / ?1 * ?1, sum(items), sum(bytes) FROM spans WHERE project_id = ?2 "
             "AND seconds = ?3 AND start >= ?4 GROUP BY start / ?1 ORDER BY start",
-            (step, self.store.project_id(project), seconds, int(since // step) * step),
+            (step, self.project_id(project), seconds, int(since // step) * step),
         )
         return [Span(*row) for row in rows]
 
@@ -85,7 +85,7 @@ class Reading(Table):
         rows = self.execute(
             "SELECT id, received_at, downloader, items, bytes FROM reports "
             "WHERE project_id = ? ORDER BY id DESC LIMIT ?",
-            (self.store.project_id(project), limit),
+            (self.project_id(project), limit),
         ).fetchall()
         names = "SELECT name FROM items WHERE report_id = ? ORDER BY id LIMIT ?"
         found = []
@@ -98,44 +98,40 @@ class Reading(Table):
         """Return the bytes reported by file group, most first."""
         rows = self.execute(
             "SELECT name, bytes FROM groups WHERE project_id = ? ORDER BY bytes DESC, name",
-            (self.store.project_id(project),),
+            (self.project_id(project),),
         )
         return dict(rows.fetchall())
 
+    def export(
+        self, project: str, since: float = 0.0, after: int = 0
+    ) -> tuple[list[str], int]:
+        """Return the next reports whose ids are over *after*, oldest first, and the last id.
 
-def export_chunk(
-    store: Store, project: str, after: int, since: float = 0.0
-) -> tuple[list[str], int]:
-    """Return the next reports whose ids are over *after*, oldest first, and the last id.
+        Each report is one line without its end: the time, downloader, items counted, bytes, and
+        the statistics as they were reported. *since* (seconds) leaves out earlier reports. At the
+        end there are no lines.
+        """
+        rows = self.execute(
+            "SELECT id, received_at, downloader, bytes, stats FROM reports "
+            "WHERE project_id = ? AND id > ? AND received_at >= ? ORDER BY id LIMIT ?",
+            (self.project_id(project), after, since, CHUNK),
+        ).fetchall()
+        names = "SELECT name FROM items WHERE report_id = ? ORDER BY position"
+        lines = []
+        for report_id, at, downloader, size, stats in rows:
+            report = {
+                "time": stamp(at),
+                "downloader": downloader,
+                "items": [row[0] for row in self.execute(names, (report_id,))],
+                "bytes": size,
+                "stats": json.loads(stats),
+            }
+            lines.append(json.dumps(report))
+        return lines, rows[-1][0] if rows else after
 
-    Each report is one line without its end: the time, downloader, items counted, bytes, and the
-    statistics as they were reported. *since* (seconds) leaves out earlier reports. At the end
-    there are no lines. Raises UnknownProject.
-    """
-    rows = store.connection.execute(
-        "SELECT id, received_at, downloader, bytes, stats FROM reports "
-        "WHERE project_id = ? AND id > ? AND received_at >= ? ORDER BY id LIMIT ?",
-        (store.project_id(project), after, since, CHUNK),
-    ).fetchall()
-    lines = []
-    for report_id, at, downloader, size, stats in rows:
-        items = store.connection.execute(
-            "SELECT name FROM items WHERE report_id = ? ORDER BY position", (report_id,)
-        )
-        report = {
-            "time": stamp(at),
-            "downloader": downloader,
-            "items": [row[0] for row in items],
-            "bytes": size,
-            "stats": json.loads(stats),
-        }
-        lines.append(json.dumps(report))
-    return lines, rows[-1][0] if rows else after
-
-
-def export_lines(store: Store, project: str, since: float = 0.0) -> Iterator[str]:
-    """Yield every line of the export; see ``export_chunk``."""
-    lines, last = export_chunk(store, project, 0, since)
-    while lines:
-        yield from lines
-        lines, last = export_chunk(store, project, last, since)
+    def export_lines(self, project: str, since: float = 0.0) -> Iterator[str]:
+        """Yield every line of the export."""
+        lines, last = self.export(project, since)
+        while lines:
+            yield from lines
+            lines, last = self.export(project, since, last)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from tracker.errors import AlreadyExists, BadValue, UnknownEntry
 from tracker.names import shown
-from tracker.store.store import Table
+from tracker.store.base import Base
 
 MOST_WEIGHT = 1000
 
@@ -33,10 +33,10 @@ class Target:
     """None for a target of the server's command line."""
 
 
-class Targets(Table):
+class Targets(Base):
     """The targets of every project."""
 
-    def add(
+    def add_target(
         self,
         project: str | None,
         url: str,
@@ -50,14 +50,14 @@ class Targets(Table):
         made = self.execute(
             "INSERT OR IGNORE INTO targets (project_id, url, weight, active) "
             "VALUES (?, ?, coalesce(?, 1), coalesce(?, 1))",
-            (self.store.scope_id(project), check_target(url), _check_weight(weight), active),
+            (self.scope_id(project), check_target(url), _check_weight(weight), active),
         )
         if made.rowcount != 1:
             where = project or "every project"
             raise AlreadyExists(f"{shown(url)} is already a target of {where}.")
-        return self._get(project, url)
+        return self._target(project, url)
 
-    def change(
+    def change_target(
         self, project: str | None, url: str, weight: int | None = None, active: bool | None = None
     ) -> Target:
         """Change the weight, or whether the target is active; None leaves either as it is.
@@ -67,39 +67,39 @@ class Targets(Table):
         self.execute(
             "UPDATE targets SET weight = coalesce(?, weight), active = coalesce(?, active) "
             "WHERE id = ?",
-            (_check_weight(weight), active, self._get(project, url).id),
+            (_check_weight(weight), active, self._target(project, url).id),
         )
-        return self._get(project, url)
+        return self._target(project, url)
 
-    def remove(self, project: str | None, url: str) -> None:
+    def remove_target(self, project: str | None, url: str) -> None:
         """Remove a target; raises UnknownEntry, UnknownProject."""
-        self.execute("DELETE FROM targets WHERE id = ?", (self._get(project, url).id,))
+        self.execute("DELETE FROM targets WHERE id = ?", (self._target(project, url).id,))
 
-    def of(self, project: str) -> list[Target]:
+    def targets_of(self, project: str) -> list[Target]:
         """Return the targets of *project* and those of every project, in the order of adding."""
         where = "WHERE project_id IS NULL OR project_id = ?"
         rows = self.execute(
-            f"{_SELECT} {where} ORDER BY targets.id", (self.store.project_id(project),)
+            f"{_SELECT} {where} ORDER BY targets.id", (self.project_id(project),)
         )
-        return [_target(row) for row in rows]
+        return [_row(row) for row in rows]
 
-    def list(self) -> list[Target]:
+    def targets(self) -> list[Target]:
         """Return every target; those for every project come first."""
-        return [_target(row) for row in self.execute(f"{_SELECT} ORDER BY name, targets.id")]
+        return [_row(row) for row in self.execute(f"{_SELECT} ORDER BY name, targets.id")]
 
-    def _get(self, project: str | None, url: str) -> Target:
+    def _target(self, project: str | None, url: str) -> Target:
         row = self.execute(
-            f"{_SELECT} WHERE project_id IS ? AND url = ?", (self.store.scope_id(project), url)
+            f"{_SELECT} WHERE project_id IS ? AND url = ?", (self.scope_id(project), url)
         ).fetchone()
         if row is None:
             where = project or "every project"
             raise UnknownEntry(
                 f"{shown(url)} is not a target of {where}: see 'run-tracker targets'."
             )
-        return _target(row)
+        return _row(row)
 
 
-def _target(row: tuple[str, int, int, str | None, int]) -> Target:
+def _row(row: tuple[str, int, int, str | None, int]) -> Target:
     return Target(row[0], row[1], bool(row[2]), *row[3:])
 
 

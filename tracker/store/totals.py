@@ -15,7 +15,7 @@ SPANS = (60, 3600, 86400)
 """Lengths of the spans of time that are counted, in seconds."""
 
 MINUTES_KEPT = 2 * 86400
-"""Counts of single minutes are deleted after so many seconds; longer spans include them."""
+"""How long counts of single minutes are kept, in seconds; longer spans include them."""
 
 MOST_GROUPS = 100
 """Most file groups of a project that are counted by name; the rest are counted as OTHER."""

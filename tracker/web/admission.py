@@ -1,4 +1,4 @@
-"""Decides whether a client is served, or is blocked, outdated or too fast."""
+"""Decides whether a client is served: it may be blocked, outdated, or ask too often."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 from tracker.errors import NotAdmitted
-from tracker.store.blocks import Blocks
-from tracker.store.projects import Project, Projects
+from tracker.store.projects import Project
 from tracker.store.store import Store
 
 MINUTE = 60.0
@@ -39,7 +38,7 @@ class Rates:
             wait = times[len(times) - limit] + MINUTE - now
             raise NotAdmitted(
                 429,
-                f"This project hands out items {limit} times a minute. Try again later.",
+                f"This project answers {limit} requests for items a minute. Try again later.",
                 retry_after=max(1, math.ceil(wait)),
             )
 
@@ -56,7 +55,7 @@ def admit(store: Store, project: str, downloader: str | None, address: str) -> N
 
     Raises UnknownProject.
     """
-    blocked = Blocks(store).find(project, downloader, address)
+    blocked = store.blocked(project, downloader, address)
     if blocked is not None:
         raise NotAdmitted(403, f"This {blocked} is blocked. Ask the project's operators why.")
 
@@ -67,10 +66,10 @@ def admit_request(
     """Return the project if *downloader* may get items from it now.
 
     Raises NotAdmitted: 403 if blocked, 455 if *version* is older than the project's minimum, 429
-    if too fast. Raises UnknownProject.
+    if it asks too often. Raises UnknownProject.
     """
     admit(store, project, downloader, address)
-    found = Projects(store).get(project)
+    found = store.project(project)
     if found.min_version is not None and not at_least(version, found.min_version):
         raise NotAdmitted(
             UPDATE_NEEDED,

@@ -11,19 +11,18 @@ from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from tracker.errors import BadValue, NotAdmitted, Refusal, TrackerError
 from tracker.store.store import Store
-from tracker.store.targets import Target, Targets
+from tracker.store.targets import Target
 from tracker.store.threads import Reader, Writer
 from tracker.web.admission import Rates, admit
 from tracker.web.rotation import Rotation
-from tracker.web.uploads import UploadFolder
 
 log = logging.getLogger("tracker")
 
 SMALL_BYTES = 1 << 20
-"""The sender of a body of up to this size is expected to listen only when all of it is sent."""
+"""The sender of a body of up to this size is assumed to read no answer before all is sent."""
 
 DISCARDED_BYTES = 100 * SMALL_BYTES
-"""Longest body that is read and thrown away, so that its sender hears why it is refused."""
+"""Longest body that is read and discarded, so that its sender reads why it is refused."""
 
 BODY_SECONDS = 30.0
 """A small body must have arrived by then."""
@@ -35,7 +34,6 @@ class Parts:
 
     writer: Writer
     reader: Reader
-    folder: UploadFolder
     rotation: Rotation
     rates: Rates = field(default_factory=Rates)
     in_flight: set[RequestHandler] = field(default_factory=set)
@@ -74,7 +72,7 @@ class Handler(RequestHandler):
 
         def find(store: Store) -> list[Target]:
             admit(store, project, downloader, address)
-            return Targets(store).of(project)
+            return store.targets_of(project)
 
         return self.parts.rotation.of(project, await self.parts.writer.run(find))
 
@@ -87,7 +85,7 @@ class Handler(RequestHandler):
         self.parts.in_flight.discard(self)
 
     def on_connection_close(self) -> None:
-        """Note that nobody will hear the answer."""
+        """Note that the client will not read the answer."""
         super().on_connection_close()
         self.gone = True
         self.parts.in_flight.discard(self)
@@ -151,7 +149,7 @@ class Handler(RequestHandler):
         error = (kwargs.get("exc_info") or (None, None, None))[1]
         if isinstance(error, TrackerError):
             status_code, sentence = self.explain(error)
-        elif status_code == 405:  # tornado finds out when the body has arrived
+        elif status_code == 405:  # Tornado raises it when the body has arrived
             self.unread = False
             self.set_header("Allow", ", ".join(self.allowed()))
             sentence = f"This address takes {' or '.join(self.allowed())} only."
@@ -177,11 +175,11 @@ class StreamingHandler(Handler):
     """Takes the body of a request piece by piece.
 
     A large body is refused before it is sent; curl waits for that. A small body is refused once
-    it has arrived, because its sender may not listen before.
+    it has arrived, because its sender may not read an answer earlier.
     """
 
     METHOD = "POST"
-    """The method whose body is taken. Other bodies are thrown away, so that 405 is heard."""
+    """The method whose body is taken. Other bodies are discarded, so that the client reads 405."""
 
     unread = True
     refusal: TrackerError | None = None
@@ -235,5 +233,4 @@ class NotHere(Handler):
     """Answers every address that nothing else answers."""
 
     async def prepare(self) -> None:
-        """Refuse every request."""
         raise Refusal(404, "There is nothing at this address.")

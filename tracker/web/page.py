@@ -18,15 +18,22 @@ from tornado.web import StaticFileHandler
 from tracker import text
 from tracker.errors import BadValue, TrackerError, UnknownProject
 from tracker.names import check_project
-from tracker.store.projects import Projects
+from tracker.store.store import Store
 from tracker.web.handlers import Handler
-from tracker.web.pagechart import DEFAULT_PERIOD, GAP, HEIGHT, PERIODS, WIDTH
-from tracker.web.pageview import read_home, read_project
+from tracker.web.pageview import (
+    DEFAULT_PERIOD,
+    GAP,
+    HEIGHT,
+    PERIODS,
+    WIDTH,
+    read_home,
+    read_project,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 
 FRESH_SECONDS = 1.0
-"""A page is rendered at most once in so long, however many people look at it."""
+"""How long a page is reused, so that many readers cost no more than one."""
 
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
@@ -83,7 +90,6 @@ class PageHandler(Handler):
     """Answers pages for people; errors become pages too."""
 
     def initialize(self, templates: Environment, cache: PageCache) -> None:
-        """Take what all pages of a server share."""
         self._templates = templates
         self._cache = cache
 
@@ -129,10 +135,9 @@ class HomeHandler(PageHandler):
     """``GET /``: the projects, as a page for browsers and as lines of text for other clients."""
 
     async def get(self) -> None:
-        """Answer the kind that the client wants."""
         self.set_header("Vary", "Accept")
         if not self.wants_html:
-            projects = await self.parts.writer.run(lambda store: Projects(store).list())
+            projects = await self.parts.writer.run(Store.projects)
             lines = [f"{project.name}: {project.summary}" for project in projects]
             self.line("\n".join(lines) or "No projects yet: run-tracker add PROJECT FILE")
             return
@@ -149,16 +154,13 @@ class ProjectHandler(PageHandler):
     """``GET /PROJECT/``: the page of a project; ``?period=`` chooses what the charts show."""
 
     async def get(self, project: str) -> None:
-        """Answer the page."""
         period = self.get_query_argument("period", DEFAULT_PERIOD)
         if period not in PERIODS:
             period = DEFAULT_PERIOD
         check_project(project)
 
         async def make() -> str:
-            view = await self.parts.reader.run(
-                lambda store: read_project(store, project, period, time.time())
-            )
+            view = await self.parts.reader.run(read_project, project, period, time.time())
             return self.render_page("project.html", view=view)
 
         self.page(await self._cache.get((project, period), make))
@@ -170,7 +172,6 @@ class ToProjectHandler(PageHandler):
     """``GET /PROJECT``: redirects to the page at ``/PROJECT/``."""
 
     def get(self, project: str) -> None:
-        """Redirect."""
         self.redirect(f"/{check_project(project)}/", status=302)
 
     head = get

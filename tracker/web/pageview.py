@@ -1,21 +1,21 @@
-"""What the pages show: numbers from the database, and sentences about them."""
+"""What the pages show: numbers from the database, sentences about them, and charts."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tracker.store.projects import Project, Projects
-from tracker.store.reading import Rank, Reading, Recent
+from tracker.store.projects import Project
+from tracker.store.reading import Rank, Recent, Span
 from tracker.store.store import Store
 from tracker.text import duration, number, plural, size, visible
-from tracker.web.pagechart import PERIODS, Chart, charts, since
 
 LEADERS = 30
 LATEST = 20
 
 PACE_SECONDS = 3600
 PACE_ITEMS = 5
-"""If fewer items were done in PACE_SECONDS, the page does not say when the rest will be."""
+"""If fewer items were done in PACE_SECONDS, the page does not estimate the time for the rest."""
 
 QUEUES = ("for one downloader", "normal", "secondary", "redo")
 
@@ -44,7 +44,8 @@ class Overview:
         if not self.total:
             return "stopped", "It has no items yet."
         if self.project.paused:
-            return "waiting", "Paused: no items are handed out. Items that are out may be finished."
+            sentence = "Paused: no items are handed out. Items that are out can still be reported."
+            return "waiting", sentence
         if not todo + out:
             return "running", "Everything is done."
         if not todo:
@@ -54,7 +55,7 @@ class Overview:
         if self.pace < PACE_ITEMS:
             return "running" if out or self.pace else "waiting", waiting
         rest = duration((todo + out) / self.pace * PACE_SECONDS)
-        return "running", f"{waiting} At the pace of the last hour that takes {rest}."
+        return "running", f"{waiting} At the pace of the last hour, they take {rest}."
 
     @property
     def bar(self) -> tuple[tuple[str, float, float], ...]:
@@ -105,20 +106,20 @@ class ProjectView:
 
 def read_home(store: Store) -> list[Overview]:
     """Return what the page of all projects shows."""
-    return [Overview(project) for project in Projects(store).list()]
+    return [Overview(project) for project in store.projects()]
 
 
 def read_project(store: Store, name: str, period: str, now: float) -> ProjectView:
     """Return what the page of a project shows; raises UnknownProject."""
-    project, reading, chosen = Projects(store).get(name), Reading(store), PERIODS[period]
-    last_hour = reading.over_time(name, now - PACE_SECONDS, 60)
+    project, chosen = store.project(name), PERIODS[period]
+    last_hour = store.over_time(name, now - PACE_SECONDS, 60)
     return ProjectView(
         overview=Overview(project, sum(span.items for span in last_hour)),
-        notes=_notes(project, reading.groups(name)),
+        notes=_notes(project, store.groups(name)),
         period=period,
-        charts=charts(reading.over_time(name, since(chosen, now), chosen.step), chosen, now),
-        leaders=reading.leaderboard(name, LEADERS),
-        latest=reading.recent(name, LATEST),
+        charts=charts(store.over_time(name, since(chosen, now), chosen.step), chosen, now),
+        leaders=store.leaderboard(name, LEADERS),
+        latest=store.recent(name, LATEST),
     )
 
 
@@ -134,3 +135,96 @@ def _notes(project: Project, groups: dict[str, int]) -> tuple[str, ...]:
         parts = ", ".join(f"{visible(name, 30)} {size(held)}" for name, held in largest)
         notes.append(f"Bytes by group: {parts}.")
     return tuple(notes)
+
+
+WIDTH, HEIGHT = 1000, 100
+"""Size of the drawing in its own units; the page stretches it."""
+
+GAP = 0.2
+"""The empty part of a bar's place."""
+
+LEAST = 1.5
+"""Least height of a bar that is not empty."""
+
+
+@dataclass(frozen=True)
+class Period:
+    """A period that people can look at: *bars* bars of *step* seconds each."""
+
+    label: str
+    step: int
+    bars: int
+    each: str
+    """What one bar covers."""
+
+
+PERIODS: Mapping[str, Period] = {
+    "hour": Period("Last hour", 60, 60, "a minute"),
+    "day": Period("Last 24 hours", 1800, 48, "half an hour"),
+    "month": Period("Last 30 days", 86400, 30, "a day"),
+}
+DEFAULT_PERIOD = "day"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar: *at* is when its time began, *says* its value in words."""
+
+    height: float
+    """In the drawing's units."""
+    at: int
+    says: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One drawing, with its *total* and its highest bar (*most*) in words."""
+
+    name: str
+    kind: str
+    total: str
+    most: str
+    bars: tuple[Bar, ...]
+    start: int
+    place: float
+    """Width of a bar with its gap, in the drawing's units."""
+
+
+def since(period: Period, now: float) -> int:
+    """Return when the first bar begins, so that *now* is in the last one."""
+    return (int(now) // period.step - period.bars + 1) * period.step
+
+
+def charts(spans: Sequence[Span], period: Period, now: float) -> tuple[Chart, Chart]:
+    """Return the charts of items and of bytes."""
+    start = since(period, now)
+    items, sizes = [0] * period.bars, [0] * period.bars
+    for span in spans:
+        index = int(span.start - start) // period.step
+        if 0 <= index < period.bars:
+            items[index] += span.items
+            sizes[index] += span.bytes
+    return (
+        _chart("Items done", "items", items, start, period, number),
+        _chart("Bytes", "bytes", sizes, start, period, size),
+    )
+
+
+def _chart(
+    name: str, kind: str, values: list[int], start: int, period: Period, say: Callable[[int], str]
+) -> Chart:
+    most = max(values)
+    bars = []
+    for index, value in enumerate(values):
+        height = max(LEAST, value / most * HEIGHT) if value else 0.0
+        says = size(value) if kind == "bytes" else plural(value, "item")
+        bars.append(Bar(round(height, 2), start + index * period.step, says))
+    return Chart(
+        name=name,
+        kind=kind,
+        total=say(sum(values)),
+        most=f"at most {say(most)} in {period.each}" if most else "none in this period",
+        bars=tuple(bars),
+        start=start,
+        place=WIDTH / period.bars,
+    )

@@ -13,8 +13,8 @@ from typing import Any
 
 from tracker.errors import BadValue, Refusal
 from tracker.names import JOINER, check_downloader, check_item, check_project, split_names
-from tracker.store.projects import Projects
-from tracker.store.store import Claimed, Store
+from tracker.store.items import Claimed
+from tracker.store.store import Store
 from tracker.text import read_number
 from tracker.web.admission import admit, admit_request
 from tracker.web.handlers import BODY_SECONDS, Handler, StreamingHandler
@@ -23,7 +23,7 @@ MAX_BODY_BYTES = 1024 * 1024
 """Longest JSON body that is accepted."""
 
 READ_BYTES = 16 * MAX_BODY_BYTES
-"""A longer body is read this far and thrown away, so that its sender hears the refusal."""
+"""A longer body is discarded up to this length, so that its sender reads the refusal."""
 
 MAX_MULTI = 10_000
 """Most items for which one request may ask."""
@@ -32,14 +32,13 @@ MAX_MULTI = 10_000
 class CommandHandler(StreamingHandler):
     """One command of the protocol, which the last part of the path names.
 
-    What is wrong with a request is answered when its whole body has arrived, because a client
-    that is still sending might not hear it.
+    A bad request is refused when its whole body has arrived, because a client that is still
+    sending might not read the answer.
     """
 
     body: bytearray
 
     async def begin(self, length: int | None) -> None:
-        """Set the limits of the body."""
         self.body = bytearray()
         if length is not None and length > READ_BYTES:
             raise _too_large()
@@ -47,12 +46,11 @@ class CommandHandler(StreamingHandler):
         self.http.set_max_body_size(READ_BYTES)
 
     async def receive(self, chunk: bytes) -> None:
-        """Keep the body as far as it is accepted."""
+        """Keep the body, up to the accepted length."""
         if len(self.body) <= MAX_BODY_BYTES:
             self.body += chunk
 
     async def post(self, project: str, multi: str | None, command: str) -> None:
-        """Carry out the command."""
         self.unread = False
         self.refuse_pages()
         if len(self.body) > MAX_BODY_BYTES:
@@ -93,7 +91,7 @@ class CommandHandler(StreamingHandler):
         claimed = await writer.run(take)
         names = [one.name for one in claimed]
         if self.gone:
-            await writer.run(lambda store: store.release(project, downloader, names))
+            await writer.run(Store.release, project, downloader, names)
         elif not names:
             raise Refusal(404, "No items now.")
         else:
@@ -104,21 +102,21 @@ class CommandHandler(StreamingHandler):
         """``release``: put items back, and answer exactly their names; blocked clients may too.
 
         The client compares the two lists and asks again until they are equal, so the answer
-        means "you hold none of these now". It includes items that were released before (and
-        whose answer was lost), that somebody else has claimed since, or that are done; they
-        stay as they are. Only a name that the project never had is refused: the client changed
-        the name by mistake, and the item that it meant would stay claimed without notice.
+        means "you hold none of these now". It includes items that were released before (when
+        the answer was lost), that another downloader has claimed since, or that are done; they
+        stay as they are. Only a name that the project never had is refused: the client has
+        altered the name by mistake, and the item that it meant would stay claimed unnoticed.
         """
         downloader = check_downloader(data.get("downloader"))
         names = data.get("items")
         if not isinstance(names, list):
             raise BadValue('"items" must be a list of names.')
         checked = [check_item(name) for name in names]
-        await self.parts.writer.run(lambda store: store.release(project, downloader, checked))
+        await self.parts.writer.run(Store.release, project, downloader, checked)
         self.json({"items": checked})
 
     async def name_target(self, project: str, data: dict[str, Any]) -> None:
-        """``upload``: answer where to upload. Nobody has to hold the item: its files exist."""
+        """``upload``: answer an upload target. The client may have lost its claim on the item."""
         downloader = check_downloader(data.get("downloader"))
         split_names(data.get("item_name"))
         targets = await self.targets_of(project, downloader)
@@ -144,18 +142,17 @@ class StatusHandler(Handler):
     """``GET /PROJECT/status``: the counts, or with ``?item=NAME`` the status of that item."""
 
     async def get(self, project: str) -> None:
-        """Answer the counts or the status as JSON."""
         check_project(project)
         asked = self.request.query_arguments.get("item")
         if asked is None:
-            found = await self.parts.writer.run(lambda store: Projects(store).get(project))
+            found = await self.parts.writer.run(Store.project, project)
             self.json({"project": project, **found.counts})
             return
         try:
             name = check_item(asked[-1].decode("utf-8"))
         except UnicodeDecodeError:
             raise BadValue("The item name is not UTF-8.") from None
-        self.json(asdict(await self.parts.writer.run(lambda store: store.item(project, name))))
+        self.json(asdict(await self.parts.writer.run(Store.item, project, name)))
 
 
 def _too_large() -> Refusal:

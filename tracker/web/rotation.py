@@ -16,11 +16,11 @@ from tracker.store.targets import Target, check_target
 _PER_PROJECT = re.compile(r"([^=/:]+)=([a-z]+://.*)", re.DOTALL)
 
 WAIT_SECONDS = 300
-"""Clients try again after so long if every target is inactive."""
+"""When clients should try again if every target is inactive."""
 
 
 class Rotation:
-    """The targets of the command line, and a weighted rotation among all targets."""
+    """The targets of the command line, and a rotation by weight among all targets."""
 
     def __init__(self, options: Iterable[str] = ()) -> None:
         """Read *options*: ``URL`` (for every project) or ``PROJECT=URL``; raises BadValue."""

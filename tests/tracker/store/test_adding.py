@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,24 +9,33 @@ import pytest
 
 from tracker.names import MAX_NAME_BYTES
 from tracker.store import adding
-from tracker.store.adding import REPORTED_LINES, BadLine, Lines, add_items, item_names
-from tracker.store.queues import queue_of
+from tracker.store.adding import REPORTED_LINES, BadLine, Lines, add_items
+from tracker.store.items import queue_of
 from tracker.store.store import Store
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """A new, empty store."""
-    store = Store.open(tmp_path / "t")
+    store = Store(tmp_path / "t")
     yield store
     store.close()
+
+
+def names_in(content: bytes, lines: Lines) -> list[str]:
+    """The names in *content*, which arrives in pieces of seven bytes, or of a hundred thousand."""
+    size = 7 if len(content) < 1000 else 100_000
+    for start in range(0, len(content), size):
+        lines.feed(content[start : start + size])
+    lines.end()
+    return lines.take()
 
 
 def test_lines_become_names() -> None:
     """Only a line feed ends a name; bad lines are left out and reported with their numbers."""
     lines = Lines()
     content = b"\xef\xbb\xbfa\r\n\n\xff\n a \r\x0b\nx\0y\n\xed\xa0\x80\n\xef\xbb\xbfb\nlast"
-    names = list(item_names(io.BytesIO(content), lines))
+    names = names_in(content, lines)
     assert names == ["a", " a \r\x0b", "\ufeffb", "last"]
     assert (lines.number, lines.bad_count) == (8, 3)
     assert [bad.number for bad in lines.bad] == [3, 5, 6]
@@ -42,7 +50,7 @@ def test_long_lines(more: int, end: bytes) -> None:
     lines = Lines()
     first = b"x" * (MAX_NAME_BYTES + more)
     rest = b"next\n" if end else b""
-    names = list(item_names(io.BytesIO(first + end + rest), lines))
+    names = names_in(first + end + rest, lines)
     assert names == ([first.decode()] if more == 0 else []) + (["next"] if end else [])
     assert lines.bad_count == (more > 0)
     assert lines.number == (2 if end else 1)
@@ -52,7 +60,7 @@ def test_many_bad_lines_are_counted() -> None:
     """The first bad lines are reported and all are counted, so a binary file does not fill the
     memory."""
     lines = Lines()
-    assert list(item_names(io.BytesIO(b"\xff\n" * 5000), lines)) == []
+    assert names_in(b"\xff\n" * 5000, lines) == []
     assert (len(lines.bad), lines.bad_count) == (REPORTED_LINES, 5000)
 
 
@@ -60,9 +68,7 @@ def test_many_bad_lines_are_counted() -> None:
 def test_order_is_that_of_the_file(
     store: Store, polite: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Items go out in the order of the file, each once, in however many transactions and
-    batches."""
-    monkeypatch.setattr(adding, "BATCH", 700)
+    """Items go out in the order of the file, each once, in however many transactions."""
     monkeypatch.setattr(adding, "CHUNK", 100)
     names = [f"item-{n * 7919 % 2000}" for n in range(2000)]
     added = list(add_items(store, "p", [*names, *names[:500]], polite=polite))
@@ -79,9 +85,12 @@ def test_the_first_of_two_keeps_its_place(store: Store) -> None:
     ]  # fmt: skip
 
 
-def test_a_batch_has_a_size(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A batch of long names has fewer names."""
-    monkeypatch.setattr(adding, "BATCH_CHARACTERS", 1000)
-    names = [str(n) + "x" * 400 for n in range(20)]
-    assert sum(added.new for added in add_items(store, "p", names)) == 20
-    assert [one.name for one in store.claim("p", "ONE", 99)] == names
+@pytest.mark.parametrize(("limit", "value"), [("BATCH", 2), ("BATCH_CHARACTERS", 800)])
+def test_a_batch_has_a_size(monkeypatch: pytest.MonkeyPatch, limit: str, value: int) -> None:
+    """A batch is full with many names, or with fewer long ones; the next one begins empty."""
+    monkeypatch.setattr(adding, limit, value)
+    lines = Lines()
+    line = b"x" * 401 + b"\n"
+    assert [lines.feed(line) for _ in range(2)] == [False, True]
+    assert len(lines.take()) == 2
+    assert not lines.feed(line)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tracker.conftest import counts
+from tests.support.tracker_server import counts
 from tracker.errors import BackupFailed, BadValue, FolderUnusable
 from tracker.store import backup
 from tracker.store.backup import back_up, default_path
@@ -19,7 +19,7 @@ from tracker.store.store import Store
 def database(tmp_path: Path) -> Path:
     """A database with a project of three items."""
     path = tmp_path / "data" / "tracker.sqlite3"
-    store = Store.open(path)
+    store = Store(path)
     store.add("p", ["a", "b", "c"])
     store.claim("p", "ONE", 1)
     store.close()
@@ -34,7 +34,7 @@ def test_a_copy_is_a_database_of_its_own(database: Path, tmp_path: Path) -> None
     assert (made.path, made.projects, made.items) == (target, 1, 3)
     assert made.size == target.stat().st_size
     assert list(target.parent.iterdir()) == [target]
-    store = Store.open(target, create=False)
+    store = Store(target, create=False)
     assert counts(store, "p") == (2, 1, 0)
     assert [one.name for one in store.claim("p", "TWO", 9)] == ["b", "c"]
     store.close()
@@ -46,7 +46,7 @@ def test_the_copy_is_of_one_moment(database: Path, tmp_path: Path) -> None:
     stop, written = threading.Event(), []
 
     def write() -> None:
-        store = Store.open(database)
+        store = Store(database)
         while not stop.is_set():
             with store.transaction():
                 store.add("p", [f"more-{len(written)}-{n}" for n in range(50)])

@@ -8,33 +8,32 @@ from pathlib import Path
 import pytest
 
 from tracker.errors import AlreadyExists, BadValue, UnknownProject
-from tracker.store.projects import Projects
 from tracker.store.store import Store
 
 
 @pytest.fixture
-def projects(tmp_path: Path) -> Iterator[Projects]:
-    """The projects of a new database."""
-    store = Store.open(tmp_path / "t")
-    yield Projects(store)
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A new database."""
+    store = Store(tmp_path / "t")
+    yield store
     store.close()
 
 
-def test_made_changed_and_listed(projects: Projects) -> None:
+def test_made_changed_and_listed(store: Store) -> None:
     """A change leaves other settings as they are; null, 0 or '' removes a limit."""
-    made = projects.create("p", {"title": "Das Ding", "min_version": "2", "requests_per_minute": 9})
+    made = store.create_project("p", {"title": "Das Ding", "min_version": "2", "requests_per_minute": 9})
     assert (made.title, made.min_version, made.requests_per_minute, made.paused) == (
         "Das Ding", "2", 9, False,
     )  # fmt: skip
-    changed = projects.change("p", {"paused": True, "max_items": 5, "min_version": ""})
+    changed = store.change_project("p", {"paused": True, "max_items": 5, "min_version": ""})
     assert (changed.title, changed.min_version, changed.max_items, changed.paused) == (
         "Das Ding", None, 5, True,
     )  # fmt: skip
-    gone = projects.change("p", {"requests_per_minute": 0, "max_items": None, "paused": False})
+    gone = store.change_project("p", {"requests_per_minute": 0, "max_items": None, "paused": False})
     assert (gone.requests_per_minute, gone.max_items, gone.paused) == (None, None, False)
-    projects.create("a", {})
-    assert [its.name for its in projects.list()] == ["a", "p"]
-    assert projects.get("p") == gone
+    store.create_project("a", {})
+    assert [its.name for its in store.projects()] == ["a", "p"]
+    assert store.project("p") == gone
 
 
 @pytest.mark.parametrize(
@@ -46,21 +45,21 @@ def test_made_changed_and_listed(projects: Projects) -> None:
         {"name = 'x'; --": 1},
     ],
 )  # fmt: skip
-def test_illegal_settings(projects: Projects, settings: dict[str, object]) -> None:
+def test_illegal_settings(store: Store, settings: dict[str, object]) -> None:
     """An unknown setting or an illegal value is refused, and nothing is changed."""
-    before = projects.create("p", {"title": "before"})
+    before = store.create_project("p", {"title": "before"})
     with pytest.raises(BadValue):
-        projects.change("p", {"title": "after", **settings} if "title" not in settings else settings)
-    assert projects.get("p") == before
+        store.change_project("p", {"title": "after", **settings} if "title" not in settings else settings)
+    assert store.project("p") == before
 
 
-def test_existing_and_unknown_projects(projects: Projects) -> None:
+def test_existing_and_unknown_projects(store: Store) -> None:
     """A project is made once; the error about an unknown one says what to do."""
-    projects.create("p", {})
+    store.create_project("p", {})
     with pytest.raises(AlreadyExists):
-        projects.create("p", {"title": "again"})
+        store.create_project("p", {"title": "again"})
     with pytest.raises(BadValue):
-        projects.create("_admin", {})
+        store.create_project("_admin", {})
     for settings in ({}, {"title": "x"}):
         with pytest.raises(UnknownProject, match="run-tracker create nope"):
-            projects.change("nope", settings)
+            store.change_project("nope", settings)

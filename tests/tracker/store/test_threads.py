@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from tests.tracker.conftest import counts
+from tests.support.tracker_server import counts
 from tracker.errors import FolderUnusable, StoreUnavailable, UnknownProject
-from tracker.store.projects import Projects
+from tracker.store.items import Added
 from tracker.store.schema import connect
-from tracker.store.store import Added, Store
+from tracker.store.store import Store
 from tracker.store.threads import Reader, Writer
 
 
@@ -56,10 +56,10 @@ def test_an_error_of_sqlite_changes_nothing(tmp_path: Path) -> None:
         await writer.start()
         with pytest.raises(StoreUnavailable, match="no_such_table"):
             await writer.run(trouble)
-        assert await writer.run(lambda store: Projects(store).list()) == []
+        assert await writer.run(lambda store: store.projects()) == []
         await writer.close()
         with pytest.raises(StoreUnavailable, match="stopping"):
-            await writer.run(lambda store: Projects(store).list())
+            await writer.run(lambda store: store.projects())
 
     asyncio.run(scenario())
 
@@ -200,19 +200,19 @@ def test_reads_what_was_answered_and_waits_for_no_writer(tmp_path: Path) -> None
         await writer.start()
         await reader.start()
         await writer.run(lambda store: store.add("p", ["a"]))
-        other = Store.open(tmp_path / "t")
+        other = Store(tmp_path / "t")
         other.connection.execute("BEGIN IMMEDIATE")
-        summary = await reader.run(lambda store: Projects(store).get("p"))
+        summary = await reader.run(lambda store: store.project("p"))
         other.connection.rollback()
         other.close()
         assert summary.todo == 1
         with pytest.raises(UnknownProject):
-            await reader.run(lambda store: Projects(store).get("q"))
+            await reader.run(lambda store: store.project("q"))
         with pytest.raises(StoreUnavailable, match="no_such_table"):
             await reader.run(lambda store: store.connection.execute("SELECT * FROM no_such_table"))
         await reader.close()
         with pytest.raises(StoreUnavailable, match="stopping"):
-            await reader.run(lambda store: Projects(store).get("p"))
+            await reader.run(lambda store: store.project("p"))
         await writer.close()
 
     asyncio.run(scenario())

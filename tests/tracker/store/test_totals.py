@@ -11,8 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.store.projects import Projects
-from tracker.store.reading import Reading
 from tracker.store.store import Store
 from tracker.store.totals import MINUTES_KEPT, MOST_GROUPS, OTHER, count_report, group_bytes
 
@@ -20,7 +18,7 @@ from tracker.store.totals import MINUTES_KEPT, MOST_GROUPS, OTHER, count_report,
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """A store whose project ``p`` has items."""
-    store = Store.open(tmp_path / "t")
+    store = Store(tmp_path / "t")
     store.add("p", ["a", "b", "c"])
     yield store
     store.close()
@@ -62,14 +60,13 @@ def test_a_report_counts_everywhere_once(store: Store) -> None:
     for _ in range(2):
         store.done("p", "ONE", ["a", "b"], stats)
     store.done("p", "TWO", ["b", "c"], {"bytes": {"data": 4}})
-    reading = Reading(store)
-    assert [(r.downloader, r.items, r.bytes) for r in reading.leaderboard("p")] == [
+    assert [(r.downloader, r.items, r.bytes) for r in store.leaderboard("p")] == [
         ("ONE", 2, 11), ("TWO", 1, 4),
     ]  # fmt: skip
-    assert reading.groups("p") == {"data": 14, "log": 1}
-    assert Projects(store).get("p").bytes == 15
+    assert store.groups("p") == {"data": 14, "log": 1}
+    assert store.project("p").bytes == 15
     for step in (60, 3600, 86400):
-        spans = reading.over_time("p", time.time() - 3 * 86400, step)
+        spans = store.over_time("p", time.time() - 3 * 86400, step)
         assert (sum(s.items for s in spans), sum(s.bytes for s in spans)) == (3, 15)
 
 

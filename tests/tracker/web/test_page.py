@@ -24,7 +24,7 @@ NASTY = [
 
 def fill(data_dir: Path, items: list[str], done: int = 0, project: str = "p") -> None:
     """Make a database whose project has these items, of which the first are done."""
-    store = Store.open(data_dir / "tracker.sqlite3")
+    store = Store(data_dir / "tracker.sqlite3")
     store.connection.execute("BEGIN IMMEDIATE")
     store.add(project, items)
     for item in items[:done]:

@@ -38,7 +38,7 @@ def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
 
 def fill(data_dir: Path, items: list[str]) -> None:
     """Make a database whose project ``p`` has these items."""
-    store = Store.open(data_dir / "tracker.sqlite3")
+    store = Store(data_dir / "tracker.sqlite3")
     store.connection.execute("BEGIN IMMEDIATE")
     store.add("p", items)
     store.connection.execute("COMMIT")

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tracker.errors import UnknownProject
-from tracker.store.projects import Project, Projects
-from tracker.store.queues import queue_of
+from tracker.store.items import queue_of
+from tracker.store.projects import Project
 from tracker.store.store import Store
 from tracker.web.page import templates
 from tracker.web.pageview import Overview, read_home, read_project
@@ -26,12 +26,12 @@ def fill(tmp_path: Path) -> Iterator[Callable[..., tuple[Store, Store]]]:
 
         def make(items: int) -> tuple[Store, Store]:
             path = tmp_path / f"{items}.sqlite3"
-            store = Store.open(path)
+            store = Store(path)
             closing.callback(store.close)
             store.connection.execute("BEGIN IMMEDIATE")
             store.add("p", [f"item:{number}" for number in range(items)])
             store.connection.execute("COMMIT")
-            reader = Store.open(path, read_only=True)
+            reader = Store(path, read_only=True)
             closing.callback(reader.close)
             return store, reader
 
@@ -96,7 +96,7 @@ def test_a_large_project_costs_no_more(
             count[0] += 1
             return 0
 
-        reader = Store.open(tmp_path / f"{items}.sqlite3", read_only=True)
+        reader = Store(tmp_path / f"{items}.sqlite3", read_only=True)
         reader.connection.set_progress_handler(step, 10)
         read_project(reader, "p", "day", time.time())
         read_home(reader)
@@ -113,16 +113,16 @@ def test_queues_are_counted(fill: Callable[..., tuple[Store, Store]]) -> None:
         (["u"], queue_of("redo", None)),
     ):  # fmt: skip
         store.add("p", names, queue)
-    assert Projects(reader).get("p").queues == (1, 3, 2, 1)
+    assert reader.project("p").queues == (1, 3, 2, 1)
     assert len(store.claim("p", "SOMEONE", 5)) == 5  # all but one secondary and the one to redo
-    assert Projects(reader).get("p").queues == (0, 0, 1, 1)
+    assert reader.project("p").queues == (0, 0, 1, 1)
     store.release("p", "SOMEONE", ["r", "s", "item:0"])
-    assert Projects(reader).get("p").queues == (1, 1, 2, 1)
+    assert reader.project("p").queues == (1, 1, 2, 1)
     finish(store, ["item:1"])
     finish(store, ["u"])
     row = store.connection.execute("SELECT id FROM items WHERE name = 'item:2'").fetchone()
     store.put_back("p", [row[0]], queue_of("redo", None))
-    assert Projects(reader).get("p").queues == (1, 1, 2, 1)
+    assert reader.project("p").queues == (1, 1, 2, 1)
     waiting = store.connection.execute(
         "SELECT queue, count(*) FROM items WHERE state = 'todo' GROUP BY queue"
     ).fetchall()
@@ -148,12 +148,12 @@ def overview(pace: int = 0, **changes: Any) -> Overview:
         ({}, "stopped", "It has no items yet."),
         ({"todo": 1}, "waiting", "1 item waits."),
         ({"todo": 2, "out": 1}, "running", "2 items wait."),
-        ({"todo": 2, "paused": True}, "waiting", "Paused: no items are handed out. Items that are out may be finished."),
+        ({"todo": 2, "paused": True}, "waiting", "Paused: no items are handed out. Items that are out can still be reported."),
         ({"out": 1}, "running", "All items are handed out: 1 item is being worked on."),
         ({"out": 2, "done": 7}, "running", "All items are handed out: 2 items are being worked on."),
         ({"done": 7}, "running", "Everything is done."),
         ({"todo": 90, "out": 10, "pace": 50}, "running",
-         "90 items wait. At the pace of the last hour that takes about 2 hours."),
+         "90 items wait. At the pace of the last hour, they take about 2 hours."),
         ({"todo": 90, "pace": 4}, "running", "90 items wait."),
     ],
 )  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracker.errors import BadValue, DiskFull, FileTooLarge, FolderUnusable
+from tracker.errors import BadValue, FolderUnusable, Refusal
 from tracker.web.uploads import LONGEST_NAME_BYTES, Upload, UploadFolder, safe_file_name
 
 
@@ -48,8 +48,9 @@ def _folder(tmp_path: Path) -> UploadFolder:
 
 def test_no_room_is_reported_before_the_upload(tmp_path: Path) -> None:
     """A file that declares more bytes than are free is refused at once."""
-    with pytest.raises(DiskFull):
+    with pytest.raises(Refusal) as refused:
         _folder(tmp_path).begin("p", "a", 1 << 49)
+    assert refused.value.status == 507
 
 
 def test_a_full_disk_is_reported_while_writing(tmp_path: Path) -> None:
@@ -59,8 +60,9 @@ def test_a_full_disk_is_reported_while_writing(tmp_path: Path) -> None:
     path.touch()
     with open("/dev/full", "wb", buffering=0) as full:
         upload = Upload(_folder(tmp_path), "p", "a", full, path)
-        with pytest.raises(DiskFull):
+        with pytest.raises(Refusal) as refused:
             upload.write(b"x")
+        assert refused.value.status == 507
         upload.drop()
     assert not path.exists()
 
@@ -71,8 +73,9 @@ def test_the_limit_applies_to_what_arrives(tmp_path: Path) -> None:
     folder.prepare()
     upload = folder.begin("p", "a", None)
     upload.write(b"x" * 10)
-    with pytest.raises(FileTooLarge):
+    with pytest.raises(Refusal) as refused:
         upload.write(b"x")
+    assert refused.value.status == 413
     upload.drop()
 
 

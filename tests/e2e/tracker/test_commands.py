@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.tracker.conftest import COMMAND
+from tests.support.tracker_server import COMMAND
 from tracker.cli import main
 from tracker.store.store import Store
 
@@ -151,7 +151,7 @@ def test_bad_usage(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Bad usage gives 64 and a sentence, prints nothing else, and changes nothing."""
-    store = Store.open(tmp_path / "tracker.sqlite3")
+    store = Store(tmp_path / "tracker.sqlite3")
     store.add("p", ["a"])
     before = list(store.connection.iterdump())
     assert here(tmp_path, arguments) == 64

@@ -9,11 +9,9 @@ import pytest
 
 from tracker.errors import UnknownProject
 from tracker.store import projects
-from tracker.store.blocks import Blocks
-from tracker.store.projects import Projects, remove_project
-from tracker.store.queues import queue_of
+from tracker.store.items import queue_of
+from tracker.store.projects import Projects
 from tracker.store.store import Store
-from tracker.store.targets import Targets
 
 
 @pytest.fixture
@@ -22,15 +20,15 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     and blocks, of which few fit into one transaction."""
     monkeypatch.setattr(projects, "CHUNK", 3)
     monkeypatch.setattr(projects, "PAUSE_SECONDS", 0.0)
-    store = Store.open(tmp_path / "t")
+    store = Store(tmp_path / "t")
     for project in "p", "q":
         for queue in queue_of("normal", None), queue_of("secondary", None), queue_of("redo", None), queue_of(None, "SIX"):
             store.add(project, [f"{queue.number}-{n}" for n in range(5)], queue)
         names = [claimed.name for claimed in store.claim(project, "SIX", 9)]
         for name in names[:4]:
             store.done(project, "SIX", [name], {"bytes": {"data": 1}})
-        Targets(store).add(project, "rsync://a.example/m/")
-        Blocks(store).add(project, "SOMEONE")
+        store.add_target(project, "rsync://a.example/m/")
+        store.block(project, "SOMEONE")
     yield store
     store.close()
 
@@ -45,7 +43,7 @@ def test_nothing_is_left_of_it(store: Store) -> None:
     """Every row of the project is removed, and no other row."""
     number = store.project_id("q")
     before = rows(store)
-    remove_project(store, "p")
+    store.remove_project("p")
     after = rows(store)
     place = {"projects": 0, "items": 1, "reports": 1, "targets": 1, "blocks": 1}
     for name, kept in after.items():
@@ -53,13 +51,13 @@ def test_nothing_is_left_of_it(store: Store) -> None:
         assert 0 < len(kept) < len(before[name])
     assert store.connection.execute("PRAGMA foreign_key_check").fetchall() == []
     with pytest.raises(UnknownProject):
-        remove_project(store, "p")
+        store.remove_project("p")
 
 
 def test_interrupted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """After an interruption the counts are right and no item is handed out; another call removes
     the rest."""
-    whole = projects._remove_items
+    whole = Projects._remove_items
     calls = []
 
     def fails(store: Store, project_id: int) -> int:
@@ -68,9 +66,9 @@ def test_interrupted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
             raise KeyboardInterrupt
         return whole(store, project_id)
 
-    monkeypatch.setattr(projects, "_remove_items", fails)
+    monkeypatch.setattr(Store, "_remove_items", fails)
     with pytest.raises(KeyboardInterrupt):
-        remove_project(store, "p")
+        store.remove_project("p")
     counted = store.connection.execute(
         "SELECT sum(state = 'todo'), sum(state = 'out'), sum(state = 'done'), "
         "sum(state = 'todo' AND queue = 0), sum(state = 'todo' AND queue = 2), "
@@ -80,6 +78,6 @@ def test_interrupted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     assert store.connection.execute(kept).fetchone() == counted
     assert sum(counted[:3]) == 11
     assert store.connection.execute("SELECT paused FROM projects WHERE name = 'p'").fetchone() == (1,)
-    monkeypatch.setattr(projects, "_remove_items", whole)
-    remove_project(store, "p")
-    assert [project.name for project in Projects(store).list()] == ["q"]
+    monkeypatch.setattr(Store, "_remove_items", whole)
+    store.remove_project("p")
+    assert [project.name for project in store.projects()] == ["q"]

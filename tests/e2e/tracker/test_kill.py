@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.tracker.load import Account, Load, check
+from tests.e2e.tracker.load import Account, Load, check
 
 Start = Callable[..., Any]
 Eventually = Callable[..., None]

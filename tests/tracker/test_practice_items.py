@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.tracker.conftest import counts
-from tracker.practice.items import PROJECT, stock
+from tests.support.tracker_server import counts
+from tracker.practice import PROJECT, stock
 from tracker.store.store import Store
 
 
 def test_stock_is_filled_up(tmp_path: Path) -> None:
     """Each start adds new names until enough items wait, however many are out or done."""
-    store = Store.open(tmp_path / "t")
+    store = Store(tmp_path / "t")
     assert stock(store, 3) == 3
     first = [one.name for one in store.claim(PROJECT, "ONE", 9)]
     assert first == ["practice:1", "practice:2", "practice:3"]
@@ -28,7 +28,7 @@ def test_stock_is_filled_up(tmp_path: Path) -> None:
 
 def test_names_added_by_hand_are_passed_over(tmp_path: Path) -> None:
     """Practice items that somebody added do not count as new."""
-    store = Store.open(tmp_path / "t")
+    store = Store(tmp_path / "t")
     store.add(PROJECT, ["practice:2", "practice:3", "mine"])
     store.claim(PROJECT, "ONE", 9)
     assert stock(store, 4) == 4
@@ -38,7 +38,7 @@ def test_names_added_by_hand_are_passed_over(tmp_path: Path) -> None:
 
 def test_no_items_make_the_project_too(tmp_path: Path) -> None:
     """The project exists even if no items should wait."""
-    store = Store.open(tmp_path / "t")
+    store = Store(tmp_path / "t")
     assert stock(store, 0) == 0
     assert counts(store, PROJECT) == (0, 0, 0)
     store.close()

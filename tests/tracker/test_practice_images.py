@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from tracker.practice.images import gif, png
+from tracker.practice import gif, png
 
 LIGHT, DARK = (250, 240, 10), (10, 20, 200)
 

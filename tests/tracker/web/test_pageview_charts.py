@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tracker.store.reading import Span
-from tracker.web.pagechart import HEIGHT, LEAST, PERIODS, WIDTH, charts, since
+from tracker.web.pageview import HEIGHT, LEAST, PERIODS, WIDTH, charts, since
 
 HOUR = PERIODS["hour"]
 NOW = 1_800_000_000.0 + 30
@@ -46,4 +46,4 @@ def test_nothing_done() -> None:
     """There are no bars, and the chart says so in words."""
     items, held = charts([], HOUR, NOW)
     assert not any(bar.height for bar in (*items.bars, *held.bars))
-    assert items.most == "none in this time"
+    assert items.most == "none in this period"

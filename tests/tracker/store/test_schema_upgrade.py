@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.tracker.conftest import counts
-from tracker.store.projects import Projects
-from tracker.store.reading import Reading, Span
+from tests.support.tracker_server import counts
+from tracker.store.reading import Span
 from tracker.store.schema import connect
 from tracker.store.store import Store
 
@@ -38,7 +37,7 @@ def shape(path: Path) -> list[object]:
 
 def test_an_old_database_goes_on(old: Path) -> None:
     """Items keep their state and order, and can be claimed and reported."""
-    store = Store.open(old)
+    store = Store(old)
     assert (counts(store, "p"), counts(store, "empty")) == ((1, 2, 3), (0, 0, 0))
     assert store.item("p", "c").downloader == "ONE"
     store.add("p", ["new"])
@@ -49,15 +48,15 @@ def test_an_old_database_goes_on(old: Path) -> None:
 
 def test_totals_are_those_of_the_old_reports(old: Path) -> None:
     """The totals include the reports from before the upgrade."""
-    store = Store.open(old)
-    reading, project = Reading(store), Projects(store).get("p")
-    assert [(r.downloader, r.items, r.bytes) for r in reading.leaderboard("p")] == [
+    store = Store(old)
+    project = store.project("p")
+    assert [(r.downloader, r.items, r.bytes) for r in store.leaderboard("p")] == [
         ("ONE", 2, 107), ("TWO", 1, 5),
     ]  # fmt: skip
     assert (project.bytes, project.created_at) == (112, 1790016000.25)
-    assert reading.groups("p") == {"data": 105, "log": 7}
-    assert reading.over_time("p", 0, 86400) == [Span(1790016000 // 86400 * 86400, 3, 112)]
-    assert [(r.downloader, r.items, r.bytes) for r in reading.recent("p")] == [
+    assert store.groups("p") == {"data": 105, "log": 7}
+    assert store.over_time("p", 0, 86400) == [Span(1790016000 // 86400 * 86400, 3, 112)]
+    assert [(r.downloader, r.items, r.bytes) for r in store.recent("p")] == [
         ("TWO", ("https://site.example/é?x=1",), 5), ("ONE", ("a", "b"), 107),
     ]  # fmt: skip
     store.close()
@@ -96,6 +95,6 @@ def test_many_update_at_once(old: Path) -> None:
     for thread in threads:
         thread.join()
     assert errors == []
-    store = Store.open(old)
-    assert Projects(store).get("p").bytes == 112
+    store = Store(old)
+    assert store.project("p").bytes == 112
     store.close()

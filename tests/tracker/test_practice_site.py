@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from warcio.archiveiterator import ArchiveIterator
 
-from tracker.practice.site import SLOW_SECONDS, resources, site_path
+from tracker.practice import SLOW_SECONDS, resources, site_path
 
 
 def wget(url: str, folder: Path) -> tuple[int, Path]:

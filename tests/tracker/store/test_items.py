@@ -10,15 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tracker.conftest import counts
+from tests.support.tracker_server import counts
 from tracker.errors import UnknownItem, UnknownProject
-from tracker.store.store import ANSWER_BYTES, Added, Store
+from tracker.store.items import ANSWER_BYTES, Added
+from tracker.store.store import Store
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """A new, empty store."""
-    store = Store.open(tmp_path / "tracker.sqlite3")
+    store = Store(tmp_path / "tracker.sqlite3")
     yield store
     store.close()
 
@@ -152,7 +153,7 @@ def test_an_answer_has_a_size(store: Store) -> None:
 )
 def test_names_come_back_as_they_went_in(names: list[str]) -> None:
     """The database keeps any Unicode name unchanged, without normalisation."""
-    store = Store.open(Path(":memory:"))
+    store = Store(Path(":memory:"))
     store.add("p", names)
     assert take(store, "p", "ONE", 100) == names
     assert store.done("p", "ONE", names, {}) == len(names)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tracker.errors import BadValue
-from tracker.store.queues import NORMAL, RESERVED, SECONDARY, Queue, queue_of
-from tracker.store.store import Added, Store
+from tracker.store.items import NORMAL, RESERVED, SECONDARY, Added, Queue, queue_of
+from tracker.store.store import Store
 
 
 def test_names() -> None:
@@ -33,7 +33,7 @@ def test_illegal_queues(told: tuple[str | None, str | None]) -> None:
 def test_emptied_in_their_order(tmp_path: Path) -> None:
     """Items reserved for the downloader come first, then normal, secondary and redo, each in the
     order of adding; nobody gets what is reserved for somebody else."""
-    store = Store.open(tmp_path / "t")
+    store = Store(tmp_path / "t")
     for queue, names in (
         (queue_of("redo", None), ["r1", "r2"]), (queue_of("secondary", None), ["s1"]),
         (queue_of(None, "ONE"), ["own1", "own2"]), (queue_of("normal", None), ["n1", "n2"]),

@@ -1,5 +1,0 @@
-"""The practice project: items to claim, and a small website to archive, on this machine.
-
-``site`` and ``images`` generate the website, ``handler`` serves it, and ``items`` queues the
-items. This package imports ``store`` and ``web``; ``app`` and ``commands`` import it.
-"""

@@ -72,8 +72,11 @@ class Target(Command):
                 for line in value.split("\n")]
 
     def ask_row(self, row: table.Row, source: str) -> Answer:
-        sent = request(row.first, self.headers(row.headers, row.who), row.body)
-        return parse(converse(self.port, sent, source))
+        return parse(converse(self.port, self.request(row), source))
+
+    def request(self, row: table.Row) -> bytes:
+        """What this row sends."""
+        return request(row.first, self.headers(row.headers, row.who), row.body)
 
 
 Targets = Callable[[str, str], Target]

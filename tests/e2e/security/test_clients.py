@@ -229,7 +229,7 @@ def test_clients_that_take_and_give_nothing(
 
 def test_guessing_passwords(start: Start, kind: str) -> None:
     """The memory is that of one hash, 32 MiB; whoever is logged in does not notice."""
-    command = start(kind, "the password")
+    command = start(kind, "the password", real_hashes=True)
     crowd = Crowd(command)
     assert command.ask("GET", "/api/state", crowd.session).status == 200
     stands(crowd, password_guesses, ALLOWED + 32)

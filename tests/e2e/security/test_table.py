@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.security import table
 from tests.e2e.security.command import ITEM, TITLE
-from tests.e2e.security.rawhttp import has_headers, is_refusal, request
+from tests.e2e.security.rawhttp import Connection, has_headers, is_refusal, parse, request
 from tests.e2e.security.table import JSON, LOCKED, OPEN, PROXIED, UPGRADE, Row
 from tests.e2e.security.targets import Target, Targets, targets
 from tests.warrior.web.talking import Answer
@@ -21,11 +21,13 @@ from warrior.web.routes import ConsoleParts, routes
 
 __all__ = ["targets"]
 
-#: Which command, the row, and the address it comes from: who fails often from one has to wait.
-#: Rows of one target stand together, so that few workers have to start it.
-ROWS = sorted(((kind, row, f"127.1.{number // 250}.{number % 250 + 1}")
-               for kind in table.BOTH for number, row in enumerate(table.ROWS)
-               if kind in row.kinds), key=lambda one: (one[0], one[1].manner))
+#: Each row with the address it comes from: who fails often from one has to wait.
+ROWS = [(part, row, f"127.1.{number // 250}.{number % 250 + 1}") for number, (part, row) in enumerate(
+    (part, row) for part, rows in table.PARTS.items() for row in rows)]
+
+#: Which command, started how, and what the rows are about. Those of one target stand together,
+#: so that few workers have to start it.
+GROUPS = sorted({(kind, row.manner, part) for part, row, _ in ROWS for kind in row.kinds})
 
 
 class _Anything:
@@ -46,19 +48,40 @@ def all_paths(kind: str) -> list[str]:
     return [*filled, *sockets, "/nowhere"]
 
 
-@pytest.mark.parametrize("kind,row,source", ROWS, ids=str)
-def test_row(targets: Targets, kind: str, row: Row, source: str) -> None:
-    """The answer is the one that is wanted, in the form that all answers have, and nothing
+def fault(row: Row, answer: Answer) -> str:
+    """What is wrong with the answer; '' if it is the wanted one, in the form that all have."""
+    if answer.status != row.status:
+        return "another status"
+    if not has_headers(answer) and answer.status != 101:
+        return "not the headers that everything has"
+    if row.says == "POST" and answer.headers["allow"] != "POST":
+        return "not the right method"
+    if row.first.startswith("HEAD"):
+        return ""
+    if row.says not in answer.text:
+        return f"does not say {row.says}"
+    # Settings that are wrong are named.
+    if (answer.status >= 400 and "/api/settings" not in row.first
+            and not is_refusal(answer, row.status)):
+        return "not the form of a refusal"
+    return ""
+
+
+@pytest.mark.parametrize("kind,manner,part", GROUPS)
+def test_rows(targets: Targets, kind: str, manner: str, part: str) -> None:
+    """Each answer is the one that is wanted, in the form that all answers have, and nothing
     has happened."""
-    target = targets(kind, row.manner)
-    answer = target.ask_row(row, source)
-    assert answer.status == row.status, answer
-    assert has_headers(answer) or answer.status == 101, answer
-    if not row.first.startswith("HEAD"):
-        assert row.says in answer.text
-        if answer.status >= 400 and "/api/settings" not in row.first:  # it says which are wrong
-            assert is_refusal(answer, row.status), answer
-    assert row.says != "POST" or answer.headers["allow"] == "POST"
+    target = targets(kind, manner)
+    faults = []
+    for of_part, row, source in ROWS:
+        if of_part == part and row.manner == manner and kind in row.kinds:
+            if row.first.startswith("POST") and row.status < 400:
+                # It may take back what one before it has done.
+                assert target.settled() == target.before, f"before {row}"
+            answer = target.ask_row(row, source)
+            if found := fault(row, answer):
+                faults.append(f"{row}: {found}: {answer}")
+    assert faults == []
     assert target.settled() == target.before
 
 
@@ -97,11 +120,13 @@ def test_walk_of_all_routes(
         targets: Targets, kind: str, manner: str, headers: dict[str, str], status: int) -> None:
     """Whatever the route and the method, with all rights and an upgrade besides."""
     target = targets(kind, manner)
-    for path in all_paths(kind):
-        for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS"):
-            for more in ({}, UPGRADE):
-                row = Row(f"{method} {path}", status, {**more, **headers}, "session")
-                assert is_refusal(target.ask_row(row, "127.0.0.1"), status), (row, more)
+    with Connection(target.port) as connection:
+        for path in all_paths(kind):
+            for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS"):
+                for more in ({"Connection": "keep-alive"}, UPGRADE):
+                    row = Row(f"{method} {path}", status, {**more, **headers}, "session")
+                    answer = parse(connection.exchange(target.request(row)))
+                    assert is_refusal(answer, status), (row, more, answer)
     assert target.settled() == target.before
 
 

@@ -445,14 +445,24 @@ def concurrency(played: Played, name: str) -> int:
 def test_limit_concurrent(tmp_path: Path, limit: str) -> None:
     """At most `limit` (a number or realizable) items inside the task."""
     path = write_pipeline(tmp_path, f"""\
-        code = 'import time; print("ENTER x", flush=True); time.sleep(.15); print("LEAVE x")'
+        code = ('import os, time; print("ENTER x", flush=True)\\n'
+                'while not os.path.exists("go"): time.sleep(.01)\\nprint("LEAVE x")')
         class Two(object):
             def realize(self, item):
                 return 2
         pipeline = Pipeline(LimitConcurrent({limit},
                                             ExternalProcess('Sleep', [PYTHON, '-c', code])))
         """)
-    played = play(path, items=6, concurrent=6)
+
+    def queued(played: Played) -> int:
+        return sum(any(w is not None and w.code == "queue" for w in seen.waits)
+                   for seen in played.items)
+
+    async def script(played: Played) -> None:
+        await played.until(lambda: played.log.count("ENTER x") == 2 and queued(played) == 4)
+        (tmp_path / "go").touch()
+
+    played = play(path, script, items=6, concurrent=6)
     assert played.outcomes == ["completed"] * 6
     assert concurrency(played, "x") == 2
 

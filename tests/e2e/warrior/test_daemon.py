@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.support.ctl import run_ctl
 from tests.support.processes import living
 from tests.support.scripted_tracker import Answer, ScriptedTracker
 from tests.support.world import Clock
@@ -68,9 +69,7 @@ class Daemon:
 
     def ctl(self, *words: str) -> Any:
         """What warrior-ctl --json answers; None while the daemon does not listen yet."""
-        done = subprocess.run(
-            [sys.executable, str(ROOT / "warrior-ctl"), "--state-dir", str(self.state), "--json",
-             *words], capture_output=True, text=True, check=False)
+        done = run_ctl(self.state, *words)
         return json.loads(done.stdout) if done.returncode == 0 else None
 
     def active(self) -> int:

@@ -133,7 +133,7 @@ def many_cookies(crowd: Crowd) -> None:
     """As many as go into a head, each of which has to be looked at, again and again."""
     name = f"warrior_session_{crowd.command.port}"
     head = crowd.head("GET /api/state", Cookie="; ".join(f"{name}={n}.x" for n in range(500)))
-    for _ in range(50):
+    for _ in range(20):
         crowd.connect(head * 20)
 
 

@@ -306,7 +306,5 @@ def odd_rows() -> Iterator[Row]:
     yield Row("GET /?" + "&".join(["a=b"] * 2000), 400)
 
 
-#: The rows by what they are about.
-PARTS = {rows.__name__.removesuffix("_rows"): list(rows()) for rows in (
-    host_rows, origin_rows, site_rows, token_rows, command_rows, credential_rows, key_rows,
-    socket_rows, proxy_rows, odd_rows)}
+ROWS = [*host_rows(), *origin_rows(), *site_rows(), *token_rows(), *command_rows(),
+        *credential_rows(), *key_rows(), *socket_rows(), *proxy_rows(), *odd_rows()]

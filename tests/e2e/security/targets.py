@@ -76,7 +76,9 @@ class Target(Command):
 
     def request(self, row: table.Row) -> bytes:
         """What this row sends."""
-        return request(row.first, self.headers(row.headers, row.who), row.body)
+        token = self.known["X-CSRF-Token"]
+        return request(row.first.replace("{token}", token), self.headers(row.headers, row.who),
+                       row.body.replace(b"{token}", token.encode()))
 
 
 #: A command without a password, with one, and behind a proxy with one.

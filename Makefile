@@ -1,8 +1,8 @@
 # Two commands do all the set-up: `make run` and `make test`.
 PYTHON ?= python3
 VENV ?= .venv
-# How many tests run at once; they mostly wait.
-JOBS ?= 4
+# How many tests run at once, on two cores; they mostly wait.
+JOBS ?= 6
 # What pytest adds to the asserts of tests is kept for the next run, whatever the environment says.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 

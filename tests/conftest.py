@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import re
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -50,3 +51,12 @@ def tracker() -> Iterator[ScriptedTracker]:
     """A scripted tracker on a port of its own."""
     with ScriptedTracker() as server:
         yield server
+
+
+@pytest.fixture
+def heeds_hang_up() -> Iterator[None]:
+    """A program that is started ends by SIGHUP, also when ``nohup`` started the tests: to ignore
+    a signal is inherited."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import re
 import signal
@@ -17,6 +18,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+from tracker.cli import main
 from tracker.store.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -180,8 +182,7 @@ def module_tracker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callabl
 
     def start(*arguments: str, given: str = "") -> Server:
         data_dir = tmp_path_factory.mktemp("module") / "data"
-        add = [*COMMAND, "--data-dir", str(data_dir), "add", "p", "-"]
-        subprocess.run(add, input=given.encode(), capture_output=True, timeout=60, check=True)
+        assert run_in_a_process(data_dir, "add", "p", "-", given=given).returncode == 0
         servers.append(Server(data_dir, arguments))
         return servers[-1]
 
@@ -191,16 +192,42 @@ def module_tracker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callabl
         assert "Traceback" not in "".join(server.errors), "".join(server.errors)
 
 
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def run_in_a_process(
+    data_dir: Path, *arguments: str, given: str | bytes = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run one ``run-tracker`` command as users do."""
+    given = given.encode() if isinstance(given, str) else given
+    command = [*COMMAND, "--data-dir", str(data_dir), *arguments]
+    ended = subprocess.run(command, input=given, capture_output=True, timeout=240, check=False)
+    out, err = ended.stdout.decode(), ended.stderr.decode()
+    return subprocess.CompletedProcess(command, ended.returncode, out, err)
+
+
 @pytest.fixture
-def run_tracker(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Return a function that runs one ``run-tracker`` command on the same data folder."""
+def run_tracker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return a function that runs one ``run-tracker`` command on the same data folder, in this
+    process: starting one takes longer than most commands."""
 
     def run(*arguments: str, given: str | bytes = "") -> subprocess.CompletedProcess[str]:
         given = given.encode() if isinstance(given, str) else given
-        command = [*COMMAND, "--data-dir", str(tmp_path / "data"), *arguments]
-        ended = subprocess.run(command, input=given, capture_output=True, timeout=240, check=False)
-        out, err = ended.stdout.decode(), ended.stderr.decode()
-        return subprocess.CompletedProcess(command, ended.returncode, out, err)
+        streams = [io.TextIOWrapper(io.BytesIO(each), "utf-8") for each in (given, b"", b"")]
+        words = ["--data-dir", str(tmp_path / "data"), *arguments]
+        with monkeypatch.context() as patch:
+            for name, stream in zip(("stdin", "stdout", "stderr"), streams):
+                patch.setattr(sys, name, stream)
+            try:
+                status = main(words)
+            except SystemExit as end:  # argparse has said something
+                assert isinstance(end.code, int), end.code
+                status = end.code
+        told = []
+        for stream in streams[1:]:
+            stream.flush()
+            told.append(stream.buffer.getvalue().decode())  # type: ignore[attr-defined]
+        return subprocess.CompletedProcess(words, status, *told)
 
     return run
 

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.support.tracker_server import run_in_a_process
+
 Start = Callable[..., Any]
 
 
@@ -105,7 +107,7 @@ def test_one_server_for_each_folder(start_tracker: Start, run_tracker: Callable[
 
 
 def test_claims_go_on_while_many_items_are_added(
-    start_tracker: Start, run_tracker: Callable[..., Any]
+    start_tracker: Start, run_tracker: Callable[..., Any], tmp_path: Path
 ) -> None:
     """The server can claim items while tens of thousands are added."""
     run_tracker("add", "p", "-", given="".join(f"first-{n}\n" for n in range(2000)))
@@ -113,7 +115,8 @@ def test_claims_go_on_while_many_items_are_added(
     given = "".join(f"item-{number}\n" for number in range(30_000))
     ended: list[Any] = []
     adding = threading.Thread(
-        target=lambda: ended.append(run_tracker("add", "p", "-", given=given))
+        target=lambda: ended.append(
+            run_in_a_process(tmp_path / "data", "add", "p", "-", given=given))
     )
     adding.start()
     claimed = 0

@@ -120,6 +120,7 @@ def test_non_daemon_threads_of_a_project_cannot_keep_it(start: Start) -> None:
     assert command.wait(20) == 0
 
 
+@pytest.mark.usefixtures("heeds_hang_up")
 def test_hang_up_ends_the_children(start: Start) -> None:
     """When the terminal is closed, what runs is ended at once."""
     command = start("pipeline = Pipeline(ExternalProcess('Sleep', ['/bin/sh', '-c',"

@@ -43,6 +43,10 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
     daemon.close()
 
 
+#: For tests to which the width of the window makes no difference.
+ONE_WIDTH = pytest.mark.parametrize("page", [(1280, "dark")], indirect=True, ids=["1280"])
+
+
 @pytest.fixture(params=[(1280, "dark"), (390, "light")], ids=["1280", "390"])
 def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
     """A page whose console must stay silent: no error, no violation of the policy."""

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.e2e.console.conftest import ONE_WIDTH
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -143,6 +145,7 @@ def test_stop_keep_running_and_stop_now(page: Page, server: Server) -> None:
 
 
 @pytest.mark.parametrize("server", ["many"], indirect=True)
+@ONE_WIDTH
 def test_server_goes_away_and_comes_back(page: Page, server: Server) -> None:
     """The page says that it is old, and is new again by itself, with the new run's state."""
     page.goto(server.url)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.e2e.console.conftest import ONE_WIDTH
 from tests.e2e.console.daemon import Daemon
 from tests.e2e.console.looking import sentence, view
 
@@ -66,6 +67,7 @@ def forwarder() -> Iterator[Forwarder]:
     forwarder.close()
 
 
+@ONE_WIDTH
 def test_the_whole_page_works_below_a_path(
         daemon: Daemon, forwarder: Forwarder, page: Page) -> None:
     """Logging in, the live socket, a command, a log and a reload."""

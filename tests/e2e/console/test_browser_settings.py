@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
+from tests.e2e.console.conftest import ONE_WIDTH
 from tests.e2e.console.daemon import SETTINGS, Daemon
 from tests.e2e.console.looking import overflow, view
 
@@ -39,6 +40,7 @@ def test_settings_are_saved_together_or_not_at_all(daemon: Daemon, page: Page) -
     assert overflow(page) == 0
 
 
+@ONE_WIDTH
 def test_password_is_set_and_removed(daemon: Daemon, page: Page) -> None:
     """It never comes back to the page; who set it stays in, others have to log in."""
     daemon.add("plain", seconds=300)

@@ -6,6 +6,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
+from tests.e2e.console.conftest import ONE_WIDTH
 from tests.e2e.console.daemon import BROKEN, Daemon
 from tests.e2e.console.looking import card, overflow, sentence, view
 from tests.support.scripted_hq import ScriptedHQ, project
@@ -118,6 +119,7 @@ def test_broken_project_says_why_and_what_to_do(daemon: Daemon, page: Page) -> N
     assert overflow(page) == 0
 
 
+@ONE_WIDTH
 def test_two_browsers_that_press_opposite_buttons(daemon: Daemon, page: Page) -> None:
     """The last one wins, and both see it; the same with the number of items, pressed at once."""
     daemon.add("slow", seconds=300)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Page
 
+from tests.e2e.console.conftest import ONE_WIDTH
 from tests.e2e.console.daemon import Daemon
 
 WORDS = [
@@ -19,6 +20,7 @@ WORDS = [
 ]
 
 
+@ONE_WIDTH
 def test_numbers_become_words(daemon: Daemon, page: Page) -> None:
     """Sizes, rates, times and ranks as the page writes them."""
     daemon.start(DOWNLOADER="someone")

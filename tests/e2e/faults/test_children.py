@@ -223,6 +223,7 @@ def test_child_that_closes_its_input(tmp_path: Path) -> None:
         assert f"Feed returned exit code {code}, but did not read all of its input" in seen.log
 
 
+@pytest.mark.usefixtures("heeds_hang_up")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, "interrupts"])
 def test_no_child_is_left_when_the_command_ends(tmp_path: Path, how: object) -> None:
     """However run-pipeline ends, even by kill -9, its children end with it."""

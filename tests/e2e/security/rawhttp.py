@@ -27,6 +27,37 @@ def converse(port: int, data: bytes, source: str = "127.0.0.1", seconds: float =
     return received
 
 
+class Connection:
+    """Sends one request after the other on one connection, and on a new one if it was closed."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self._sock: socket.socket | None = None
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._sock is not None:
+            self._sock.close()
+
+    def exchange(self, data: bytes) -> bytes:
+        """The answer as it came back."""
+        if self._sock is not None and (received := self._try(self._sock, data)):
+            return received
+        self.__exit__()
+        self._sock = socket.create_connection(("127.0.0.1", self.port), 30)
+        return self._try(self._sock, data)
+
+    def _try(self, sock: socket.socket, data: bytes) -> bytes:
+        received = b""
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            sock.sendall(data)
+            while not _is_complete(received) and (more := sock.recv(65536)):
+                received += more
+        return received
+
+
 def _is_complete(received: bytes) -> bool:
     head, end, body = received.partition(b"\r\n\r\n")
     length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)

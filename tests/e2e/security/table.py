@@ -130,7 +130,8 @@ def token_rows() -> Iterator[Row]:
     yield Row(stop, 403, {**JSON, "X-CSRF-Token": "{token}\n{token}"}, "cookie", b"{}")
     yield Row(stop, 403, {**JSON, "X-CSRF-Token": "{token}, {token}"}, "cookie", b"{}")
     yield Row(stop, 403, {**JSON, "Cookie": "{cookie}; X-CSRF-Token={token}"}, "cookie", b"{}")
-    yield Row(f"{stop}?X-CSRF-Token=x", 403, JSON, "cookie", b'{"X-CSRF-Token": "x"}')
+    yield Row(f"{stop}?X-CSRF-Token={{token}}", 403, JSON, "cookie",
+              b'{"X-CSRF-Token": "{token}"}')
     yield Row("POST /api/login", 403, JSON, "cookie", b'{"password": ""}')
     yield Row("POST /api/login", 403, JSON, "nobody", b'{"password": ""}', LOCKED)
     yield Row("GET /healthz", 200)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.security import table
 from tests.e2e.security.command import Command, until
 from tests.e2e.security.rawhttp import converse, parse, request
-from tests.e2e.security.table import OPEN, PASSWORD, PROXIED, PUBLIC
+from tests.e2e.security.table import LOCKED, OPEN, PASSWORD, PROXIED, PUBLIC
 from tests.warrior.web.talking import Answer
 
 
@@ -72,33 +72,34 @@ class Target(Command):
                 for line in value.split("\n")]
 
     def ask_row(self, row: table.Row, source: str) -> Answer:
-        sent = request(row.first, self.headers(row.headers, row.who), row.body)
-        return parse(converse(self.port, sent, source))
+        return parse(converse(self.port, self.request(row), source))
+
+    def request(self, row: table.Row) -> bytes:
+        """What this row sends."""
+        token = self.known["X-CSRF-Token"]
+        return request(row.first.replace("{token}", token), self.headers(row.headers, row.who),
+                       row.body.replace(b"{token}", token.encode()))
 
 
-Targets = Callable[[str, str], Target]
+#: A command without a password, with one, and behind a proxy with one.
+TARGETS = [(kind, manner) for kind in table.BOTH for manner in (OPEN, LOCKED, PROXIED)]
+
+
+def asked_of(*targets: tuple[str, str]) -> pytest.MarkDecorator:
+    """The test is done with each of these commands as its ``target``."""
+    return pytest.mark.parametrize("target", targets, indirect=True, ids="-".join)
 
 
 @pytest.fixture(scope="module")
-def targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Targets]:
-    """The commands that the rows are asked of, each started when it is first needed. In the
-    end their items are at work as in the beginning, and none has met an error."""
-    started: dict[tuple[str, str], Target] = {}
-
-    def find(kind: str, manner: str) -> Target:
-        if (kind, manner) not in started:
-            folder = tmp_path_factory.mktemp(f"{kind}-{manner}")
-            started[kind, manner] = Target(kind, manner, folder)
-        return started[kind, manner]
-
-    yield find
+def target(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Target]:
+    """One of ``TARGETS``; all tests of a module that ask it stand together. In the end its item
+    is at work as in the beginning, and it has met no error."""
+    target = Target(*request.param, tmp_path_factory.mktemp("-".join(request.param)))
     try:
-        for target in started.values():
-            target.item_works()
-            assert "Traceback" not in target.said()
+        yield target
+        target.item_works()
+        assert "Traceback" not in target.said()
     finally:
-        for target in started.values():
-            (target.project / "go").touch()
-            target.process.terminate()  # all at once: each takes a while
-        for target in started.values():
-            target.process.wait(60)
+        target.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import socket
-import threading
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -12,20 +11,18 @@ import pytest
 
 from tests.e2e.security import table
 from tests.e2e.security.command import ITEM, TITLE
-from tests.e2e.security.rawhttp import has_headers, is_refusal, request
-from tests.e2e.security.table import JSON, LOCKED, OPEN, PROXIED, UPGRADE, Row
-from tests.e2e.security.targets import Target, Targets, targets
+from tests.e2e.security.rawhttp import Connection, has_headers, is_refusal, parse, request
+from tests.e2e.security.table import JSON, OPEN, PROXIED, UPGRADE, Row
+from tests.e2e.security.targets import TARGETS, Target, asked_of, target
 from tests.warrior.web.talking import Answer
 from warrior.web.live.sockets import TRANSPORTS
 from warrior.web.routes import ConsoleParts, routes
 
-__all__ = ["targets"]
+__all__ = ["target"]
 
-#: Which command, the row, and the address it comes from: who fails often from one has to wait.
-#: Rows of one target stand together, so that few workers have to start it.
-ROWS = sorted(((kind, row, f"127.1.{number // 250}.{number % 250 + 1}")
-               for kind in table.BOTH for number, row in enumerate(table.ROWS)
-               if kind in row.kinds), key=lambda one: (one[0], one[1].manner))
+#: Each row with the address it comes from: who fails often from one has to wait.
+ROWS = [(row, f"127.1.{number // 250}.{number % 250 + 1}")
+        for number, row in enumerate(table.ROWS)]
 
 
 class _Anything:
@@ -46,19 +43,41 @@ def all_paths(kind: str) -> list[str]:
     return [*filled, *sockets, "/nowhere"]
 
 
-@pytest.mark.parametrize("kind,row,source", ROWS, ids=str)
-def test_row(targets: Targets, kind: str, row: Row, source: str) -> None:
-    """The answer is the one that is wanted, in the form that all answers have, and nothing
+def fault(row: Row, answer: Answer) -> str:
+    """What is wrong with the answer; '' if it is the wanted one, in the form that all have."""
+    if answer.status != row.status:
+        return "another status"
+    if not has_headers(answer) and answer.status != 101:
+        return "not the headers that everything has"
+    if row.says == "POST" and answer.headers["allow"] != "POST":
+        return "not the right method"
+    if row.first.startswith("HEAD"):
+        return ""
+    if row.says not in answer.text:
+        return f"does not say {row.says}"
+    # Settings that are wrong are named.
+    if (answer.status >= 400 and "/api/settings" not in row.first
+            and not is_refusal(answer, row.status)):
+        return "not the form of a refusal"
+    return ""
+
+
+@asked_of(*TARGETS)
+def test_rows(target: Target) -> None:
+    """Each answer is the one that is wanted, in the form that all answers have, and nothing
     has happened."""
-    target = targets(kind, row.manner)
-    answer = target.ask_row(row, source)
-    assert answer.status == row.status, answer
-    assert has_headers(answer) or answer.status == 101, answer
-    if not row.first.startswith("HEAD"):
-        assert row.says in answer.text
-        if answer.status >= 400 and "/api/settings" not in row.first:  # it says which are wrong
-            assert is_refusal(answer, row.status), answer
-    assert row.says != "POST" or answer.headers["allow"] == "POST"
+    rows = [(row, source) for row, source in ROWS
+            if row.manner == target.manner and target.kind in row.kinds]
+    assert rows
+    faults = []
+    for row, source in rows:
+        if row.first.startswith("POST") and row.status < 400:
+            # It may take back what one before it has done.
+            assert target.settled() == target.before, f"before {row}"
+        answer = target.ask_row(row, source)
+        if found := fault(row, answer):
+            faults.append(f"{row}: {found}: {answer}")
+    assert faults == []
     assert target.settled() == target.before
 
 
@@ -73,11 +92,10 @@ def test_the_table_has_every_command(kind: str) -> None:
     assert found == asked
 
 
-@pytest.mark.parametrize("kind", ["warrior", "pipeline"])
-def test_walk_without_the_token(targets: Targets, kind: str) -> None:
+@asked_of(("warrior", OPEN), ("pipeline", OPEN))
+def test_walk_without_the_token(target: Target) -> None:
     """Reading needs it too: a crawled page can make a program ask."""
-    target = targets(kind, OPEN)
-    for path in all_paths(kind):
+    for path in all_paths(target.kind):
         if path.startswith("/api/"):
             for method in ("GET", "POST"):
                 row = Row(f"{method} {path}", 403, JSON, "cookie", b"{}" if method == "POST" else b"")
@@ -91,17 +109,16 @@ WALKS = [({"Host": "evil.example"}, 421), ({"Origin": "http://evil.example"}, 40
 
 
 @pytest.mark.parametrize("headers,status", WALKS, ids=str)
-@pytest.mark.parametrize("manner", [OPEN, LOCKED, PROXIED])
-@pytest.mark.parametrize("kind", ["warrior", "pipeline"])
-def test_walk_of_all_routes(
-        targets: Targets, kind: str, manner: str, headers: dict[str, str], status: int) -> None:
+@asked_of(*TARGETS)
+def test_walk_of_all_routes(target: Target, headers: dict[str, str], status: int) -> None:
     """Whatever the route and the method, with all rights and an upgrade besides."""
-    target = targets(kind, manner)
-    for path in all_paths(kind):
-        for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS"):
-            for more in ({}, UPGRADE):
-                row = Row(f"{method} {path}", status, {**more, **headers}, "session")
-                assert is_refusal(target.ask_row(row, "127.0.0.1"), status), (row, more)
+    with Connection(target.port) as connection:
+        for path in all_paths(target.kind):
+            for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS"):
+                for more in ({"Connection": "keep-alive"}, UPGRADE):
+                    row = Row(f"{method} {path}", status, {**more, **headers}, "session")
+                    answer = parse(connection.exchange(target.request(row)))
+                    assert is_refusal(answer, status), (row, more, answer)
     assert target.settled() == target.before
 
 
@@ -109,14 +126,12 @@ def tells_nothing(answer: Answer) -> bool:
     return not any(word in answer.text for word in (TITLE, ITEM, "a-volunteer", "Work"))
 
 
-@pytest.mark.parametrize("manner", [LOCKED, PROXIED])
 @pytest.mark.parametrize("who", ["nobody", "not logged in"])
-@pytest.mark.parametrize("kind", ["warrior", "pipeline"])
-def test_walk_without_credentials(targets: Targets, kind: str, who: str, manner: str) -> None:
+@asked_of(*(one for one in TARGETS if one[1] != OPEN))
+def test_walk_without_credentials(target: Target, who: str) -> None:
     """Open are the login page and the word that it is healthy, and they tell nothing."""
-    target = targets(kind, manner)
     sentence = target.state(target.known)["status"]["text"]
-    for path in all_paths(kind):
+    for path in all_paths(target.kind):
         for method in ("GET", "POST"):
             row = Row(f"{method} {path}", 0, JSON, who, b"{}" if method == "POST" else b"")
             answer = target.ask_row(row, "127.0.0.1")
@@ -136,41 +151,26 @@ def test_walk_without_credentials(targets: Targets, kind: str, who: str, manner:
     assert target.settled() == target.before
 
 
-@pytest.mark.parametrize("manner", [OPEN, LOCKED, PROXIED])
-@pytest.mark.parametrize("kind", ["warrior", "pipeline"])
-def test_cookie(targets: Targets, kind: str, manner: str) -> None:
+@asked_of(*TARGETS)
+def test_cookie(target: Target) -> None:
     """Given with the page, where there is no password too; for no script and no other site."""
-    target = targets(kind, manner)
     answer = target.ask_row(Row("GET /", 200), "127.0.0.1")
     name, *attributes = answer.headers["set-cookie"].split("; ")
     assert name.startswith(f"warrior_session_{target.port}=")
-    path = "Path=/at/home" if manner == PROXIED else "Path=/"
+    path = "Path=/at/home" if target.manner == PROXIED else "Path=/"
     assert sorted(attributes) == sorted(
-        ["HttpOnly", "SameSite=Strict", path, *["Secure"] * (manner == PROXIED)])
+        ["HttpOnly", "SameSite=Strict", path, *["Secure"] * (target.manner == PROXIED)])
     assert answer.headers["cache-control"] == "no-store"
     again = target.ask_row(Row("GET /", 200, who="cookie"), "127.0.0.1")
     assert "set-cookie" not in again.headers
     assert target.known["X-CSRF-Token"] in again.text
 
 
-def test_half_a_body(targets: Targets) -> None:
-    """The rest is not waited for for ever, by both commands; nothing has happened."""
-    asked = [targets(kind, manner) for kind in table.BOTH for manner in (OPEN, LOCKED)]
-    let_go: list[Target] = []
-
-    def send(target: Target) -> None:
-        head = target.headers({**JSON, "Content-Length": "10"}, "session")
-        said = request("POST /api/stop", head) + b"{"
-        with socket.create_connection(("127.0.0.1", target.port), 60) as sock:
-            sock.sendall(said)
-            if sock.recv(1000) == b"":
-                let_go.append(target)
-
-    threads = [threading.Thread(target=send, args=(target,)) for target in asked]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(70)
-    assert len(let_go) == len(asked)
-    for target in asked:
-        assert target.settled() == target.before
+@asked_of(*(one for one in TARGETS if one[1] != PROXIED))
+def test_half_a_body(target: Target) -> None:
+    """The rest is not waited for for ever; nothing has happened."""
+    head = target.headers({**JSON, "Content-Length": "10"}, "session")
+    with socket.create_connection(("127.0.0.1", target.port), 60) as sock:
+        sock.sendall(request("POST /api/stop", head) + b"{")
+        assert sock.recv(1000) == b""
+    assert target.settled() == target.before

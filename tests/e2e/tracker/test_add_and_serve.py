@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import socket
 import subprocess
 from collections.abc import Callable
@@ -10,7 +11,16 @@ from typing import Any
 
 import pytest
 
+from tests.support.tracker_server import run_in_a_process
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def run_tracker(tmp_path: Path) -> Run:
+    """Return a function that runs one ``run-tracker`` command on the same data folder, in a
+    process of its own."""
+    return functools.partial(run_in_a_process, tmp_path / "data")
 
 
 def test_add_counts_new_and_known(run_tracker: Run, tmp_path: Path) -> None:
@@ -72,23 +82,6 @@ def test_add_while_serving(run_tracker: Run, start_tracker: Callable[..., Any]) 
     assert run_tracker("add", "p", "-", given="a\nb\n").stdout == "p: 1 new, 1 already there\n"
     assert (client.request("p"), client.request("p")) == (["b"], [])
     assert run_tracker("status", "p").stdout == "p: 0 to do, 2 out, 0 done\n"
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--nonsense"], ["dance"], ["add"], ["add", "p"], ["add", "../p", "-"], ["status"],
-        ["--port", "65536"], ["--port", "x"], ["--upload-target", "/srv"], ["status", "p q"],
-        ["--max-upload-size", "0"], ["--max-upload-size", "5X"], ["--practice-items", "3"],
-        ["--practice", "--practice-items", "-1"], ["add", "practice-site", "-"],
-    ],
-)  # fmt: skip
-def test_bad_usage(run_tracker: Run, arguments: list[str]) -> None:
-    """Bad usage gives 64 and a sentence on standard error."""
-    run_tracker("add", "there", "-", given="a\n")
-    ended = run_tracker(*arguments)
-    assert (ended.returncode, ended.stdout) == (64, "")
-    assert "run-tracker" in ended.stderr and "Traceback" not in ended.stderr
 
 
 def test_help(run_tracker: Run) -> None:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 CLIENTS = 50
-ITEMS = 1500
+ITEMS = 500
 
 
 def test_every_item_is_claimed_and_counted_once(

@@ -16,8 +16,10 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.support.ctl import run_ctl
 from tests.support.processes import living
 from tests.support.scripted_tracker import Answer, ScriptedTracker
+from tests.support.world import Clock
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -67,9 +69,7 @@ class Daemon:
 
     def ctl(self, *words: str) -> Any:
         """What warrior-ctl --json answers; None while the daemon does not listen yet."""
-        done = subprocess.run(
-            [sys.executable, str(ROOT / "warrior-ctl"), "--state-dir", str(self.state), "--json",
-             *words], capture_output=True, text=True, check=False)
+        done = run_ctl(self.state, *words)
         return json.loads(done.stdout) if done.returncode == 0 else None
 
     def active(self) -> int:
@@ -165,14 +165,15 @@ def test_what_a_kill_leaves_is_removed_at_the_next_start(
 
 
 def test_a_second_warrior_names_the_first(
-    one: tuple[Daemon, ScriptedTracker], daemons: list[Daemon]
+    one: tuple[Daemon, ScriptedTracker], tmp_path: Path
 ) -> None:
-    """On the same state folder it waits ten seconds, then exits with 73."""
+    """On the same state folder it waits ten seconds (of a clock that goes faster), then exits
+    with 73."""
     daemon, _ = one
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "run-warrior"), "--state-dir", str(daemon.state), "--warrior-hq",
-         "", "--address", "127.0.0.1", "--port", "0"],
-        capture_output=True, text=True, check=False, timeout=60)
+    words = Clock(20).words(
+        tmp_path / "journal", ROOT / "run-warrior", "--state-dir", str(daemon.state),
+        "--warrior-hq", "", "--address", "127.0.0.1", "--port", "0")
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 73
     assert f"process {daemon.process.pid}" in done.stderr
 

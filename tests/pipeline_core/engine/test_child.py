@@ -48,11 +48,20 @@ Start = Callable[..., Watched]
 async def starting() -> AsyncIterator[Start]:
     """Starts children, and leaves none."""
     children = Children(asyncio.get_running_loop())
+    started: list[Watched] = []
+
+    def start(script: str, **more: Any) -> Watched:
+        started.append(Watched(children, script, **more))
+        return started[-1]
+
     try:
-        yield lambda script, **more: Watched(children, script, **more)
+        yield start
     finally:
         children.kill_all()
         children.close()
+        for watched in started:
+            assert watched.child.process is not None
+            watched.child.process.wait(30)
 
 
 def listed(watched: Watched) -> bool:

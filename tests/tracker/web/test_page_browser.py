@@ -28,6 +28,10 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+#: For tests to which the width of the window makes no difference.
+ONE_WIDTH = pytest.mark.parametrize("page", [(1280, "light")], indirect=True, ids=["1280"])
+
+
 @pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=["1280", "390"])
 def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
     """A page whose console must stay empty, except for requests while the server is away."""
@@ -115,6 +119,7 @@ def test_charts_are_described(
     expect(chart.locator(".readout")).to_have_text("at most 1 in a day")
 
 
+@ONE_WIDTH
 def test_a_tracker_that_goes_away(
     start_tracker: Callable[..., Any], tmp_path: Path, page: Page
 ) -> None:
@@ -128,6 +133,7 @@ def test_a_tracker_that_goes_away(
     expect(page.locator(".tiles .todo dd").first).to_have_text("1")
 
 
+@ONE_WIDTH
 def test_a_hidden_page_requests_nothing(
     start_tracker: Callable[..., Any], tmp_path: Path, page: Page
 ) -> None:

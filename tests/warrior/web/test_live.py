@@ -122,7 +122,7 @@ def test_flood_is_windowed_and_says_what_is_missing(
 def test_page_that_never_reads_costs_no_memory_and_is_let_go(
         make_running: MakeConsole, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its unread messages are not kept, others are served, and later it is closed."""
-    monkeypatch.setattr(hub, "PATIENCE", 2.0)
+    monkeypatch.setattr(hub, "PATIENCE", 1.0)
     console = make_running([shell(f"sleep 0.5; yes {LINE.strip()}")])
     console.start()
     cookie = console.session()["Cookie"]

@@ -211,7 +211,9 @@ class Item(MutableMapping[str, Any]):
             size = len(data) if isinstance(data, (str, bytes)) else 1
             worker.post(self.log_output, data, full_line, size=size)
             return
-        if isinstance(data, (bytes, bytearray, memoryview)):
+        if type(data) is str:
+            text = data
+        elif isinstance(data, (bytes, bytearray, memoryview)):
             text = self._decoder.decode(bytes(data), final=full_line)
         else:
             text = str(data)

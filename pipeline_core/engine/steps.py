@@ -46,7 +46,10 @@ def plain_steps(item: Item, position: int) -> list[SimpleTask]:
 def makes_folder(item: Item, *events: Event) -> bool:
     """Return whether the item's first job makes its folder: no project code, such as a handler of
     ``events``, runs before it."""
-    return (_are_quiet(item.pipeline.on_start_item, *events) and bool(plain_steps(item, 0)))
+    pipeline = item.pipeline
+    return (item.worker is not None and bool(pipeline.tasks)
+            and _is_plain(pipeline.tasks[0], pipeline.plain_classes) and _is_unwatched(item)
+            and _are_quiet(pipeline.on_start_item, *events))
 
 
 def _removes_folder(item: Item) -> bool:
@@ -64,12 +67,19 @@ def _is_plain(task: Task, known: dict[type, bool]) -> bool:
     kind: Any = type(task)
     if kind not in known:
         known[kind] = _is_plain_class(kind)
-    return known[kind] and _METHODS.isdisjoint(vars(task)) and _are_quiet(
-        task.on_start_item, task.on_complete_item, task.on_finish_item)
+    start, complete, finish = task.on_start_item, task.on_complete_item, task.on_finish_item
+    # Written out, because this is asked before each step.
+    return (known[kind] and _METHODS.isdisjoint(vars(task))
+            and type(start) is Event and start.is_quiet
+            and type(complete) is Event and complete.is_quiet
+            and type(finish) is Event and finish.is_quiet)
 
 
 def _is_unwatched(item: Item) -> bool:
-    return _are_quiet(item.on_output, item.on_task_status, item.on_property, item.on_waiting)
+    output, status, key, wait = (
+        item.on_output, item.on_task_status, item.on_property, item.on_waiting)
+    return (type(output) is Event and output.is_quiet and type(status) is Event and status.is_quiet
+            and type(key) is Event and key.is_quiet and type(wait) is Event and wait.is_quiet)
 
 
 def _are_quiet(*events: Any) -> bool:

@@ -87,6 +87,7 @@ class WorkerThread:
         self.loop = loop or this_loop()
         self.loop_thread = threading.get_ident()
         self._jobs: queue.SimpleQueue[tuple[Any, ...] | None] = queue.SimpleQueue()
+        self._new_jobs: list[tuple[Any, ...] | None] = []
         self._posts: collections.deque[tuple[int, Callable[..., Any], tuple[Any, ...]]] = (
             collections.deque())
         self._woken = False
@@ -115,11 +116,23 @@ class WorkerThread:
         if self._thread is None:
             self._thread = threading.Thread(target=self._main, name=self.name, daemon=True)
             self._thread.start()
+        self._add_job(job)
+
+    def _add_job(self, job: tuple[Any, ...] | None) -> None:
+        # Jobs of one turn of the loop are handed over together, so that the thread does not wake
+        # for the first while the loop is still busy with what leads to the others.
+        if not self._new_jobs:
+            self.loop.call_soon(self._hand_over, context=self._context)
+        self._new_jobs.append(job)
+
+    def _hand_over(self) -> None:
         self._wakes = False
         if not self._is_watched:
             self._is_watched = True
             self.loop.call_later(QUICK_JOB, self._watched, context=self._context)
-        self._jobs.put(job)
+        for job in self._new_jobs:
+            self._jobs.put(job)
+        self._new_jobs.clear()
 
     def _watched(self) -> None:
         """The job is not quick: deliver what it has posted, and from now on each call at once."""
@@ -131,7 +144,7 @@ class WorkerThread:
     def close(self) -> None:
         """Let the thread end after its queued jobs. Returns at once."""
         if self._thread is not None:
-            self._jobs.put(None)
+            self._add_job(None)
 
     @property
     def alive(self) -> bool:

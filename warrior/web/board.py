@@ -198,7 +198,8 @@ class Board:
         position = place.positions.get(task)
         if view is not None and position is not None:
             view.statuses[position] = new
-            self._changed(item.item_id)
+            if self.listener is not None and self.listener.readers:
+                self.listener.item_changed(item.item_id)
 
     def _waiting_changed(self, item: Item, waiting: Waiting | None) -> None:
         self._update(item, waiting=waiting)

@@ -43,20 +43,20 @@ class Event:
     def handle(self, handler: Handler) -> Event:
         """Add a handler, as ``+=`` does. Returns the event, so that calls can be chained."""
         if handler not in self._handlers:
-            self._set((*self._handlers, handler))
+            is_projects = is_project_code(handler)
+            self._handlers += (handler,)
+            self.owned += ((handler, is_projects),)
+            if is_projects:
+                self.is_quiet = False
         return self
 
     def unhandle(self, handler: Handler) -> Event:
         """Remove a handler, as ``-=`` does. Raises ValueError when it is not in the list."""
-        handlers = list(self._handlers)
-        handlers.remove(handler)
-        self._set(tuple(handlers))
-        return self
-
-    def _set(self, handlers: tuple[Handler, ...]) -> None:
-        self._handlers = handlers
-        self.owned = tuple([(handler, is_project_code(handler)) for handler in handlers])
+        place = self._handlers.index(handler)
+        self._handlers = (*self._handlers[:place], *self._handlers[place + 1:])
+        self.owned = (*self.owned[:place], *self.owned[place + 1:])
         self.is_quiet = not any([is_projects for _, is_projects in self.owned])
+        return self
 
     def __iter__(self) -> Iterator[Handler]:
         return iter(self._handlers)

@@ -108,7 +108,8 @@ class ItemScope:
         self.kept_by: dict[object, Any] = {}
         #: Whether called handlers of the project have not returned yet.
         self.awaits_handlers = False
-        self.closed: asyncio.Future[None] | None = None
+        self._is_started = False
+        self._waiters: list[asyncio.Future[None]] = []
         #: Its last stay in each task, the innermost task last.
         self.visits: dict[Task, Visit] = {}
         self._children: dict[Child, None] = {}
@@ -167,7 +168,7 @@ class ItemScope:
         """Run the coroutine that takes the item through its pipeline. It ends by calling
         :meth:`close`."""
         loop = self._loop()
-        self.closed = loop.create_future()
+        self._is_started = True
         self._main = loop.create_task(work)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
@@ -300,8 +301,10 @@ class ItemScope:
 
     async def has_closed(self) -> None:
         """Wait until a started item has its final state."""
-        if self.closed is not None:
-            await asyncio.shield(self.closed)
+        if self._is_started and not self.item.finished:
+            waiter = self._loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
 
     def hurry(self, kill_after: float) -> None:
         """Shorten the time between TERM and KILL to ``kill_after`` seconds."""
@@ -325,8 +328,9 @@ class ItemScope:
         item.deliver({"completed": item.on_complete, "failed": item.on_fail,
                       "canceled": item.on_cancel}[outcome], item)
         item.deliver(item.on_finish, item)
-        if self.closed is not None and not self.closed.done():
-            self.closed.set_result(None)
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
     def _tell_failed(self) -> None:
         """Log a line for each task that the item was in, the innermost first."""

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import dataclasses
 import functools
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline_core.engine.child import Children
 from pipeline_core.engine.printing import Sink, prints_to
@@ -41,8 +40,7 @@ def this_worker() -> ProjectWorker | None:
     return getattr(_this_thread, "worker", None)
 
 
-@dataclasses.dataclass(frozen=True)
-class Busy:
+class Busy(NamedTuple):
     """What a worker does now: for which item, its label, and since when (monotonic)."""
 
     item: Item | None

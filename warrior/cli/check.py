@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from pipeline_core.engine.loader import LoadedPipeline, LoadError, load_pipeline
 from pipeline_core.engine.terminal import shown
+from pipeline_core.requirements.needs import Needs
 from warrior.cli.check_report import Report, as_json, of_failed, of_loaded
 from warrior.cli.check_text import render
 from warrior.process import exits
@@ -60,31 +61,32 @@ async def _main(options: PipelineOptions, stdout: TextIO) -> int:
 async def examine(options: PipelineOptions) -> Report:
     """Load it, and tell."""
     output: list[str] = []
-    load = asyncio.ensure_future(load_pipeline(
-        options.pipeline, options.downloader, context_values=options.context_values,
-        on_output=output.append))
+    load = asyncio.ensure_future(_load(options, output))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, load.cancel)
     try:
         await asyncio.wait({load}, timeout=options.load_time)
         if not load.done() or load.cancelled():
             raise _not_in_time(options, interrupted=load.done())
-        loaded = load.result()
+        loaded, needs = load.result()
     except LoadError as error:
         return of_failed(options.pipeline, error, "".join(output))
     finally:
         load.cancel()
         end_descendants()
-    return _of_loaded(options.pipeline, loaded, "".join(output))
-
-
-def _of_loaded(path: str, loaded: LoadedPipeline, output: str) -> Report:
     try:
-        return of_loaded(path, loaded, output)
+        return of_loaded(options.pipeline, loaded, needs, "".join(output))
     finally:
         loaded.worker.children.kill_all()
         loaded.worker.children.close()
         loaded.close()
+
+
+async def _load(options: PipelineOptions, output: list[str]) -> tuple[LoadedPipeline, Needs]:
+    loaded = await load_pipeline(
+        options.pipeline, options.downloader, context_values=options.context_values,
+        on_output=output.append)
+    return loaded, await loaded.needs()
 
 
 def _not_in_time(options: PipelineOptions, *, interrupted: bool) -> LoadError:

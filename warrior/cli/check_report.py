@@ -62,13 +62,13 @@ class Report:
         return self.loads and not self.needs.missing
 
 
-def of_loaded(path: str, loaded: LoadedPipeline, output: str) -> Report:
+def of_loaded(path: str, loaded: LoadedPipeline, needs: Needs, output: str) -> Report:
     """The report of a file that loads."""
     tasks = tuple(_task(position, task)
                   for task, position in loaded.pipeline.positions.items())
     return Report(
         pipeline=path, loads=True, title=str(loaded.project.title or ""), tasks=tasks,
-        settings=tuple(map(_setting, loaded.config_values)), needs=loaded.needs, output=output)
+        settings=tuple(map(_setting, loaded.config_values)), needs=needs, output=output)
 
 
 def of_failed(path: str, error: LoadError, output: str) -> Report:

@@ -168,6 +168,7 @@ class Overview:
 
     def _running_card(self, card: ProjectCard, run: ProjectRun) -> ProjectCard:
         newest = run.current or run.code.current
+        run.code.examine()
         return dataclasses.replace(
             card, state=run.state, slots=run.slots, active=len(run.runner.active_items),
             version=newest.version.short if newest else "", counts=dict(run.runner.counts),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from pipeline_core.engine.loader import LoadedPipeline, LoadError
 from pipeline_core.net.backoff import Backoff
+from pipeline_core.requirements.needs import Needs
 from warrior.checkout.checkout import CheckoutError
 from warrior.daemon.view_models import Problem
 
@@ -83,6 +84,9 @@ class ProjectCode:
         self._looked = -OUTDATED_INTERVAL
         self._again: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
+        #: What the current version needs, once somebody has looked at the card.
+        self._needs = Needs()
+        self._examination: asyncio.Task[None] | None = None
 
     # -- what it is told -----------------------------------------------------------
     def start(self) -> None:
@@ -98,6 +102,7 @@ class ProjectCode:
         if self._again is not None:
             self._again.cancel()
             self._again = None
+        self._forget_needs()
         self.state = ""
 
     def look(self, *, installer_may_fail: bool = False) -> None:
@@ -118,6 +123,28 @@ class ProjectCode:
     def _look_again(self) -> None:
         self._again = None
         self._wake.set()
+
+    def examine(self) -> None:
+        """Somebody looks at the card: find out what the code will need later.
+
+        Reading the source takes time, so this is done once for each version, and not at all
+        while nobody looks.
+        """
+        if self._task is not None and self.current is not None and self._examination is None:
+            self._examination = asyncio.get_running_loop().create_task(
+                self._examine(self.current))
+
+    async def _examine(self, version: LoadedVersion) -> None:
+        self._needs = await version.loaded.needs()
+        if self._needs.missing and self.problem is None:
+            self.problem = self._lacking()
+            self._on_change()
+
+    def _forget_needs(self) -> None:
+        if self._examination is not None:
+            self._examination.cancel()
+        self._examination = None
+        self._needs = Needs()
 
     # -- what it tells -------------------------------------------------------------
     def log(self) -> str:
@@ -181,10 +208,9 @@ class ProjectCode:
 
     def _lacking(self) -> Problem | None:
         """What the loaded code will miss later; it runs, as it may never come to that."""
-        if self.current is None or not self.current.loaded.needs.missing:
+        if not self._needs.missing:
             return None
-        needs = self.current.loaded.needs
-        return Problem(needs.reason, needs.advice, code="needs")
+        return Problem(self._needs.reason, self._needs.advice, code="needs")
 
     def _fail(self, problem: Problem) -> None:
         self._say(problem.reason)
@@ -206,7 +232,7 @@ class ProjectCode:
         finally:
             look.cancel()
         if self.current is None or version != self.current.version or (
-                asked and self.current.loaded.needs.missing):
+                asked and self._needs.missing):
             await self._load_version(version)
         return True
 
@@ -248,6 +274,7 @@ class ProjectCode:
             load.add_done_callback(_close_unwanted)
             raise
         self.problem = None
+        self._forget_needs()
         self.current = LoadedVersion(version, loaded)
         self._say(f"Version {version.short} is loaded.")
         self._on_loaded(self.current)

@@ -38,8 +38,9 @@ def report(folder: Path, source: str) -> Report:
                 load_pipeline(str(path), "someone", on_output=output.append), 60)
         except LoadError as error:
             return of_failed("pipeline.py", error, "".join(output))
+        needs = await loaded.needs()
         loaded.close()
-        return of_loaded("pipeline.py", loaded, "".join(output))
+        return of_loaded("pipeline.py", loaded, needs, "".join(output))
 
     return asyncio.run(main())
 
@@ -294,6 +295,7 @@ def test_the_card_of_a_project_that_runs_names_what_it_will_miss(
         tool.chmod(0o755)
         parts.warrior.update("one")
         await parts.until(lambda: parts.card("one").problem is None)
-        await parts.until(lambda: parts.runner("one").counts["completed"] > 0)
+        await parts.until(lambda: parts.runner("one").counts["completed"] > 1)
+        assert parts.card("one").problem is None
         await parts.close()
     run(test)

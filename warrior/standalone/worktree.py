@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable
 from pipeline_core.engine.waiting import Fault, Waiting
 from pipeline_core.net.endpoints import Endpoint
 from warrior.checkout.git import LOOK_TIMEOUT, Git
-from warrior.checkout.git_messages import explain, shown
+from warrior.checkout.git_messages import error_lines, explain, shown
 from warrior.checkout.versions import CheckoutError
 from warrior.process.program import ProgramResult
 from warrior.process.threads import in_thread, uninterrupted
@@ -143,7 +143,7 @@ class Worktree:
         if "did not match any file" in ended.output:
             raise _trouble(f"{name} is no part of the git checkout {self._folder}.")
         if ended.returncode != 0:
-            raise explain(ended.output, self._folder, self._folder)[0]
+            raise explain(ended.output, self._folder, self._folder)
 
     async def _fetch(self) -> None:
         branch = await self._say("symbolic-ref", "--quiet", "--short", "HEAD")
@@ -169,7 +169,7 @@ class Worktree:
                     f"{shown(url)} did not answer within {self._timeout:g} seconds.", code="git",
                     reached=False)
             if ended.returncode != 0:
-                raise explain(ended.output, url, self._folder)[0]
+                raise explain(ended.output, url, self._folder)
             turn.succeeded()
         except CheckoutError as error:
             if asked:
@@ -215,9 +215,7 @@ def _locked(descriptor: int) -> bool:
 
 
 def _last(ended: ProgramResult) -> str:
-    lines = [line.strip() for line in ended.output.splitlines() if line.strip()]
-    telling = [line for line in lines if line.startswith(("fatal:", "error:"))] or lines
-    return telling[0] if telling else "git does not say why"
+    return (error_lines(ended.output) or ["git does not say why"])[0]
 
 
 def _trouble(reason: str) -> CheckoutError:

@@ -212,7 +212,7 @@ def test_remotes_that_ask_hang_or_are_not_there(bench: Bench) -> None:
         bench.clone.git("remote", "set-url", "origin", server.url("remote"))
         assert bench.look() is None
         server.password = True
-        assert "asks for a name and a password" in bench.trouble()
+        assert "requires a user name and a password" in bench.trouble()
     with silent_server() as port:
         bench.clone.git("remote", "set-url", "origin", f"http://127.0.0.1:{port}/remote")
         assert "did not answer within 2 seconds" in bench.trouble(timeout=2.0)

@@ -54,7 +54,10 @@ class LoadedPipeline:
         return needs
 
     def close(self) -> None:
-        """Release its worker and its modules. Call this when none of its items is left."""
+        """End the processes it has left and release its worker and its modules. Call this on the
+        loop, when none of its items is left."""
+        self.worker.children.kill_all()
+        self.worker.children.close()
         self.worker.close()
         self.imports.close()
 

@@ -77,8 +77,6 @@ async def examine(options: PipelineOptions) -> Report:
     try:
         return of_loaded(options.pipeline, loaded, needs, "".join(output))
     finally:
-        loaded.worker.children.kill_all()
-        loaded.worker.children.close()
         loaded.close()
 
 

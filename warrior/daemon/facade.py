@@ -129,7 +129,7 @@ class WarriorFacade:
     def busy(self) -> Iterator[tuple[str, Busy]]:
         """``(project, what its code does now)`` for each worker that is busy."""
         for name, run in self._supervisor.runs.items():
-            for version in run.versions():
+            for version in run.versions.values():
                 if version.loaded.worker.busy is not None:
                     yield name, version.loaded.worker.busy
 

@@ -151,9 +151,6 @@ class Standalone:
             self.updates.start()
 
     def _end(self, loaded: LoadedPipeline) -> None:
-        if loaded.pipeline.worker is not None:
-            loaded.pipeline.worker.children.kill_all()
-            loaded.pipeline.worker.children.close()
         loaded.close()
         logging.info("Done: %(completed)d completed, %(failed)d failed, %(canceled)d cancelled.",
                      self.runner.counts)

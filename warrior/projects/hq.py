@@ -1,4 +1,4 @@
-"""Registers this warrior at Warrior HQ once, then reports to it and asks which projects it offers."""
+"""Registers this warrior at Warrior HQ once, then reports to it and gets its list of projects."""
 
 from __future__ import annotations
 

@@ -118,7 +118,8 @@ class Standalone:
                 self.console.close()
             left = end_descendants()
             if left:
-                logging.info("Ended what the project had left behind: %s.", ", ".join(left))
+                logging.info("Ended processes that the project had left running: %s.",
+                             ", ".join(left))
             await self.output.flush(lambda: FLUSH_IN_HASTE if self.hasty else FLUSH)
         return exits.RESTART if self.anew.wanted else exits.OK
 

@@ -1,4 +1,4 @@
-"""run-pipeline --check: loads a pipeline file as a run would and reports on it; no item runs."""
+"""run-pipeline --check: loads a pipeline file as a run would, and reports on it. No item runs."""
 
 from __future__ import annotations
 
@@ -28,10 +28,8 @@ if TYPE_CHECKING:
 
 
 def check(options: PipelineOptions) -> int:
-    """Print the report on standard output; the exit status.
-
-    Ends the process itself where the file's code does not return.
-    """
+    """Print the report on standard output, and return the exit status. This ends the process
+    itself if the file's code does not return."""
     handler = logging.StreamHandler()
     handler.setFormatter(VisibleFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
@@ -41,8 +39,7 @@ def check(options: PipelineOptions) -> int:
 
 @contextlib.contextmanager
 def _own_stdout() -> Iterator[TextIO]:
-    """Standard output for the report alone: what programs of the file write goes to standard
-    error."""
+    """Keep standard output for the report: the programs of the file write to standard error."""
     sys.stdout.flush()
     with os.fdopen(os.dup(1), "w", encoding=sys.stdout.encoding,
                    errors="backslashreplace") as stdout:
@@ -59,7 +56,7 @@ async def _main(options: PipelineOptions, stdout: TextIO) -> int:
 
 
 async def examine(options: PipelineOptions) -> Report:
-    """Load it, and tell."""
+    """Load the file and return the report."""
     output: list[str] = []
     load = asyncio.ensure_future(_load(options, output))
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -92,5 +89,5 @@ def _not_in_time(options: PipelineOptions, *, interrupted: bool) -> LoadError:
         return LoadError("It had not finished loading when it was interrupted.")
     return LoadError(
         f"It has not finished loading after {options.load_time:g} seconds.",
-        advice="Some of its code at the top level does not return: it may wait for a program or "
-               "an address that does not answer. --load-time gives it longer.")
+        advice="Some code at its top level does not return: it may be waiting for a program or an "
+               "address that does not answer. Use --load-time to allow more time.")

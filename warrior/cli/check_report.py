@@ -1,4 +1,4 @@
-"""The report of ``run-pipeline --check``, as one value that becomes text or JSON."""
+"""The report of ``run-pipeline --check`` as a value, which becomes text or JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline_core.tracker import TrackerRequest
 
 @dataclasses.dataclass(frozen=True)
 class TaskFacts:
-    """One task: its position (``7``, ``7.0`` inside it), name, class and what is known of it."""
+    """A task: its position (``7``, or ``7.0`` inside it), name, class, and what is known of it."""
 
     position: str
     name: str
@@ -27,8 +27,8 @@ class TaskFacts:
 
 @dataclasses.dataclass(frozen=True)
 class SettingFacts:
-    """One setting. ``kind`` is number or text; limits and ``form`` (a regular expression) are
-    None where there are none; ``default`` and ``value`` as they are kept."""
+    """A setting. ``kind`` is number or text; ``least``, ``most`` and ``form`` (a regular
+    expression) may be None."""
 
     name: str
     title: str
@@ -43,7 +43,7 @@ class SettingFacts:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """All of it. ``loads`` says whether the file could be loaded, ``reason`` why not."""
+    """The report. ``loads`` says whether the file could be loaded; if not, ``reason`` says why."""
 
     pipeline: str
     loads: bool
@@ -58,12 +58,12 @@ class Report:
 
     @property
     def fine(self) -> bool:
-        """Whether it can run here."""
+        """Whether the file can run here."""
         return self.loads and not self.needs.missing
 
 
 def of_loaded(path: str, loaded: LoadedPipeline, needs: Needs, output: str) -> Report:
-    """The report of a file that loads."""
+    """Return the report of a file that loads."""
     tasks = tuple(_task(position, task)
                   for task, position in loaded.pipeline.positions.items())
     return Report(
@@ -72,13 +72,13 @@ def of_loaded(path: str, loaded: LoadedPipeline, needs: Needs, output: str) -> R
 
 
 def of_failed(path: str, error: LoadError, output: str) -> Report:
-    """The report of a file that does not."""
+    """Return the report of a file that does not load."""
     return Report(pipeline=path, loads=False, reason=str(error), advice=error.advice,
                   traceback=error.traceback, needs=error.needs, output=output)
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """The report as JSON can hold it, with ``ok``: whether it can run here."""
+    """Return the report as JSON values; ``ok`` says whether the file can run here."""
     values = dataclasses.asdict(report)
     for setting in values["settings"]:
         for key in ("default", "value"):
@@ -92,7 +92,7 @@ def _task(position: str, task: Task) -> TaskFacts:
 
 
 def _detail(task: Task) -> str:
-    """What can be said of a task without an item; '' when that is nothing."""
+    """Return what is known of a task without an item; '' for nothing."""
     if isinstance(task, LimitConcurrent):
         limit = task.limit
         if isinstance(limit, ConfigValue):
@@ -100,16 +100,16 @@ def _detail(task: Task) -> str:
         return f"at most {limit} at once" if isinstance(limit, (int, str)) else "limited"
     if isinstance(task, TrackerRequest):
         if is_project_value(task.tracker_url):
-            return "asks the tracker that the project's code names"
+            return "asks a tracker that the project's code chooses"
         try:
             url = str(realize(task.tracker_url)).rstrip("/")
         except Exception as error:
-            return f"asks a tracker that only an item decides ({type(error).__name__})"
+            return f"asks a tracker that depends on the item ({type(error).__name__})"
         return f"asks {url}/{task.tracker_command}"
     if isinstance(task, ExternalProcess):
         programs = [program for program, _ in programs_of(task)]
         if not programs:
-            return f"runs what {type(getattr(task, 'args', None)).__name__} says for each item"
+            return f"runs what {type(getattr(task, 'args', None)).__name__} returns for each item"
         return f"runs {programs[0]}"
     return ""
 

@@ -1,4 +1,4 @@
-"""The report of ``run-pipeline --check`` as text for people."""
+"""The report of ``run-pipeline --check`` as text."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from pipeline_core.requirements.needs import (
 from warrior.cli.check_report import Report, SettingFacts, TaskFacts
 
 _WIDTH = 98
-#: Characters of what the file printed that are shown, the last ones.
+#: The most characters of the file's output that are shown: the last ones.
 _PRINTED = 4000
 
 
 def render(report: Report) -> str:
-    """The report; ends with a line that says how it came out."""
+    """Return the report as text; its last line is the result."""
     parts = [
         _head(report),
         _section("Tasks", _tasks(report.tasks)),
@@ -29,8 +29,8 @@ def render(report: Report) -> str:
         _section("Programs", _columns([*map(_program, report.needs.programs)])),
         _section("Python modules", _columns([*map(_module, report.needs.modules)])),
         _section("Missing", _missing(report.needs.missing)),
-        _section("Outdated ways", _deprecated(report.needs.deprecated)),
-        _section("Old toolkits lack", _newer(report.needs.newer)),
+        _section("Deprecated", _deprecated(report.needs.deprecated)),
+        _section("Not in old toolkits", _newer(report.needs.newer)),
         _section("What it printed", report.output[-_PRINTED:].splitlines()),
         _verdict(report),
     ]
@@ -43,7 +43,7 @@ def _head(report: Report) -> str:
         return f"{title}{report.pipeline} loads.\n"
     lines = [f"{report.pipeline} does not load.", ""]
     if report.needs.missing:
-        # What is missing has a section of its own; what the project says of it has not.
+        # The section "Missing" has the rest; it lacks what the project itself says.
         said = report.reason.removeprefix(report.needs.reason).strip()
         lines += [*_wrapped(said), ""] if said else []
     else:
@@ -64,16 +64,16 @@ def _verdict(report: Report) -> str:
 
 
 def _fine(needs: Needs) -> str:
-    """That it can run, and no more than is known."""
+    """Return that the file can run, and what is not certain."""
     if not needs.done_without and not needs.unseen:
         return "Nothing is missing: it can run here."
-    sentences = ["It can run here, as far as can be seen."]
+    sentences = ["It can run here, as far as the check can see."]
     if needs.done_without:
         sentences.append(
             f"Not found, but the file runs without it: {', '.join(needs.done_without)}.")
     if needs.unseen:
         names = ", ".join(dict.fromkeys(needs.unseen))
-        sentences.append(f"Unknown, because only an item decides it: the program of {names}.")
+        sentences.append(f"Unknown, because it depends on the item: the program of {names}.")
     return "\n".join(_wrapped(" ".join(sentences)))
 
 
@@ -88,7 +88,7 @@ def _wrapped(text: str, indent: str = "") -> list[str]:
 
 
 def _columns(rows: list[tuple[str, ...]]) -> Iterator[str]:
-    """Rows with all but the last column as wide as they need."""
+    """Yield the rows as lines; all columns but the last are aligned."""
     widths = [min(max(len(row[column]) for row in rows), 40)
               for column in range(len(rows[0]) - 1)] if rows else []
     for row in rows:
@@ -117,7 +117,7 @@ def _settings(settings: Iterable[SettingFacts]) -> Iterator[str]:
             allowed = f"at most {setting.most}"
         elif setting.form is not None:
             allowed = f"text of the form {setting.form}"
-        default = ("no default: a value has to be set" if setting.value is None
+        default = ("no default: set a value" if setting.value is None
                    else f"default {setting.value}")
         rows.append((setting.name, allowed, default, setting.title))
     return _columns(rows)
@@ -139,7 +139,7 @@ def _module(need: ModuleNeed) -> tuple[str, ...]:
 
 
 def _whether(found: str, optional: bool) -> str:
-    return found or ("not here" if optional else "MISSING")
+    return found or ("not found" if optional else "MISSING")
 
 
 def _missing(missing: Iterable[Missing]) -> Iterator[str]:
@@ -151,7 +151,7 @@ def _missing(missing: Iterable[Missing]) -> Iterator[str]:
 def _deprecated(deprecated: Iterable[Deprecated]) -> Iterator[str]:
     for one in deprecated:
         yield from _wrapped(f"{_place(one.file, one.lines)} {one.what}.")
-        yield from _wrapped(f"Better: {one.instead}.", "    ")
+        yield from _wrapped(f"Instead: {one.instead}.", "    ")
 
 
 def _newer(newer: Iterable[Newer]) -> Iterator[str]:

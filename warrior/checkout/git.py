@@ -37,9 +37,6 @@ _FOLLOW_NOTHING = ("-c", "http.followRedirects=false")
 #: our client lacks, so git's own rule applies: only the first answer may redirect.
 _FOLLOW_FIRST = ("-c", "http.followRedirects=initial")
 
-#: What a remote failed to do within a time limit.
-_MUTE = "did not answer within {}"
-_UNFETCHED = "could not be fetched within {}"
 _REMOTE = re.compile(r"(?:https?|git|ssh)://[^\s/]\S*", re.IGNORECASE)
 _SCP_LIKE = re.compile(r"[^-/:\s][^/:\s]*:[^:\s]\S*")
 #: git decodes these, so they could add a line to a request or to a question for a password.
@@ -54,6 +51,26 @@ class Head:
 
     commit: str
     branch: str
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """How git is run for the repository at ``url``: in which folder, with which time limit.
+
+    Errors name ``place``; ``late`` says what did not happen in time.
+    """
+
+    url: str
+    folder: str
+    place: str
+    local: bool
+    timeout: float
+    late: str
+
+    def too_late(self, timeout: float, output: str = "") -> CheckoutError:
+        time = f"{timeout:g} seconds" if timeout < 120 else f"{timeout / 60:.0f} minutes"
+        return CheckoutError(f"{shown(self.url)} {self.late.format(time)}.", code="git",
+                             advice=AGAIN, output=output, reached=False)
 
 
 def is_remote(text: str) -> bool:
@@ -90,14 +107,17 @@ class Git:
 
         git runs in ``folder``; ``local`` allows an address on this machine's disk.
         """
-        address = await self._locate(url, folder, local, min(self._timeout, LOOK_TIMEOUT), _MUTE)
-        output = await self._ask(url, address, folder, local, "HEAD", "--symref")
+        timeout = min(self._timeout, LOOK_TIMEOUT)
+        run = _Run(url, folder, folder, local, timeout, "did not answer within {}")
+        address = await self._locate(run)
+        ask = [*address.options, "ls-remote"]
+        output = await self._succeed(run, [*ask, "--symref", "--", address.url, "HEAD"], address)
         commit = re.search(rf"^({_COMMIT})\tHEAD$", output, re.MULTILINE)
         branch = re.search(r"^ref: refs/heads/(\S+)\tHEAD$", output, re.MULTILINE)
         if commit:
             return Head(commit[1], branch[1] if branch else "")
         # The default branch was renamed, and the remote's HEAD still names the old one.
-        output = await self._ask(url, address, folder, local, "refs/heads/*")
+        output = await self._succeed(run, [*ask, "--", address.url, "refs/heads/*"], address)
         branches = {name: commit for commit, name in re.findall(
             rf"^({_COMMIT})\trefs/heads/(\S+)$", output, re.MULTILINE)}
         for name in [*branches] if len(branches) == 1 else ["main", "master"]:
@@ -127,30 +147,29 @@ class Git:
         known = ["--reference-if-able", reference, "--dissociate"] if reference else []
         branch = ["--branch", head.branch] if head.branch else []
         folder = os.path.dirname(target)
+        run = _Run(url, folder, target, local, self._timeout, "could not be fetched within {}")
         try:
-            address = await self._locate(url, folder, local, self._timeout, _UNFETCHED)
-            ended = await self._run(
-                [*address.options, "clone", "--progress", "--origin", "origin", "--template=",
-                 "--no-local", "--single-branch", "--no-tags", "--no-recurse-submodules", *known,
-                 *branch, "--", address.url, target],
-                folder, self._timeout, local, on_output)
-            self._check(ended, url, target, _UNFETCHED.format(_time(self._timeout)), address)
+            address = await self._locate(run)
+            await self._succeed(run, [
+                *address.options, "clone", "--progress", "--origin", "origin", "--template=",
+                "--no-local", "--single-branch", "--no-tags", "--no-recurse-submodules", *known,
+                *branch, "--", address.url, target], address, on_output)
+            run = _Run(url, folder, target, local, LOOK_TIMEOUT, "could not be checked")
             if address.url != url:
                 # Submodules may have addresses relative to the original one.
-                await self._run(["-C", target, "config", "remote.origin.url", url],
-                                folder, LOOK_TIMEOUT, local)
-            ended = await self._run(["-C", target, "rev-parse", "--verify", "HEAD^{commit}"],
-                                    folder, LOOK_TIMEOUT, local)
-            self._check(ended, url, target, "could not be checked")
+                await self._succeed(
+                    run, ["-C", target, "config", "remote.origin.url", url], address)
+            output = await self._succeed(
+                run, ["-C", target, "rev-parse", "--verify", "HEAD^{commit}"], address)
         except CheckoutError as error:
             if not (error.damaged and reference):
                 raise
             on_output(f"{error} Fetching all of it again.\n")
             await in_thread(remove_tree, target)
             return await self.clone(url, head, target, on_output=on_output, local=local)
-        found = re.search(rf"^({_COMMIT})$", ended.output, re.MULTILINE)
+        found = re.search(rf"^({_COMMIT})$", output, re.MULTILINE)
         if found is None:
-            raise explain(ended.output, url, target)
+            raise explain(output, url, target)
         return found[1]
 
     async def run(
@@ -162,42 +181,33 @@ class Git:
         """
         return await self._run(arguments, folder, timeout, True, follow=_FOLLOW_FIRST)
 
-    async def _locate(
-        self, url: str, folder: str, local: bool, timeout: float, late: str
-    ) -> Address:
-        """Return where git finds the repository; ``late`` words the error when nobody answers."""
-        if not url.lower().startswith(("http://", "https://")):
-            return Address(url)
+    async def _locate(self, run: _Run) -> Address:
+        """Return where git finds the repository."""
+        if not run.url.lower().startswith(("http://", "https://")):
+            return Address(run.url)
         # The user may have configured git to use another address instead (insteadOf).
-        ended = await self._run(["ls-remote", "--get-url", "--", url], folder, timeout, local)
-        self._check(ended, url, folder, late.format(_time(timeout)))
-        there = ended.output.strip().rpartition("\n")[2] or url
-        timeout = min(timeout, DEADLINE)
+        output = await self._succeed(run, ["ls-remote", "--get-url", "--", run.url])
+        there = output.strip().rpartition("\n")[2] or run.url
+        timeout = min(run.timeout, DEADLINE)
         try:
-            return await locate(there, folder, self._environment, timeout)
+            return await locate(there, run.folder, self._environment, timeout)
         except TimeoutError:
-            raise _too_late(url, late.format(_time(timeout))) from None
+            raise run.too_late(timeout) from None
 
-    async def _ask(
-        self, url: str, address: Address, folder: str, local: bool, pattern: str, *options: str
+    async def _succeed(
+        self, run: _Run, arguments: Sequence[str], address: Address | None = None,
+        on_output: Callable[[str], object] | None = None,
     ) -> str:
-        timeout = min(self._timeout, LOOK_TIMEOUT)
-        ended = await self._run(
-            [*address.options, "ls-remote", *options, "--", address.url, pattern],
-            folder, timeout, local)
-        self._check(ended, url, folder, _MUTE.format(_time(timeout)), address)
-        return ended.output
-
-    def _check(
-        self, ended: ProgramResult, url: str, folder: str, late: str, address: Address | None = None
-    ) -> None:
+        """Run git and return its output. Raises CheckoutError if it fails."""
+        ended = await self._run(arguments, run.folder, run.timeout, run.local, on_output)
         output = ended.output
         if address is not None:
             output = output.replace(address.url, shown(address.url))
         if ended.timed_out:
-            raise _too_late(url, late, output)
+            raise run.too_late(run.timeout, output)
         if ended.returncode != 0:
-            raise explain(output, url, folder)
+            raise explain(output, run.url, run.place)
+        return ended.output
 
     async def _run(
         self,
@@ -226,14 +236,3 @@ class Git:
             raise CheckoutError(
                 f"git cannot be started: {error.strerror}.", code="git",
                 advice="Install git, for example with: sudo apt-get install git") from error
-
-
-def _too_late(url: str, late: str, output: str = "") -> CheckoutError:
-    return CheckoutError(f"{shown(url)} {late}.", code="git", advice=AGAIN, output=output,
-                         reached=False)
-
-
-def _time(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:g} seconds"
-    return f"{seconds / 60:.0f} minutes"

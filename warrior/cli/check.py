@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 from pipeline_core.engine.loader import LoadedPipeline, LoadError, load_pipeline
 from pipeline_core.engine.terminal import shown
 from pipeline_core.requirements.needs import Needs
-from warrior.cli.check_report import Report, as_json, of_failed, of_loaded
-from warrior.cli.check_text import render
+from warrior.cli.check_report import Report, as_json, of_failed, of_loaded, render
 from warrior.process import exits
 from warrior.process.descendants import end_descendants
 from warrior.process.main_loop import leave, run_to_end

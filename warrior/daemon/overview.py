@@ -232,7 +232,7 @@ def _card_sentence(run: ProjectRun) -> str:
         return f"A new version runs. Finishing {sentence.items(old)} on the old version."
     if not active and not run.slots:
         return "Ready: waiting for a free slot."
-    demand, waiting = run.demand(), run.waiting()
+    demand, waiting = run.demand(), run.runner.not_working()
     if demand.dry and not demand.working and waiting:
         return f"{sentence.most_urgent(waiting).reason} It keeps asking."
     return ""

@@ -120,10 +120,6 @@ class ProjectRun:
         return Problem(f"Settings have no value yet: {', '.join(names)}.",
                        "Set them on the Settings page.", code="settings")
 
-    def waiting(self) -> list[Waiting]:
-        """Return the reasons why items wait."""
-        return self.runner.not_working()
-
     def demand(self) -> Demand:
         """Return how it could use slots."""
         asking = len(self._asking)
@@ -138,10 +134,6 @@ class ProjectRun:
         return self._dry_until if self._dry_until > time.monotonic() else None
 
     # -- commands ------------------------------------------------------------------
-    def start(self) -> None:
-        """Start fetching and loading. Items follow as slots are granted."""
-        self.code.start()
-
     def grant(self, allotment: Allotment) -> None:
         """Run so many items, and cancel those that ask beyond that."""
         if self.slots != allotment.cap:
@@ -213,7 +205,6 @@ class ProjectRun:
         if new is self.current or self.missing() is not None:
             return
         old = self.runner.current_pipeline
-        new.loaded.pipeline.project = new.loaded.project
         self.runner.set_current_pipeline(new.loaded.pipeline)
         if self.runner.status == "idle":
             self.runner.start()

@@ -88,7 +88,7 @@ class Supervisor:
         run = ProjectRun(self._catalogue.entries[name], self._services, self)
         self.runs[name] = run
         self.on_runner(name, run.runner)
-        run.start()
+        run.code.start()
 
     def run_ended(self, run: ProjectRun) -> None:
         """Forget a run of which nothing is left."""
@@ -167,7 +167,7 @@ class Supervisor:
     def waiting(self) -> list[Waiting]:
         """Return the reasons why items of all projects wait."""
         resumed = [] if self.recovery is None else self.recovery.waiting()
-        return resumed + [why for run in self.runs.values() for why in run.waiting()]
+        return resumed + [why for run in self.runs.values() for why in run.runner.not_working()]
 
     def pipelines(self) -> Iterator[tuple[str, str, Pipeline]]:
         """Yield ``(project, version, pipeline)`` of all loaded pipelines."""

@@ -12,8 +12,7 @@ import pytest
 
 from pipeline_core.engine.loader import LoadError, load_pipeline
 from tests.warrior.parts import make_parts
-from warrior.cli.check_report import Report, as_json, of_failed, of_loaded
-from warrior.cli.check_text import render
+from warrior.cli.check_report import Report, as_json, of_failed, of_loaded, render
 
 HEAD = """\
 from seesaw.config import *

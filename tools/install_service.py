@@ -121,7 +121,7 @@ def use_program(plan: Plan, program: str) -> None:
 
 
 def make_config(plan: Plan) -> None:
-    """Copy the example as the configuration, readable only for the warrior: it can hold passwords."""
+    """Copy the example as the configuration, private to the warrior because it holds passwords."""
     path = plan.real(plan.config)
     if not plan.new_config:
         if not plan.prefix and not may(pwd.getpwnam(plan.user), path, 4):

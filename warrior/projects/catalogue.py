@@ -24,8 +24,6 @@ logger = logging.getLogger(__name__)
 
 #: The most bytes of the list on disk.
 _LARGEST_FILE = 32 << 20
-#: The most names dropped by HQ that are remembered.
-_MOST_GONE = 1000
 #: The most bytes of a README that are read.
 _README_READ = 64 * 1024
 
@@ -34,9 +32,8 @@ class Catalogue:
     """All projects on offer, and Archive Team's choice among them.
 
     ``entries`` has Warrior HQ's projects first, then the operator's, then the shipped ones. If
-    several have the same name, the operator's wins, then HQ's. ``gone`` are the names that HQ has
-    dropped, ``refused`` sentences about what was left out. ``on_change(catalogue)`` follows each
-    change.
+    several have the same name, the operator's wins, then HQ's. ``refused`` are sentences about
+    what was left out. ``on_change(catalogue)`` follows each change.
     """
 
     def __init__(
@@ -52,7 +49,6 @@ class Catalogue:
         is read from it ('': none)."""
         self.path = path
         self.entries: Mapping[str, Entry] = {}
-        self.gone: frozenset[str] = frozenset()
         self.refused: tuple[str, ...] = ()
         self.on_change = Event()
         self._hq_url = hq_url
@@ -60,7 +56,6 @@ class Catalogue:
         self._random = random if random is not None else random_numbers.Random()
         self._offer = Offer()
         self._choice = Choice()
-        self._dropped: dict[str, None] = {}
         self._shipped: Sequence[Entry] = ()
         self._operator: list[Entry] = []
         self._operator_refused: list[str] = []
@@ -112,11 +107,6 @@ class Catalogue:
         choice = choose(self._choice, offer.weights, offer.auto_project, self._random)
         await self._keep(offer, choice)
         before = (self._offer, self._choice.project)
-        self._dropped.update(dict.fromkeys(self.hq_names))
-        for entry in offer.entries:
-            self._dropped.pop(entry.name, None)
-        for name in list(self._dropped)[:-_MOST_GONE]:
-            del self._dropped[name]
         self._offer, self._choice = offer, choice
         if (offer, choice.project) != before:
             self._arrange()
@@ -129,7 +119,6 @@ class Catalogue:
         for entry in self._shipped:
             entries.setdefault(entry.name, entry)
         self.entries = entries
-        self.gone = frozenset(name for name in self._dropped if name not in entries)
         self.refused = (*self._operator_refused, *self._offer.refused)
 
     # -- the file: in a thread -----------------------------------------------------

@@ -21,9 +21,8 @@ NAME_RULE = ("a name has up to 64 letters, digits, '.', '_' or '-', begins with 
 class Entry:
     """A project on offer. ``repository`` is an address, or a folder of this machine.
 
-    ``description`` and ``marker_html`` are HTML from others, not sanitized. ``source`` is hq,
-    operator, shipped or gone; ``deadline`` is in UTC. ``logo`` and ``leaderboard`` are addresses,
-    '' for none.
+    ``description`` is HTML from others, not sanitized. ``source`` is hq, operator, shipped or gone;
+    ``deadline`` is in UTC. ``logo`` and ``leaderboard`` are addresses, '' for none.
     """
 
     name: str
@@ -33,7 +32,6 @@ class Entry:
     source: str
     logo: str = ""
     leaderboard: str = ""
-    marker_html: str = ""
     deadline: datetime.datetime | None = None
 
 

@@ -106,7 +106,7 @@ def offer_json(offer: Offer) -> dict[str, Any]:
         "projects": [
             {"name": entry.name, "title": entry.title, "description": entry.description,
              "repository": entry.repository, "logo": entry.logo,
-             "leaderboard": entry.leaderboard, "marker_html": entry.marker_html,
+             "leaderboard": entry.leaderboard,
              "deadline": entry.deadline.isoformat() if entry.deadline is not None else None}
             for entry in offer.entries],
         "auto_project": offer.auto_project,
@@ -140,7 +140,6 @@ def _read_entry(project: Any) -> Entry:
         # The console may load no picture by plain http.
         logo=re.sub("^http:", "https:", _address(project.get("logo"))),
         leaderboard=_address(project.get("leaderboard")),
-        marker_html=_html(project.get("marker_html")),
         deadline=_deadline(project.get("deadline")))
 
 

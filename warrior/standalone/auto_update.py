@@ -52,8 +52,6 @@ class AutoUpdate:
         outdated_interval: float = OUTDATED_INTERVAL,
     ) -> None:
         self.note = ""
-        #: Whether it is asking git, or waiting for the items.
-        self.looking = False
         self._children = Children(asyncio.get_running_loop())
         git = Git(self._children, timeout=GIT_TIMEOUT, environment=environment)
         self._worktree = Worktree(
@@ -111,7 +109,6 @@ class AutoUpdate:
     async def _keep(self) -> None:
         while True:
             self._wake.clear()
-            self.looking = True
             self._looked = time.monotonic()
             try:
                 newer = await self._worktree.look()
@@ -129,7 +126,6 @@ class AutoUpdate:
                 # An unexpected error must neither end the looking nor stay hidden.
                 logger.exception("Looking for an update failed")
                 self._failed(f"{type(error).__name__}: {error}")
-            self.looking = False
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(
                     self._wake.wait(), self._interval * random.uniform(0.95, 1.05))

@@ -19,7 +19,6 @@ from pipeline_core.net.endpoints import Endpoint
 from warrior.checkout.git import LOOK_TIMEOUT, Git
 from warrior.checkout.git_messages import error_lines, explain, shown
 from warrior.checkout.versions import CheckoutError
-from warrior.process.program import ProgramResult
 from warrior.process.threads import in_thread, uninterrupted
 
 
@@ -92,9 +91,7 @@ class Worktree:
             name = changed.splitlines()[0].strip().partition(" ")[2].strip()
             raise _trouble(f"The checkout {self._folder} has uncommitted changes, for example in "
                            f"{name}.")
-        ended = await self._git.run(self._folder, "read-tree", "-n", "-u", "-m", here, there)
-        if ended.returncode != 0:
-            raise _trouble(f"The new version cannot be put into {self._folder}: {_last(ended)}")
+        await self._must(self._not_put(), "read-tree", "-n", "-u", "-m", here, there)
         return Newer(here, there)
 
     async def pull(self, newer: Newer) -> None:
@@ -102,21 +99,22 @@ class Worktree:
         async with self._alone():
             before = await self._commit("HEAD")
             if not await self._true("merge-base", "--is-ancestor", newer.there, before):
-                await uninterrupted(self._merge(newer.there))
+                await uninterrupted(self._must(
+                    self._not_put(), "merge", "--ff-only", "--quiet", newer.there,
+                    timeout=self._timeout))
             if not await in_thread(os.path.isfile, os.path.join(self._folder, ".gitmodules")):
                 return
             try:
-                await self._submodules()
+                await self._must(
+                    "The submodules cannot be updated", "submodule", "--quiet", "update", "--init",
+                    "--recursive", timeout=self._timeout)
             except BaseException:
                 # A half-updated checkout would be worse than the old version.
                 await uninterrupted(self._back_to(before))
                 raise
 
-    async def _merge(self, commit: str) -> None:
-        ended = await self._git.run(
-            self._folder, "merge", "--ff-only", "--quiet", commit, timeout=self._timeout)
-        if ended.returncode != 0 or ended.timed_out:
-            raise _trouble(f"The new version cannot be put into {self._folder}: {_last(ended)}")
+    def _not_put(self) -> str:
+        return f"The new version cannot be put into {self._folder}"
 
     @contextlib.asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
@@ -176,25 +174,27 @@ class Worktree:
         finally:
             turn.abandoned()
 
-    async def _submodules(self) -> None:
-        ended = await self._git.run(
-            self._folder, "submodule", "--quiet", "update", "--init", "--recursive",
-            timeout=self._timeout)
-        if ended.timed_out:
-            raise _trouble("The submodules could not be fetched within "
-                           f"{self._timeout:g} seconds.")
-        if ended.returncode != 0:
-            raise _trouble(f"The submodules cannot be updated: {_last(ended)}")
-
     async def _back_to(self, commit: str) -> None:
         await self._git.run(self._folder, "reset", "--quiet", "--keep", commit)
         await self._git.run(self._folder, "submodule", "--quiet", "update", "--recursive",
                             timeout=self._timeout)
 
     async def _commit(self, name: str) -> str:
-        ended = await self._git.run(self._folder, "rev-parse", "--verify", name + "^{commit}")
+        return await self._must(
+            f"git does not know {name} in {self._folder}", "rev-parse", "--verify",
+            name + "^{commit}")
+
+    async def _must(
+        self, failure: str, *arguments: str, timeout: float = LOOK_TIMEOUT
+    ) -> str:
+        """Run git and return its output; if it fails, raise an error that begins with
+        ``failure``."""
+        ended = await self._git.run(self._folder, *arguments, timeout=timeout)
+        if ended.timed_out:
+            raise _trouble(f"{failure}: git did not finish within {timeout:g} seconds")
         if ended.returncode != 0:
-            raise _trouble(f"git does not know {name} in {self._folder}: {_last(ended)}")
+            why = (error_lines(ended.output) or ["git does not say why"])[0]
+            raise _trouble(f"{failure}: {why}")
         return ended.output.strip()
 
     async def _true(self, *arguments: str) -> bool:
@@ -211,10 +211,6 @@ def _locked(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _last(ended: ProgramResult) -> str:
-    return (error_lines(ended.output) or ["git does not say why"])[0]
 
 
 def _trouble(reason: str) -> CheckoutError:

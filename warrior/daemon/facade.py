@@ -83,7 +83,7 @@ class WarriorFacade:
             self._supervisor.reconcile()
             self._hq.wake()
         elif "concurrent_items" in names:
-            self._supervisor.deal()
+            self._supervisor.distribute()
         self._changed("settings", "runner", "status", "projects", "notices")
 
     def _export_concurrent_items(self) -> None:

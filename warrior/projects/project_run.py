@@ -80,7 +80,7 @@ class ProjectRun:
         self._dry_until = 0.0
         self.runner.on_create_item += self._item_created
         self.runner.on_pipeline_finish_item += self._item_finished
-        self.runner.on_seal_item += lambda runner, item: supervisor.deal()
+        self.runner.on_seal_item += lambda runner, item: supervisor.distribute()
         self.runner.on_status += lambda runner, status: supervisor.run_changed()
         self.runner.on_finish += lambda runner: self._ended()
         self._services.settings.on_change += self._settings_changed
@@ -145,11 +145,11 @@ class ProjectRun:
                 self._dry_until = max(self._dry_until, _next_try(item))
             item.log_output("Cancelled: another project has work for this slot, and this item "
                             "was only waiting.")
-            # It ends a moment later, and the next deal must not count it.
+            # It ends a moment later, and the next distribution must not count it.
             self._asking.discard(item)
             item.cancel()
 
-    def moved(self, entry: Entry) -> None:
+    def update_entry(self, entry: Entry) -> None:
         """Use the changed entry of the catalogue; another repository has other code."""
         before, self.code.entry = self.code.entry, entry
         if before.repository != entry.repository:
@@ -213,7 +213,7 @@ class ProjectRun:
                         new.version.short, len(old.items_in_pipeline))
             old.request_stop()
         self._let_old_ones_go()
-        self._supervisor.deal()
+        self._supervisor.distribute()
 
     def _let_old_ones_go(self) -> None:
         for pipeline, version in list(self.versions.items()):
@@ -262,20 +262,20 @@ class ProjectRun:
             self.code.outdated()
         if item.may_be_canceled and waiting.code != "queue" and item not in self._asking:
             self._asking.add(item)
-            self._supervisor.deal()
+            self._supervisor.distribute()
 
     def _task_changed(self, item: Item, task: Task, new: str, old: str | None) -> None:
         if new != "running" and item in self._asking:
             self._asking.discard(item)
             if new == "completed":
                 self._dry_until = 0.0
-            self._supervisor.deal()
+            self._supervisor.distribute()
 
     def _item_finished(self, runner: Runner, pipeline: Pipeline, item: Item) -> None:
         self._asking.discard(item)
         if pipeline is not runner.current_pipeline:
             self._let_old_ones_go()
-        self._supervisor.deal()
+        self._supervisor.distribute()
 
 
 def _next_try(item: Item) -> float:

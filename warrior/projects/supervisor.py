@@ -48,7 +48,7 @@ class Supervisor:
         self._catalogue = catalogue
         self._lifecycle = lifecycle
         self._services = services
-        self._dealing = self._deal_again = False
+        self._distributing = self._once_more = False
         self._later: asyncio.TimerHandle | None = None
 
     # -- what is wanted --------------------------------------------------------------
@@ -71,14 +71,14 @@ class Supervisor:
             if run is None:
                 self._begin(name)
             else:
-                run.moved(entries[name])
+                run.update_entry(entries[name])
                 run.resume()
         for name, run in list(self.runs.items()):
             if name not in wanted and not run.draining:
                 logger.info("%s: no new items; %d are still at work.", name,
                             len(run.runner.active_items))
                 run.drain()
-        self.deal()
+        self.distribute()
         self.on_change("projects")
         if not self.runs and not (self.recovery is not None and self.recovery.at_work):
             self.on_idle()
@@ -109,22 +109,21 @@ class Supervisor:
         order = {name: place for place, name in enumerate(self.order())}
         return sorted(self.runs.values(), key=lambda run: order.get(run.name, len(order)))
 
-    def deal(self) -> None:
+    def distribute(self) -> None:
         """Distribute the slots again, without delay, so that the next item starts at once."""
-        if self._dealing:
-            self._deal_again = True
+        self._once_more = True
+        if self._distributing:
             return
-        self._dealing = True
+        self._distributing = True
         try:
-            self._deal_again = True
-            while self._deal_again:
-                self._deal_again = False
-                self._deal_once()
+            while self._once_more:
+                self._once_more = False
+                self._distribute_once()
         finally:
-            self._dealing = False
+            self._distributing = False
         self.on_change("status")
 
-    def _deal_once(self) -> None:
+    def _distribute_once(self) -> None:
         runs = self.in_order()
         slots = 0 if self.held is not None else int(self._settings.concurrent_items.value)
         for run, allotment in zip(runs, allot(slots, [run.demand() for run in runs])):
@@ -135,7 +134,7 @@ class Supervisor:
         ends = [run.dry_until for run in runs if run.dry_until is not None]
         if ends:
             delay = max(0.0, min(ends) - time.monotonic()) + 0.05
-            self._later = asyncio.get_running_loop().call_later(delay, self.deal)
+            self._later = asyncio.get_running_loop().call_later(delay, self.distribute)
 
     @property
     def held(self) -> Waiting | None:
@@ -148,7 +147,7 @@ class Supervisor:
             self.holds.pop(source, None)
             if why is not None:
                 self.holds[source] = why
-            self.deal()
+            self.distribute()
 
     # -- stopping --------------------------------------------------------------------
     def stop_now(self, kill_after: float) -> None:

@@ -46,21 +46,21 @@ def run(options: PipelineOptions, environment: Mapping[str, str]) -> int:
     """
     handler = WriterHandler(StdoutWriter(2))
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
-    anew = Reexec(environment)
+    reexec = Reexec(environment)
 
     async def main() -> int:
-        return await Standalone(options, anew).main()
+        return await Standalone(options, reexec).main()
 
     status = run_to_end(main, handler.close)
-    return leave(anew.execute() if status == exits.RESTART else status)
+    return leave(reexec.execute() if status == exits.RESTART else status)
 
 
 class Standalone:
     """The parts of one run, on the loop."""
 
-    def __init__(self, options: PipelineOptions, anew: Reexec) -> None:
+    def __init__(self, options: PipelineOptions, reexec: Reexec) -> None:
         self.options = options
-        self.anew = anew
+        self.reexec = reexec
         self.loop = asyncio.get_running_loop()
         self.runner = Runner(
             stop_file=options.stop_file, concurrent_items=options.concurrent,
@@ -76,8 +76,8 @@ class Standalone:
         self.reason = ""
         self.updates = None if options.update_interval is None else AutoUpdate(
             options.pipeline, self.runner, interval=options.update_interval,
-            environment=anew.environment, say=lambda line: self.output.writer.write(line + "\n"),
-            on_note=lambda: self._show_note(self.reason), restart=self._start_anew)
+            environment=reexec.environment, say=lambda line: self.output.writer.write(line + "\n"),
+            on_note=lambda: self._show_note(self.reason), restart=self._restart)
         self.runner.on_status += self._status_changed
         self.runner.on_finish += lambda runner: self.finished.set()
 
@@ -120,21 +120,21 @@ class Standalone:
                 logging.info("Ended processes that the project had left running: %s.",
                              ", ".join(left))
             await self.output.flush(lambda: FLUSH_IN_HASTE if self.hasty else FLUSH)
-        return exits.RESTART if self.anew.wanted else exits.OK
+        return exits.RESTART if self.reexec.wanted else exits.OK
 
     async def _not_loaded(self) -> int:
         """After an update, wait for the next one, which may load; else end."""
-        if self.updates is not None and self.anew.after_update and not self.given_up.is_set():
+        if self.updates is not None and self.reexec.after_update and not self.given_up.is_set():
             logging.info("The update cannot be loaded. Waiting for the next one.")
             self.updates.start()
             await self.given_up.wait()
-        if self.anew.wanted:
+        if self.reexec.wanted:
             return exits.RESTART
         return exits.OK if self.given_up.is_set() else exits.NOT_LOADED
 
-    def _start_anew(self) -> None:
+    def _restart(self) -> None:
         """Restart, because there is newer code, and no item is at work."""
-        self.anew.want(self.runner, self.options.max_items)
+        self.reexec.want(self.runner, self.options.max_items)
         if self.runner.status == "idle":
             self.given_up.set()
         else:
@@ -246,7 +246,7 @@ class Standalone:
     def _status_changed(self, runner: Runner, status: str) -> None:
         # Everything but the stop file gives a reason.
         if status == "stopping" and self.console is not None and not self.reason \
-                and not self.anew.wanted:
+                and not self.reexec.wanted:
             self._show_note("The stop file was touched.")
 
     def _show_note(self, reason: str) -> None:

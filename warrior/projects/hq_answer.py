@@ -88,14 +88,14 @@ def read_offer(answer: dict[str, Any]) -> Offer:
         raise UnexpectedAnswer(f"no project in it can be used: {refused[0]}")
     if len(projects) > MOST_PROJECTS:
         refused.append(f"it offers {len(projects)} projects, over {MOST_PROJECTS}")
-    auto_project = answer.get("auto_project")
+    texts = _texts(answer)
+    auto_project = texts.get("auto_project", "")
     return Offer(
         entries=tuple(entries.values()),
-        announcement=_html(answer.get("broadcast_message")),
+        announcement=_html(texts.get("broadcast_message", "")),
         wanted_api=_wanted_api(answer.get("warrior")),
         weights=_read_weights(answer.get("auto_projects_config"), entries),
-        auto_project=auto_project if isinstance(auto_project, str)
-        and auto_project in entries else "",
+        auto_project=auto_project if auto_project in entries else "",
         refused=_sentences(refused))
 
 
@@ -126,26 +126,31 @@ def _sentences(refused: list[str]) -> tuple[str, ...]:
 def _read_entry(project: Any) -> Entry:
     if not isinstance(project, dict):
         raise UnexpectedAnswer("its list contains something that is not a project")
-    name = project.get("name")
-    if not isinstance(name, str):
+    texts = _texts(project)
+    if "name" not in texts:
         raise UnexpectedAnswer("a project has no name")
+    name = texts["name"]
     if not is_project_name(name):
         raise UnexpectedAnswer(f"a project is named {_shown(name)}, but {NAME_RULE}")
     return Entry(
         name=name,
-        title=_line(project.get("title")) or name,
-        description=_html(project.get("description")),
-        repository=_repository(name, project.get("repository")),
+        title=_line(texts.get("title", "")) or name,
+        description=_html(texts.get("description", "")),
+        repository=_repository(name, texts.get("repository", "")),
         source="hq",
-        # The console may load no picture by plain http.
-        logo=re.sub("^http:", "https:", _address(project.get("logo"))),
-        leaderboard=_address(project.get("leaderboard")),
-        deadline=_deadline(project.get("deadline")))
+        # The console must not load pictures by plain http.
+        logo=re.sub("^http:", "https:", _address(texts.get("logo", ""))),
+        leaderboard=_address(texts.get("leaderboard", "")),
+        deadline=_deadline(texts.get("deadline", "")))
 
 
-def _repository(name: str, value: Any) -> str:
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if isinstance(value, str)}
+
+
+def _repository(name: str, value: str) -> str:
     """Return an address that is safe for git: never a local file, an option or a command."""
-    if not isinstance(value, str) or not value:
+    if not value:
         raise UnexpectedAnswer(f"the project {name} has no repository")
     parts = _split(value)
     if parts is None or parts[0] not in _REPOSITORY_SCHEMES or not is_remote(value):
@@ -154,10 +159,8 @@ def _repository(name: str, value: Any) -> str:
     return value
 
 
-def _address(value: Any) -> str:
+def _address(value: str) -> str:
     """Return the address of a picture or a page; '' for anything else."""
-    if not isinstance(value, str):
-        return ""
     text = value.strip()
     if text.startswith("//"):
         text = f"https:{text}"
@@ -182,26 +185,20 @@ def _split(text: str) -> tuple[str, str] | None:
     return parts.scheme, host
 
 
-def _line(value: Any) -> str:
+def _line(value: str) -> str:
     """Return the text as one line, without unprintable characters."""
-    if not isinstance(value, str):
-        return ""
     words = "".join(c if c.isprintable() else " " for c in value[:4 * LONGEST_LINE]).split()
     line = " ".join(words)
     return line if len(line) <= LONGEST_LINE else line[:LONGEST_LINE] + "…"
 
 
-def _html(value: Any) -> str:
+def _html(value: str) -> str:
     """Return HTML cut to size, with valid characters; it is not sanitized."""
-    if not isinstance(value, str):
-        return ""
     data = value[:LONGEST_HTML].encode("utf-8", "replace")[:LONGEST_HTML]
     return data.decode("utf-8", "ignore").replace("\0", "")
 
 
-def _deadline(value: Any) -> datetime.datetime | None:
-    if not isinstance(value, str):
-        return None
+def _deadline(value: str) -> datetime.datetime | None:
     try:
         moment = datetime.datetime.fromisoformat(re.sub(r"[Zz]$", "+00:00", value.strip()))
         if moment.tzinfo is None:

@@ -148,8 +148,8 @@ class Git:
         branch = ["--branch", head.branch] if head.branch else []
         folder = os.path.dirname(target)
         run = _Run(url, folder, target, local, self._timeout, "could not be fetched within {}")
+        address = await self._locate(run)
         try:
-            address = await self._locate(run)
             await self._succeed(run, [
                 *address.options, "clone", "--progress", "--origin", "origin", "--template=",
                 "--no-local", "--single-branch", "--no-tags", "--no-recurse-submodules", *known,

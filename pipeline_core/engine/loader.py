@@ -155,9 +155,9 @@ def _gathered(
 ) -> Needs:
     try:
         return gather(path, space, lookups, pipeline, error)
-    except Exception:
-        # A project's tasks may be of any kind. A file must load even if its requirements
-        # cannot be determined.
+    except BaseException:
+        # A project's tasks may be of any kind, and may even call sys.exit(). A file must load
+        # even if its requirements cannot be determined.
         logger.exception("The requirements of %s could not be determined", path)
         return Needs()
 

@@ -212,7 +212,7 @@ class HQ:
             self.unreachable_since = known = since
         kept = ("The projects that it last offered are kept." if self._catalogue.hq_names
                 else "It has not offered any projects yet.")
-        what = "has given no useful answer" if reached else "cannot be reached"
+        what = "has not given a useful answer" if reached else "cannot be reached"
         reason = f"Warrior HQ {what} since {_clock(known)}: {why}. {kept}"
         assert self._turn is not None
         self.trouble = self._turn.refused(

@@ -67,3 +67,25 @@ def test_a_load_that_fails_reads_the_source(tmp_path: Path, readings: list[str])
         assert parts.supervisor.runs["one"].problem.code == "needs" and len(readings) == 1
         await parts.close()
     run(test)
+
+
+@pytest.mark.logs_errors
+def test_needs_that_cannot_be_determined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Code of the project that ends itself while it is looked at changes nothing."""
+    def gather(path: str, *args: Any) -> Any:
+        raise SystemExit(3)
+
+    async def test() -> None:
+        parts = await make_parts(tmp_path, {"one": SOURCE}, selected=["one"])
+        await parts.until(lambda: parts.supervisor.runs["one"].current is not None)
+        parts.card("one")
+        await parts.until(lambda: "could not be determined" in caplog.text)
+        completed = parts.runner("one").counts["completed"]
+        await parts.until(lambda: parts.runner("one").counts["completed"] > completed)
+        assert parts.card("one").problem is None
+        await parts.close()
+
+    monkeypatch.setattr(loader, "gather", gather)
+    run(test)

@@ -174,23 +174,23 @@ class Overview:
     # -- notices ---------------------------------------------------------------------
     def notices(self) -> Sequence[Notice]:
         """Return the notices: HQ's announcement, an update, errors, warnings."""
-        catalogue, found = self._catalogue, list(self._lasting)
-        if catalogue.announcement:
-            number = hashlib.sha256(catalogue.announcement.encode()).hexdigest()[:16]
+        offer, found = self._catalogue.offer, list(self._lasting)
+        if offer.announcement:
+            number = hashlib.sha256(offer.announcement.encode()).hexdigest()[:16]
             found.append(Notice(
-                f"announcement-{number}", "announcement", html=catalogue.announcement,
+                f"announcement-{number}", "announcement", html=offer.announcement,
                 new=number != self._settings.announcement_read))
-        if catalogue.wanted_api:
+        if offer.wanted_api:
             found.append(_standing(
-                "update", "update", f"Warrior HQ asks for version {catalogue.wanted_api} of the "
+                "update", "update", f"Warrior HQ asks for version {offer.wanted_api} of the "
                 "pipeline interface, which is newer than this program. Running projects continue; "
                 "update the warrior to run new ones."))
         if self._hq.trouble is not None:
             found.append(_standing("hq", "hq", self._hq.trouble.reason))
         if self._settings.trouble:
             found.append(_standing("settings", "settings", self._settings.trouble, "trouble"))
-        if catalogue.refused:
-            found.append(_standing("catalogue", "catalogue", " ".join(catalogue.refused)))
+        if self._catalogue.refused:
+            found.append(_standing("catalogue", "catalogue", " ".join(self._catalogue.refused)))
         disk = self._supervisor.holds.get("disk")
         if disk is not None:
             found.append(_standing("disk", "disk", disk.reason, "trouble"))

@@ -54,7 +54,8 @@ class Catalogue:
         self._hq_url = hq_url
         self._shipped_dir = shipped_dir
         self._random = random if random is not None else random_numbers.Random()
-        self._offer = Offer()
+        #: What Warrior HQ offered last.
+        self.offer = Offer()
         self._choice = Choice()
         self._shipped: Sequence[Entry] = ()
         self._operator: list[Entry] = []
@@ -73,30 +74,15 @@ class Catalogue:
         self._arrange()
 
     @property
-    def announcement(self) -> str:
-        """HQ's announcement, raw HTML."""
-        return self._offer.announcement
-
-    @property
-    def wanted_api(self) -> str:
-        """The API level that HQ wants if it is above ours, else ''."""
-        return self._offer.wanted_api
-
-    @property
     def choice(self) -> str:
         """Archive Team's choice; '' if there is none."""
         return self._choice.project
-
-    @property
-    def hq_names(self) -> tuple[str, ...]:
-        """The names of the projects that Warrior HQ offered last."""
-        return tuple(entry.name for entry in self._offer.entries)
 
     async def load(self) -> None:
         """Read the last good list and the shipped projects."""
         self._shipped, kept = await asyncio.to_thread(self._read)
         if kept is not None:
-            self._kept, self._offer, self._choice = kept
+            self._kept, self.offer, self._choice = kept
         self._arrange()
         self.on_change(self)
 
@@ -106,20 +92,20 @@ class Catalogue:
         offer = await asyncio.to_thread(read_offer, answer)
         choice = choose(self._choice, offer.weights, offer.auto_project, self._random)
         await self._keep(offer, choice)
-        before = (self._offer, self._choice.project)
-        self._offer, self._choice = offer, choice
+        before = (self.offer, self._choice.project)
+        self.offer, self._choice = offer, choice
         if (offer, choice.project) != before:
             self._arrange()
             self.on_change(self)
 
     def _arrange(self) -> None:
         own = {entry.name: entry for entry in self._operator}
-        entries = {entry.name: entry for entry in self._offer.entries if entry.name not in own}
+        entries = {entry.name: entry for entry in self.offer.entries if entry.name not in own}
         entries.update(own)
         for entry in self._shipped:
             entries.setdefault(entry.name, entry)
         self.entries = entries
-        self.refused = (*self._operator_refused, *self._offer.refused)
+        self.refused = (*self._operator_refused, *self.offer.refused)
 
     # -- the file: in a thread -----------------------------------------------------
     def _read(self) -> tuple[list[Entry], tuple[str, Offer, Choice] | None]:

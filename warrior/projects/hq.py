@@ -210,7 +210,7 @@ class HQ:
         known = self.unreachable_since
         if known is None or abs((since - known).total_seconds()) > _CLOCK_MOVED:
             self.unreachable_since = known = since
-        kept = ("The projects that it last offered are kept." if self._catalogue.hq_names
+        kept = ("The projects that it last offered are kept." if self._catalogue.offer.entries
                 else "It has not offered any projects yet.")
         what = "has not given a useful answer" if reached else "cannot be reached"
         reason = f"Warrior HQ {what} since {_clock(known)}: {why}. {kept}"

@@ -104,9 +104,7 @@ def offer_json(offer: Offer) -> dict[str, Any]:
     return {
         "warrior": {"seesaw_version": offer.wanted_api},
         "projects": [
-            {"name": entry.name, "title": entry.title, "description": entry.description,
-             "repository": entry.repository, "logo": entry.logo,
-             "leaderboard": entry.leaderboard,
+            {**dataclasses.asdict(entry),
              "deadline": entry.deadline.isoformat() if entry.deadline is not None else None}
             for entry in offer.entries],
         "auto_project": offer.auto_project,

@@ -63,7 +63,7 @@ def test_three_sources(tmp_path: Path) -> None:
         ("s1", "shipped")]
     assert (one.entries["o1"].title, one.entries["o1"].description) == ("Mine", "<b>d</b>")
     assert one.entries["h2"].title == "h2"
-    assert one.hq_names == ("h1", "h2", "h3")
+    assert [entry.name for entry in one.offer.entries] == ["h1", "h2", "h3"]
 
 
 def test_operator_names(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_the_last_good_list_stays(tmp_path: Path) -> None:
     for garbage in ({}, {"projects": None}, {"projects": [5]}):
         with pytest.raises(UnexpectedAnswer):
             taken(one, garbage)
-    assert list(one.entries) == ["a"] and one.choice == "a" and one.announcement == "<i>x</i>"
+    assert list(one.entries) == ["a"] and one.choice == "a" and one.offer.announcement == "<i>x</i>"
     assert (tmp_path / "catalogue.json").read_bytes() == kept
     assert told == []
 
@@ -98,7 +98,7 @@ def test_over_a_restart(tmp_path: Path) -> None:
     for seed in range(5):
         one = loaded(catalogue(tmp_path, random=random.Random(seed)))
         assert one.entries == first.entries
-        assert (one.announcement, one.wanted_api, one.choice) == ("<i>x</i>", "9", first.choice)
+        assert (one.offer.announcement, one.offer.wanted_api, one.choice) == ("<i>x</i>", "9", first.choice)
         # Its share has not fallen: the restart is no new draw.
         assert taken(one, given).choice == first.choice
     assert stat.S_IMODE(os.stat(tmp_path / "catalogue.json").st_mode) == 0o600

@@ -241,30 +241,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _check(parser, given)
     try:
         answer, text = given.function(Client(_state_dir(given)), given)
-        return _print(json.dumps(answer, indent=2) if given.json else ctl_text.clean(text))
+        text = json.dumps(answer, indent=2) if given.json else ctl_text.clean(text)
+        try:
+            print(_printable(text, sys.stdout), flush=True)
+        except BrokenPipeError:
+            # A reader that closes early (``| head``) is not an error. Python flushes once more.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return exits.OK
     except (NoWarrior, CommandRefused, ConfigurationError, ResourceError) as error:
-        return _complain(error, {
-            NoWarrior: NO_WARRIOR, CommandRefused: REFUSED,
-            ConfigurationError: exits.BAD_CONFIGURATION, ResourceError: exits.NOT_LOADED,
-        }[type(error)])
+        for line in str(error).splitlines():
+            text = f"warrior-ctl: {ctl_text.clean(line)}"
+            print(_printable(text, sys.stderr), file=sys.stderr)
+        return {NoWarrior: NO_WARRIOR, CommandRefused: REFUSED,
+                ConfigurationError: exits.BAD_CONFIGURATION,
+                ResourceError: exits.NOT_LOADED}[type(error)]
     except KeyboardInterrupt:
         return 130
-
-
-def _print(text: str) -> int:
-    """Print the text. A reader that closes early (``| head``) is not an error."""
-    try:
-        print(_printable(text, sys.stdout), flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for the interpreter's last flush
-    return exits.OK
-
-
-def _complain(error: Exception, status: int) -> int:
-    for line in str(error).splitlines():
-        text = f"warrior-ctl: {ctl_text.clean(line)}"
-        print(_printable(text, sys.stderr), file=sys.stderr)
-    return status
 
 
 def _printable(text: str, stream: Any) -> str:

@@ -34,20 +34,6 @@ anyone could control it (see --address), or because a newer version has written 
 journal of finished items."""
 
 
-def _number(least: int, most: int | None = None) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        wanted = f"at least {least}" if most is None else f"from {least} to {most}"
-        try:
-            number = int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number {wanted}") from None
-        if number < least or (most is not None and number > most):
-            raise argparse.ArgumentTypeError(f"{number} is not a whole number {wanted}")
-        return number
-
-    return parse
-
-
 def _checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     def check(text: str) -> Any:
         try:
@@ -56,6 +42,10 @@ def _checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:
             raise argparse.ArgumentTypeError(f"{text!r} is not {allowed}") from None
 
     return check
+
+
+#: The type of options that are a number of items or seconds.
+_COUNT = _checked(options.whole_number(1, 1_000_000))
 
 
 def _context_value(text: str) -> tuple[str, str]:
@@ -77,10 +67,10 @@ def _parser() -> Parser:
                     "DOWNLOADER your nickname.",
         epilog=_EPILOG)
     add = parser.add_argument
-    add("--concurrent", metavar="N", type=_number(1), default=1,
+    add("--concurrent", metavar="N", type=_COUNT, default=1,
         help="how many items run at once (default: 1), not counting those that only need to be "
              "uploaded. Trackers may ban clients with more than 6")
-    add("--max-items", metavar="N", type=_number(1), help="stop after N items")
+    add("--max-items", metavar="N", type=_COUNT, help="stop after N items")
     add("--stop-file", metavar="FILE", default="STOP",
         help="stop when this file is touched (default: STOP)")
     add("--disable-web-server", action="store_true", help="run without the page")
@@ -90,7 +80,7 @@ def _parser() -> Parser:
     add("--address", metavar="HOST", default="",
         help="the address of the page (default: this machine only); any other address requires a "
              "password")
-    add("--port", metavar="PORT", type=_number(0, 65535), default=8001,
+    add("--port", metavar="PORT", type=_checked(options.whole_number(0, 65535)), default=8001,
         help="the port of the page (default: 8001; 0: any free port)")
     add("--http-username", metavar="U", help="the page's user name; also: HTTP_USERNAME in the "
         "environment")
@@ -115,13 +105,13 @@ def add_author_options(add: Callable[..., object]) -> None:
     add("--check", action="store_true",
         help="load PIPELINE and print what it does, what it needs and what is missing; run no item")
     add("--json", action="store_true", help="with --check: print JSON")
-    add("--load-time", metavar="SECONDS", type=_number(1), default=LOAD_TIME,
+    add("--load-time", metavar="SECONDS", type=_COUNT, default=LOAD_TIME,
         help=f"with --check: how long loading may take (default: {LOAD_TIME})")
     add("--new", metavar="NAME", help="write a new project to start from, in the folder NAME")
     add("--auto-update", action="store_true",
         help="when the git repository of PIPELINE has a new version, finish the items at work, "
              "pull it, and restart")
-    add("--update-interval", metavar="SECONDS", type=_number(1), default=UPDATE_INTERVAL,
+    add("--update-interval", metavar="SECONDS", type=_COUNT, default=UPDATE_INTERVAL,
         help=f"with --auto-update: how often to look (default: {UPDATE_INTERVAL})")
 
 

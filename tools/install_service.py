@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Puts the warrior in place as a service of systemd: what ``make install-service`` calls.
+"""``make install-service``: installs the warrior as a systemd service.
 
     install_service.py [--user NAME] [--state-dir DIR] [--config FILE] [--python FILE]
                        [--wheel FILE] [--prefix DIR]
 
-Makes the user, an environment with the wheel in /opt/archive-warrior, the configuration (if
-there is none yet) and the unit. Done again it updates: the new environment is made beside
-the one that runs, which is kept until the update after that.
+Makes the user, an environment with the wheel in /opt/archive-warrior, the configuration (unless it
+exists) and the unit. Run again, it updates: it makes a new environment beside the current one,
+which is kept until the next update.
 
-With ``--prefix`` everything lies below DIR, for packages and tests: no root is needed, no
-user is made, and systemd is told nothing.
+With ``--prefix`` everything is put below DIR, for packages and tests. Then root is not needed, no
+user is made, and systemd is not reloaded.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ TEMPLATE = ROOT / "tools" / "warrior.service.in"
 PROGRAM = "/opt/archive-warrior"
 UNIT = "/etc/systemd/system/warrior.service"
 COMMAND = "/usr/local/bin/warrior-ctl"
-#: Packages that project files import; they do without one that cannot be had.
+#: The group of packages that project files import. None of them is required.
 OPTIONAL = "archiveteam"
 
 
 def make_user(plan: Plan) -> None:
-    """A user of the system that cannot log in; one that is there is taken as it is."""
+    """Make a system user that cannot log in, unless the user exists."""
     if plan.prefix:
         return
     with contextlib.suppress(KeyError):
@@ -59,7 +59,7 @@ def make_user(plan: Plan) -> None:
 
 
 def make_program(plan: Plan) -> str:
-    """A new environment with the wheel; its path on the running machine."""
+    """Make a new environment with the wheel; return its path on the running machine."""
     versions = plan.real(f"{PROGRAM}/versions")
     versions.mkdir(parents=True, exist_ok=True)
     numbers = [int(path.name.rpartition("-")[2]) for path in versions.iterdir()
@@ -72,7 +72,7 @@ def make_program(plan: Plan) -> str:
         pip(target, plan.wheel)
         install_optional(target)
         if not (target / "bin" / "run-warrior").exists():
-            raise InstallError(f"{plan.wheel} holds no run-warrior. Run: make wheel")
+            raise InstallError(f"{plan.wheel} has no run-warrior. Run: make wheel")
         if plan.prefix:
             take_out_of_prefix(target, plan.prefix)
     except BaseException:
@@ -82,7 +82,7 @@ def make_program(plan: Plan) -> str:
 
 
 def install_optional(target: Path) -> None:
-    """What project files import, as far as it can be had without a compiler."""
+    """Install the packages that project files import, if there are ready-made ones."""
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
     packages = config["options.extras_require"][OPTIONAL].split()
@@ -91,12 +91,12 @@ def install_optional(target: Path) -> None:
         return
     for package in packages:
         if not pip(target, *ready_made, package, check=False):
-            print(f"There is no ready-made {package} for this Python: projects that need it will "
-                  "say so.")
+            print(f"There is no ready-made {package} for this Python. Projects that need it will "
+                  "report that.")
 
 
 def take_out_of_prefix(target: Path, prefix: str) -> None:
-    """Let the commands name their Python by its path on the running machine."""
+    """Change the path of Python in the commands to that on the running machine."""
     for path in (target / "bin").iterdir():
         if not path.is_symlink():
             content = path.read_bytes()
@@ -104,7 +104,7 @@ def take_out_of_prefix(target: Path, prefix: str) -> None:
 
 
 def use_program(plan: Plan, program: str) -> None:
-    """Let the new environment be the current one; drop those before the last."""
+    """Make the new environment the current one, and remove all but the previous one."""
     current = plan.real(f"{PROGRAM}/current")
     before = os.path.basename(os.readlink(current)) if current.is_symlink() else ""
     replace_link(current, f"versions/{os.path.basename(program)}")
@@ -116,28 +116,29 @@ def use_program(plan: Plan, program: str) -> None:
         command.parent.mkdir(parents=True, exist_ok=True)
         replace_link(command, f"{PROGRAM}/current/bin/warrior-ctl")
     else:
-        print(f"{COMMAND} is not ours and stays; the command is {PROGRAM}/current/bin/warrior-ctl")
+        print(f"{COMMAND} is not a link and is left alone. The command is "
+              f"{PROGRAM}/current/bin/warrior-ctl")
 
 
 def make_config(plan: Plan) -> None:
-    """The example as the configuration, readable for the warrior alone: for passwords."""
+    """Copy the example as the configuration, private to the warrior because it holds passwords."""
     path = plan.real(plan.config)
     if not plan.new_config:
         if not plan.prefix and not may(pwd.getpwnam(plan.user), path, 4):
-            print(f"The user {plan.user} may not read {plan.config}. Do: chgrp {plan.user} "
+            print(f"The user {plan.user} cannot read {plan.config}. Run: chgrp {plan.user} "
                   f"{plan.config} && chmod 640 {plan.config}")
         return
     example = Path(resources.conf_example()).read_text(encoding="utf-8")
     text, count = re.subn(r"(?m)^state_dir *=.*$", lambda found: f"state_dir = {plan.state_dir}",
                           example)
     if count != 1:
-        raise InstallError("warrior.conf.example has no line of its own for state_dir.")
+        raise InstallError("warrior.conf.example has no line for state_dir.")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, text, 0o640, group=None if plan.prefix else pwd.getpwnam(plan.user).pw_gid)
 
 
 def make_folders(plan: Plan) -> None:
-    """The folders that systemd does not make."""
+    """Make the folders that systemd does not make."""
     if plan.prefix:
         return
     user = pwd.getpwnam(plan.user)
@@ -147,12 +148,12 @@ def make_folders(plan: Plan) -> None:
             folder.mkdir(mode=0o700, parents=True)
             os.chown(folder, user.pw_uid, user.pw_gid)
         elif not may(user, folder, 7):
-            print(f"The user {plan.user} may not write to {folder}. Do: chown -R {plan.user}: "
+            print(f"The user {plan.user} cannot write to {folder}. Run: chown -R {plan.user}: "
                   f"{folder}")
 
 
 def may(user: pwd.struct_passwd, path: Path, wanted: int) -> bool:
-    """Whether a user has these rights (the bits of one digit of a mode) by the file's mode."""
+    """Return whether the mode gives the user these rights (the bits of an octal digit)."""
     facts = path.stat()
     shift = 6 if facts.st_uid == user.pw_uid else 3 if facts.st_gid == user.pw_gid else 0
     return facts.st_mode >> shift & wanted == wanted
@@ -163,7 +164,7 @@ def in_state_root(state_dir: str) -> bool:
 
 
 def make_unit(plan: Plan) -> None:
-    """The unit, from the template."""
+    """Write the unit from the template."""
     lines = []
     writable = list(plan.writable)
     if in_state_root(plan.state_dir):
@@ -171,7 +172,7 @@ def make_unit(plan: Plan) -> None:
                   "StateDirectoryMode=0700"]
     else:
         writable.insert(0, plan.state_dir)
-    # With the dash, one that is not there (not mounted) does not keep it from starting.
+    # With the dash, the service also starts if the folder is missing (not mounted).
     lines += [f"ReadWritePaths=-{path}" for path in writable]
     values = {"USER": plan.user, "PROGRAM": f"{PROGRAM}/current", "CONFIG": plan.config,
               "STATE_DIR": plan.state_dir, "STATE": "\n".join(lines)}
@@ -183,7 +184,7 @@ def make_unit(plan: Plan) -> None:
 
 
 def write_whole(path: Path, text: str, mode: int, group: int | None = None) -> None:
-    """Write a file so that it is there whole or not at all."""
+    """Write a file completely or not at all."""
     new = path.with_name(f".{path.name}.new")
     new.unlink(missing_ok=True)
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w",
@@ -206,18 +207,18 @@ def replace_link(path: Path, target: str) -> None:
 
 # -- running programs --------------------------------------------------------------------
 def run(*command: str | Path) -> None:
-    """Run a program. Raises InstallError when it fails; what it says stands above that."""
+    """Run a program. Raises InstallError if it fails."""
     words = list(map(str, command))
     try:
         done = subprocess.run(words, check=False, stdin=subprocess.DEVNULL, cwd="/")
     except OSError as error:
         raise InstallError(f"{words[0]} cannot be run: {error.strerror}") from None
     if done.returncode:
-        raise InstallError(f"this failed, and what it said stands above: {shlex.join(words)}")
+        raise InstallError(f"this command failed (see its output above): {shlex.join(words)}")
 
 
 def pip(target: Path, *packages: str | Path, check: bool = True) -> bool:
-    """Install into an environment with this environment's pip; whether it succeeded."""
+    """Install into an environment with this environment's pip; return whether that succeeded."""
     try:
         run(sys.executable, "-m", "pip", f"--python={target / 'bin' / 'python'}", "install",
             "--disable-pip-version-check", "--no-input", "--quiet",
@@ -229,26 +230,26 @@ def pip(target: Path, *packages: str | Path, check: bool = True) -> bool:
     return True
 
 
-def tell_systemd(plan: Plan) -> None:
-    """Let systemd read the unit, where it runs."""
+def reload_systemd(plan: Plan) -> None:
+    """Let systemd, if it runs, read the unit."""
     if not plan.prefix and os.path.isdir("/run/systemd/system"):
         run("systemctl", "daemon-reload")
 
 
 HOW_TO = """
-The warrior is in place. It runs as the user {user}, keeps everything in {state_dir}, and is
+The warrior is installed. It runs as the user {user}, keeps its data in {state_dir}, and is
 configured in {config}.
 
   start it now, and at each boot:    sudo systemctl enable --now warrior
   after an update or a new option:   sudo systemctl restart warrior
-  look how it is:                    systemctl status warrior
+  show its status:                   systemctl status warrior
                                      sudo warrior-ctl status
   read its log:                      sudo journalctl -u warrior
   open its page:                     http://127.0.0.1:{port}/"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Install; the exit status."""
+    """Install, and return the exit status."""
     try:
         os.umask(0o022)
         given = parse(arguments)
@@ -259,7 +260,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         make_folders(plan)
         make_unit(plan)
         use_program(plan, program)
-        tell_systemd(plan)
+        reload_systemd(plan)
         said = options_of(str(plan.real(plan.config)), plan.state_dir)
     except (InstallError, OSError) as error:
         print(f"install-service: {error}", file=sys.stderr)

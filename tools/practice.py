@@ -1,10 +1,10 @@
-"""``make run``: the warrior, and the practice tracker beside it.
+"""``make run``: runs the warrior, with the practice tracker beside it.
 
-Each has a session of its own, so that Ctrl-C reaches this program alone; it passes the
-signal on to the warrior, which decides when to end, and ends the tracker after it.
+Each has its own session, so that Ctrl-C only reaches this program. It passes the signal on to the
+warrior, which decides when to end, and then ends the tracker.
 
-A port that is in use is passed over for the next free one. Once the page answers, its
-address stands alone on the last line.
+If a port is in use, the next free one is taken. Once the page answers, its address is printed on
+the last line.
 """
 
 from __future__ import annotations
@@ -34,21 +34,19 @@ OPTIONS = ["--state-dir", os.path.join(ROOT, "warrior-data"), "--warrior-hq", ""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 HOW_TO = """
-Open the page, give a nickname, choose Practice, and watch items complete. The WARC files
-arrive in %s. Ctrl-C ends it when the items at work are done, a second one at once.
+Open the page, enter a nickname, choose Practice, and watch items complete. The WARC files
+arrive in %s. Ctrl-C ends it when the items at work are done; a second Ctrl-C ends it at once.
 The page is at
 %s"""
 
 
 # -- ports -----------------------------------------------------------------------------
 def free_port(first: int, what: str) -> int:
-    """The first port from ``first`` on that can be bound; says so when it is another one.
-
-    0 is any. Exits when there is none.
-    """
+    """Return the first free port from ``first`` on (0: any port), and print it if it is another
+    one. Exit if there is none."""
     for port in range(first, 65536):
         with socket.socket() as probe:
-            # As servers do: what a server that has just ended leaves behind is no obstacle.
+            # As servers do: the port of a server that has just ended is free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((HOST, port))
@@ -62,14 +60,13 @@ def free_port(first: int, what: str) -> int:
 
 
 def taken_meanwhile(status: int, port: int, what: str) -> int:
-    """The port to try next, when a program ended with ``status`` because another one was
-    faster; else ``port`` itself."""
+    """Return the next port to try if another program was faster; else ``port`` itself."""
     return free_port(port, what) if status == exits.CANNOT_BIND else port
 
 
 # -- the two programs ------------------------------------------------------------------
 def start_tracker() -> tuple[subprocess.Popen[str], str]:
-    """The tracker, listening, and its address for the project; exits when it does not."""
+    """Start the tracker; return it and the project's address. Exit if it does not start."""
     what = "the practice tracker"
     port = free_port(TRACKER_PORT, what)
     while True:
@@ -86,13 +83,13 @@ def start_tracker() -> tuple[subprocess.Popen[str], str]:
             return tracker, url
         tried, port = port, taken_meanwhile(tracker.wait(), port, what)
         if port == tried:
-            print("The practice tracker has not started; what it said stands above.",
+            print("The practice tracker has not started; see its output above.",
                   file=sys.stderr)
             sys.exit(tracker.returncode or 1)
 
 
 def address_of(tracker: subprocess.Popen[str]) -> str:
-    """Pass on what it says until it listens: the project's address; '' when it does not."""
+    """Print the tracker's output until it listens; return the project's address, '' if it ends."""
     assert tracker.stdout is not None
     url = ""
     for line in tracker.stdout:
@@ -106,7 +103,7 @@ def address_of(tracker: subprocess.Popen[str]) -> str:
 
 
 def run_warrior(port: int, url: str, tracker: subprocess.Popen[str]) -> int:
-    """The warrior until its end; its exit status."""
+    """Run the warrior to its end; return its exit status."""
     warrior = subprocess.Popen(
         [sys.executable, os.path.join(ROOT, "run-warrior"), *OPTIONS, "--port", str(port)],
         start_new_session=True, env={**os.environ, "PRACTICE_TRACKER_URL": url})
@@ -122,13 +119,13 @@ def run_warrior(port: int, url: str, tracker: subprocess.Popen[str]) -> int:
         except subprocess.TimeoutExpired:
             if tracker.poll() is not None and not tracker_told:
                 tracker_told = True
-                print("The practice tracker has ended, so no items will come: stopping.",
+                print("The practice tracker has ended, so there are no more items: stopping.",
                       file=sys.stderr)
                 warrior.terminate()
 
 
 def answers(port: int, warrior: subprocess.Popen[bytes]) -> bool:
-    """Wait until the page answers; False when the warrior ends before that."""
+    """Wait until the page answers; return False if the warrior ends before that."""
     while warrior.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection((HOST, port), 5) as page:
             page.sendall(f"GET /healthz HTTP/1.0\r\nHost: {HOST}:{port}\r\n\r\n".encode())
@@ -141,10 +138,10 @@ def answers(port: int, warrior: subprocess.Popen[bytes]) -> bool:
 # -- the terminal ----------------------------------------------------------------------
 @contextlib.contextmanager
 def foreground() -> Iterator[None]:
-    """Be the one whom the terminal's Ctrl-C reaches.
+    """Become the only process that gets the terminal's Ctrl-C.
 
-    make, which has started us, would get it too: it fails then, and dies of the second one
-    while the warrior still ends.
+    make would get it too: it would fail, and a second Ctrl-C would kill it while the warrior is
+    still ending.
     """
     try:
         terminal = os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC)
@@ -152,12 +149,12 @@ def foreground() -> Iterator[None]:
         yield
         return
     before = os.tcgetpgrp(terminal)
-    # 0 is a group that cannot be named here, of outside a container: nobody could give back.
+    # 0 is a group outside of this container: the terminal could not be given back to it.
     take = before == os.getpgrp() != os.getpid() and before != 0
     if take:
         os.setpgid(0, 0)
         give_terminal(terminal, os.getpgrp())
-        # Nobody could wake us: the shell sees that make stops, not that we do.
+        # Ignore Ctrl-Z: the shell only notices when make stops, so nobody could continue us.
         signal.signal(signal.SIGTSTP, lambda number, frame: None)
     try:
         yield
@@ -168,19 +165,19 @@ def foreground() -> Iterator[None]:
 
 
 def give_terminal(terminal: int, group: int) -> None:
-    """Make this process group the one that the terminal belongs to."""
-    signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # it would stop who is in the background
+    """Make this process group the foreground group of the terminal."""
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # it would stop a background process
     os.tcsetpgrp(terminal, group)
     signal.signal(signal.SIGTTOU, signal.SIG_DFL)
 
 
 def main() -> int:
-    """Run both; the warrior's exit status."""
-    for number in SIGNALS:  # until there is a warrior to pass them on to
+    """Run both; return the warrior's exit status."""
+    for number in SIGNALS:  # until there is a warrior to receive them
         signal.signal(number, lambda number, frame: sys.exit(128 + number))
     try:
         options = read_options(OPTIONS, dict(os.environ))
-        # The warrior locks it itself; asked here, so that nothing is started in vain.
+        # The warrior locks it itself; this check avoids starting the tracker in vain.
         state = StateDirectory(options.state_dir, options.data_dir)
         state.lock(timeout=1.0)
         state.release()

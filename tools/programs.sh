@@ -1,15 +1,15 @@
 #!/bin/sh
-# Sees to it that the named packages are there: each brings a program of its name. Also
-# what Debian keeps apart: python3-venv, and the library in libatomic1.
+# Makes sure that the named packages are installed: each has a program of its name. Also checks
+# what Debian packages separately: python3-venv, and the library in libatomic1.
 #
-# All that is missing is named in one sentence, before anything is installed. apt-get
-# installs it where there is one and we may use it; else the next sentence says what to run.
+# Names everything that is missing in one sentence before it installs anything. Uses apt-get
+# where that is possible; else the next sentence says what to run.
 set -eu
 python=${PYTHON:-python3}
 
 has() {
   case "$1" in
-    # Node.js wants it: the one in Playwright.
+    # Required by the Node.js in Playwright.
     libatomic1) [ "$(uname -s)" != Linux ] \
       || "$python" -c 'import ctypes; ctypes.CDLL("libatomic.so.1")' 2> /dev/null ;;
     python3-venv) "$python" -c 'import ensurepip, venv' 2> /dev/null ;;
@@ -37,7 +37,7 @@ first="Missing: $listed."
 install="apt-get install -y --no-install-recommends$missing"
 if [ "$sudo" != none ]; then
   echo "Missing: $listed. Installing that with apt-get."
-  # shellcheck disable=SC2086  # a list of packages; no sudo is no word
+  # shellcheck disable=SC2086  # a list of packages; $sudo may be empty
   if $sudo apt-get update -qq < /dev/null && $sudo env DEBIAN_FRONTEND=noninteractive \
       DEBCONF_NOWARNINGS=yes $install -qq < /dev/null > /dev/null
   then exit 0; fi

@@ -1,4 +1,4 @@
-"""What ``make install-service`` is to do: looked at as a whole before anything is changed."""
+"""Plans what ``make install-service`` does, before anything is changed."""
 
 from __future__ import annotations
 
@@ -12,78 +12,70 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import warrior  # noqa: E402
 from warrior.config.config import ConfigurationError, WarriorOptions, read_options  # noqa: E402
-from warrior.process import exits  # noqa: E402
+from warrior.process.command_line import Parser  # noqa: E402
 
-#: Where systemd makes a service's folder; see StateDirectory in systemd.exec(5).
+#: Where systemd makes the folders of services; see StateDirectory in systemd.exec(5).
 STATE_ROOT = "/var/lib"
 STATE_DIR = f"{STATE_ROOT}/warrior"
-#: The unit hides these from the warrior, or has others in their place.
+#: The folders that the unit hides from the warrior, or replaces.
 HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
 
 _PLAIN = re.compile(r"/[\w.,:@+/-]*", re.ASCII)
 
 
 class InstallError(Exception):
-    """Why it cannot be installed, and what to do about it."""
+    """The installation is not possible; ``str()`` says why and what to do."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What goes where. The paths are those of the running machine, without the prefix."""
+    """What to install where. The paths are those of the running machine, without the prefix."""
 
     user: str
     config: str
     state_dir: str
-    #: Other folders that the configuration lets the warrior write to.
+    #: Other folders of the configuration that the warrior writes to.
     writable: tuple[str, ...]
-    #: Whether the configuration file has to be made.
+    #: Whether the configuration file must be written.
     new_config: bool
     wheel: Path
     python: str
     prefix: str
 
     def real(self, path: str) -> Path:
-        """Where a path of the running machine lies now."""
+        """Return where a path of the running machine is now."""
         return Path(self.prefix + path)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(exits.USAGE, f"{self.prog}: {message}\n")
-
-
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line; exits with 64 when it is wrong."""
-    parser = _Parser(
-        prog="install_service.py", allow_abbrev=False,
-        description="Put the warrior in place as a service of systemd.")
+    """Parse the command line; exit with 64 if it is wrong."""
+    parser = Parser(
+        prog="install_service.py", description="Install the warrior as a systemd service.")
     add = parser.add_argument
-    add("--user", default="warrior", help="the user that it runs as (made if there is none)")
+    add("--user", default="warrior", help="the user that it runs as (made if missing)")
     add("--state-dir", metavar="DIR", help=f"its state folder (default: {STATE_DIR})")
     add("--config", metavar="FILE", default="/etc/warrior.conf", help="its configuration")
-    add("--python", metavar="FILE", help="the Python to run it with (default: one is looked for)")
+    add("--python", metavar="FILE", help="the Python that runs it (default: the best one found)")
     add("--wheel", metavar="FILE", type=Path, help="what to install (default: the one in dist/)")
     add("--prefix", metavar="DIR", default="", help="put everything below this folder")
     return parser.parse_args(arguments)
 
 
 def make_plan(given: argparse.Namespace) -> Plan:
-    """Look at everything first. Raises InstallError while nothing has been changed."""
+    """Check everything before anything is changed. Raises InstallError."""
     prefix = os.path.abspath(given.prefix).rstrip("/") if given.prefix else ""
     if not prefix and os.geteuid() != 0:
-        raise InstallError("this needs root. Run: sudo " + shlex.join(
+        raise InstallError("this requires root. Run: sudo " + shlex.join(
             [sys.executable, "-B", *sys.argv]))
     if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", given.user):
-        raise InstallError(f"{given.user!r} cannot be the name of a user: small letters, digits, "
-                           "'_' and '-' are allowed.")
+        raise InstallError(f"{given.user!r} is not a valid user name: use lower-case letters, "
+                           "digits, '_' and '-'.")
     wheel = given.wheel.resolve() if given.wheel else find_wheel()
     config = plain_path("--config", given.config)
     there = os.path.lexists(prefix + config)
@@ -95,28 +87,28 @@ def make_plan(given: argparse.Namespace) -> Plan:
     for path in (config, state_dir, *writable):
         plain_path(config, path)
         if is_hidden(path):
-            raise InstallError(f"{path} is not for a service: it sees nothing of "
-                               f"{', '.join(HIDDEN)}. Choose a place elsewhere.")
+            raise InstallError(f"the service cannot use {path}: it cannot see {', '.join(HIDDEN)}. "
+                               "Choose another folder.")
     return Plan(
         user=given.user, config=config, state_dir=state_dir, writable=writable,
         new_config=not there, wheel=wheel, python=find_python(given.python), prefix=prefix)
 
 
 def plain_path(what: str, path: str) -> str:
-    """An absolute path that means the same to systemd. Raises InstallError for others."""
+    """Return an absolute path without special characters of systemd. Raises InstallError."""
     if not _PLAIN.fullmatch(path):
-        raise InstallError(f"{what}: {path!r} is no path that starts with / and has only letters, "
-                           "digits and . , : @ + - _ in it.")
+        raise InstallError(f"{what}: {path!r} must start with / and contain only letters, digits "
+                           "and . , : @ + - _.")
     return os.path.normpath(path)
 
 
 def is_hidden(path: str) -> bool:
-    """Whether the service cannot see this path."""
+    """Return whether the service cannot see this path."""
     return any(path == hidden or path.startswith(hidden + "/") for hidden in HIDDEN)
 
 
 def find_wheel() -> Path:
-    """The wheel of this version that ``make wheel`` has made."""
+    """Return the wheel of this version that ``make wheel`` has made. Raises InstallError."""
     found = sorted((ROOT / "dist").glob(f"archive_warrior-{warrior.__version__}-*.whl"))
     if not found:
         raise InstallError("there is no wheel of this version in dist/. Run: make wheel")
@@ -126,15 +118,15 @@ def find_wheel() -> Path:
 def from_config(
     prefix: str, config: str, wanted: str | None
 ) -> tuple[str, tuple[str, ...]]:
-    """The state folder, and others to write to, as the configuration that is there says."""
+    """Return the state folder, and other folders to write to, from the existing configuration."""
     default = wanted or STATE_DIR
     said = options_of(prefix + config, default)
     if wanted is not None and said.state_dir != wanted:
-        raise InstallError(f"{config} says that the state folder is {said.state_dir}. Change it "
-                           "there, or leave --state-dir out.")
+        raise InstallError(f"{config} sets the state folder to {said.state_dir}. Change it there, "
+                           "or leave out --state-dir.")
     if options_of(prefix + config, default + "-").state_dir != said.state_dir:
-        print(f"{config} does not name the state folder, so warrior-ctl cannot find it. Put this "
-              f"into its section [warrior]:\n    state_dir = {said.state_dir}")
+        print(f"{config} does not name the state folder, so warrior-ctl cannot find it. Add this "
+              f"to its section [warrior]:\n    state_dir = {said.state_dir}")
     others = {said.data_dir, os.path.dirname(said.settings_file)}
     return said.state_dir, tuple(sorted(
         path for path in others
@@ -142,7 +134,7 @@ def from_config(
 
 
 def options_of(path: str, state_dir: str) -> WarriorOptions:
-    """What a configuration says where systemd makes this state folder."""
+    """Return the options of a configuration, with this folder as systemd's state folder."""
     try:
         return read_options(["--config", path],
                             {"STATE_DIRECTORY": state_dir, "HOME": state_dir})
@@ -152,20 +144,20 @@ def options_of(path: str, state_dir: str) -> WarriorOptions:
 
 # -- the Python ------------------------------------------------------------------------
 def find_python(named: str | None) -> str:
-    """A Python that the service can use: new enough, and not hidden in somebody's home."""
+    """Return a Python that the service can use: new enough, and not in a home folder."""
     reasons = []
     for candidate in [named] if named else list(candidates()):
         trouble = unusable(candidate)
         if not trouble:
             return candidate
         reasons.append(f"{candidate}: {trouble}")
-    raise InstallError("there is no Python that the service could use. Install one for all users "
+    raise InstallError("there is no Python that the service can use. Install one for all users "
                        "(Debian: apt install python3), or name one with --python.\n  "
                        + "\n  ".join(reasons))
 
 
 def candidates() -> Iterator[str]:
-    """Pythons that may do, the best first."""
+    """Yield the Pythons of this machine, the best first."""
     base = getattr(sys, "_base_executable", None) or sys.executable
     paths = [base, "/usr/bin/python3", "/usr/local/bin/python3"]
     paths += [f"/usr/bin/python3.{minor}" for minor in range(14, 9, -1)]
@@ -178,7 +170,7 @@ def candidates() -> Iterator[str]:
 
 
 def unusable(python: str) -> str:
-    """Why the service could not use this Python; '' when it can."""
+    """Return why the service cannot use this Python; '' if it can."""
     code = "import sys, venv; print(sys.base_prefix); print(sys.version_info >= (3, 10))"
     try:
         done = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True,
@@ -189,10 +181,10 @@ def unusable(python: str) -> str:
         return (done.stderr.strip().splitlines() or ["it does not run"])[-1]
     base, new_enough = done.stdout.splitlines()
     if new_enough != "True":
-        return "3.10 or later is needed"
+        return "it is older than 3.10"
     for path in (os.path.realpath(python), os.path.realpath(base)):
         if is_hidden(path):
-            return f"the service sees nothing of {path}"
+            return f"the service cannot see {path}"
         closed = closed_to_others(Path(path))
         if closed:
             return f"{closed} is closed to other users"
@@ -200,7 +192,7 @@ def unusable(python: str) -> str:
 
 
 def closed_to_others(path: Path) -> str:
-    """What of a path keeps other users from it; '' when nothing does."""
+    """Return the part of a path that other users cannot enter; '' for none."""
     for part in (path, *path.parents):
         if not part.stat().st_mode & stat.S_IXOTH:
             return str(part)

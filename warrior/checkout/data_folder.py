@@ -1,4 +1,4 @@
-"""The data folder of a project, and the link to it in each of its versions. Blocks."""
+"""The data folder of a project, and the link to it in each version. Everything here blocks."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import shutil
 from pipeline_core.engine.files import make_folder
 from warrior.checkout.tree import remove_tree
 
-#: How many files are named that differ, at most.
+#: The most differing files that are named.
 _NAMED = 10
 
 
 def link_data(version: str, data_dir: str, project: str) -> list[str]:
-    """Make ``<version>/data`` a link to ``<data_dir>/<project>``, which is made if need be.
+    """Make ``<version>/data`` a link to ``<data_dir>/<project>``; make that folder if needed.
 
-    A project may bring a folder ``data`` of its own. What of it is missing in the data
-    folder is copied there; what is there already stays as it is, as the project may
-    have changed it. Returns sentences about what else was found. Raises OSError.
+    If the project has a folder ``data`` of its own, copy what the data folder lacks, and leave
+    existing files, which the project may have changed. Return sentences about what was found.
+    Raises OSError.
     """
     folder = os.path.join(data_dir, project)
     make_folder(data_dir)
@@ -27,11 +27,11 @@ def link_data(version: str, data_dir: str, project: str) -> list[str]:
     own = os.path.join(version, "data")
     remarks: list[str] = []
     if os.path.islink(own):
-        remarks.append(f"The project's own link data, to {os.readlink(own)}, gives way.")
+        remarks.append(f"The project's own link data, to {os.readlink(own)}, is replaced.")
     elif os.path.isdir(own):
         remarks = _copy_missing(own, folder)
     elif os.path.exists(own):
-        remarks.append("The project's own file data gives way to its data folder.")
+        remarks.append("The project's own file data is replaced by its data folder.")
     remove_tree(own)
     os.symlink(folder, own)
     return remarks
@@ -53,7 +53,7 @@ def _copy_missing(source: str, target: str) -> list[str]:
         for name in files:
             path, to = os.path.join(folder, name), os.path.join(target, within, name)
             if not os.path.lexists(to):
-                # Under another name first: half a file would stay for ever.
+                # Copied under another name first, because half a file would never be replaced.
                 remove_tree(to + ".new")
                 shutil.copy2(path, to + ".new", follow_symlinks=False)
                 os.replace(to + ".new", to)

@@ -1,8 +1,8 @@
-"""Where a repository is: asked once by our own client, so that git follows no redirect.
+"""Finds where a repository is, so that git itself follows no redirect.
 
-git would follow its host's redirect to any address, also to this machine and to the network at
-home. Our client follows it as it follows those of Warrior HQ (``pipeline_core.net.http``), and git
-gets the address at the end, with the IP address that answered there.
+git would follow its host's redirect to any address, including this machine and the home network.
+Our own client (``pipeline_core.net.http``) follows the redirects within its rules; git then gets
+the final address, with the IP address that answered there.
 """
 
 from __future__ import annotations
@@ -20,36 +20,31 @@ from pipeline_core.net.http import LONGEST_REASON, Limits, RedirectRefused, find
 from warrior.checkout.git_messages import explain, no_code, shown
 from warrior.checkout.versions import CheckoutError
 
-#: As git asks. With the second version of its protocol the answer is short.
-_HEADERS = {"Accept": "*/*", "Git-Protocol": "version=2",
-            "Pragma": "no-cache"}
-#: Where git reads which proxy it has to use.
+#: The headers of a request by git. Version 2 of its protocol has a short answer.
+_HEADERS = {"Accept": "*/*", "Git-Protocol": "version=2", "Pragma": "no-cache"}
+#: The variables that tell git to use a proxy.
 _PROXIES = ("http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 
 
 @dataclasses.dataclass(frozen=True)
 class Address:
-    """What git is given: ``url``, and ``options`` for its command line (``-c`` words)."""
+    """What git gets: ``url``, and ``options`` (``-c`` words) for its command line."""
 
     url: str
     options: tuple[str, ...] = ()
 
 
-class NoAnswerInTime(Exception):
-    """There was no answer in time."""
-
-
 async def locate(
     url: str, folder: str, environment: Mapping[str, str], timeout: float
 ) -> Address:
-    """Where the repository at an HTTP address is now; every other address stays as it is.
+    """Return where the repository at an HTTP address is now; other addresses stay unchanged.
 
-    ``folder`` is for the sentences. Waits ``timeout`` seconds at most; raises NoAnswerInTime, and
+    ``folder`` is named in errors; ``timeout`` is in seconds. Raises TimeoutError, and
     CheckoutError where git would find nothing either.
     """
     scheme = urlsplit(url).scheme.lower()
     if scheme not in ("http", "https") or any(environment.get(name) for name in _PROXIES):
-        # What lies behind a proxy is the proxy's affair.
+        # The proxy decides what can be reached.
         return Address(url)
     tail = f"info/refs{'&' if '?' in url else '?'}service=git-upload-pack"
     limits = Limits(deadline=timeout, stay_secure=True)
@@ -59,21 +54,21 @@ async def locate(
     if isinstance(error, RedirectRefused):
         raise _refused(url, str(error))
     if isinstance(error, HTTPTimeoutError):
-        raise NoAnswerInTime
+        raise TimeoutError
     if _is_about_certificates(error):
-        # Which ones git believes may have been set for git alone.
+        # git may have been configured to trust other certificates.
         return Address(url)
-    # With a 401, git looks whether it has a password for that address.
+    # On a 401, git checks whether it has a password for the address.
     if found.response.code not in (200, 401):
-        trouble = explain(f"fatal: unable to access '{url}/': {_reason(found.response)}",
-                          url, folder)[0]
-        trouble.silence = parse_retry_after(found.response.headers.get("Retry-After"))
-        raise trouble
+        failed = explain(f"fatal: unable to access '{url}/': {_reason(found.response)}",
+                         url, folder)
+        failed.silence = parse_retry_after(found.response.headers.get("Retry-After"))
+        raise failed
     there = urldefrag(found.url).url
     if not there.endswith(tail):
-        raise _refused(url, f"it redirects to {shown(there)}, which is no repository")
+        raise _refused(url, f"it redirects to {shown(there)}, which is not a repository")
     if found.response.headers.get("Content-Type", "").startswith("text/html"):
-        # A page, perhaps of a network that wants a login: git would ask it four times more.
+        # A web page, perhaps the login of a network: git would send four more requests.
         raise no_code(url)
     moved = there.removesuffix(tail)
     return Address(url if moved.rstrip("/") == url.rstrip("/") else moved.rstrip("/"),
@@ -81,8 +76,8 @@ async def locate(
 
 
 def _pin(url: str, address: str) -> tuple[str, ...]:
-    """Lets git (2.37 and newer; others ignore it) connect to the address that was checked, and
-    not to what the DNS says the next time."""
+    """Make git (2.37 and later; older ones ignore it) connect to the IP address that was checked,
+    not to what the DNS answers next time."""
     if not address or "%" in address:
         return ()
     parts = urlsplit(url)
@@ -97,7 +92,7 @@ def _is_about_certificates(error: BaseException | None) -> bool:
 
 
 def _reason(response: httpclient.HTTPResponse) -> str:
-    """What happened, as git words it."""
+    """Return what happened, in git's words."""
     if response.code != 599:
         return f"The requested URL returned error: {response.code}"
     if isinstance(response.error, HTTPStreamClosedError):

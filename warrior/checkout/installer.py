@@ -1,4 +1,4 @@
-"""``warrior-install.sh``: a project's own installer, run before its code is loaded."""
+"""Runs ``warrior-install.sh``, a project's own installer, before the project's code is loaded."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from warrior.process.threads import in_thread
 
 INSTALLER = "warrior-install.sh"
 
-#: Characters of its output that an error carries.
+#: Characters of the output that an error carries.
 _TAIL = 16_384
-#: A file that somebody has just written may be busy for a moment.
+#: How often a busy file is tried again: somebody may have just written it.
 _BUSY_TRIES = 20
 
-_RUN_ANYWAY = 'If the project can do without, choose "run anyway" on its card.'
+_RUN_ANYWAY = 'If the project works without it, choose "run anyway" on its card.'
 
 
 async def install(
@@ -38,9 +38,9 @@ async def install(
 ) -> None:
     """Run the installer in the folder of a version, if it has one.
 
-    It is executed by its own first line; ``python`` is what ``python3`` means to it (by
-    small scripts in the folder ``wrappers`` if need be). Raises CheckoutError when it
-    fails or takes longer than ``timeout`` seconds, OSError when the disk is at fault.
+    Its first line names its interpreter. ``python`` is what ``python3`` means to it, if needed by
+    small scripts in the folder ``wrappers``. Raises CheckoutError if it fails or takes longer than
+    ``timeout`` seconds, OSError for errors of the disk.
     """
     path = os.path.join(folder, INSTALLER)
     if not await in_thread(_make_executable, path):
@@ -48,14 +48,14 @@ async def install(
     before = await in_thread(python_first, python, wrappers)
     env = clean_environment(environment)
     env["PATH"] = os.pathsep.join([*before, env.get("PATH") or os.defpath])
-    # A copied folder is no repository, and one around it is not the project's.
+    # A copied folder is not a repository, and a repository around it is not the project's.
     env["GIT_CEILING_DIRECTORIES"] = os.path.dirname(folder)
     on_output(f"Running {INSTALLER}.\n")
     ended = await _run(children, path, env, timeout, on_output)
     tail = ended.output[-_TAIL:]
     if ended.timed_out:
         raise CheckoutError(
-            f"The project's {INSTALLER} was ended because it had not finished after "
+            f"The project's {INSTALLER} was stopped because it had not finished after "
             f"{timeout / 60:.3g} minutes.", code="install", advice=_RUN_ANYWAY, output=tail)
     if ended.returncode != 0:
         raise CheckoutError(
@@ -77,7 +77,7 @@ async def _run(
                                      timeout=timeout, on_output=on_output)
         except OSError as error:
             if error.errno == errno.ENOEXEC and args == [path]:
-                # No first line that names a program: what a shell does then.
+                # No first line names an interpreter; a shell runs such a file itself.
                 args = ["/bin/sh", path]
             elif error.errno == errno.ETXTBSY and tries_left:
                 await asyncio.sleep(0.1)
@@ -94,12 +94,12 @@ def _cannot_run(path: str, error: OSError) -> CheckoutError:
     if error.errno == errno.ENOENT:
         return CheckoutError(
             f"The project's {INSTALLER} cannot be run: the program that its first line names is "
-            f"not there ({_first_line(path)!r}).", code="install",
+            f"not installed ({_first_line(path)!r}).", code="install",
             advice=f"Install that program. {_RUN_ANYWAY}")
     return CheckoutError(
         f"The project's {INSTALLER} cannot be run: {error.strerror}.", code="install",
-        advice=f"The disk that holds {os.path.dirname(path)} has to allow programs (it may be "
-               f"mounted noexec). {_RUN_ANYWAY}")
+        advice=f"The disk that holds {os.path.dirname(path)} must allow programs to run (it may "
+               f"be mounted noexec). {_RUN_ANYWAY}")
 
 
 def _first_line(path: str) -> str:
@@ -111,35 +111,33 @@ def _how(returncode: int) -> str:
     if returncode >= 0:
         return f"ended with exit status {returncode}"
     try:
-        return f"was ended by {signal.Signals(-returncode).name}"
+        return f"was killed by {signal.Signals(-returncode).name}"
     except ValueError:
-        return f"was ended by signal {-returncode}"
+        return f"was killed by signal {-returncode}"
 
 
 def _advice(output: str) -> str:
     if re.search(r"\bsudo\b", output):
-        return ("It tried to use sudo, which the warrior may not do. Do by hand, as root, what it "
-                "tried to do, then try again.")
+        return ("It tried to use sudo, which the warrior is not allowed to do. Run those commands "
+                "as root yourself, then try again.")
     if re.search(r"No space left on device|Disk quota exceeded", output):
         return "The disk is full: make room, then try again."
     return "Its output says why. Fix that, then try again."
 
 
 def _make_executable(path: str) -> bool:
-    """Whether there is an installer; it is executable then."""
+    """Make the installer executable; return whether there is one."""
     if not os.path.isfile(path):
         return False
-    mode = os.stat(path).st_mode
-    if not mode & 0o100:
-        os.chmod(path, mode & 0o777 | 0o700)
+    os.chmod(path, os.stat(path).st_mode & 0o777 | 0o700)
     return True
 
 
 def python_first(python: str, wrappers: str) -> list[str]:
-    """The folders to put in front of PATH so that ``python`` and ``python3`` are this one.
+    """Return the folders to put in front of PATH so that ``python`` and ``python3`` are this one.
 
-    Blocks. The folder of the program does where it has both names; else there are
-    scripts in ``wrappers``: a link would lose a virtual environment. Raises OSError.
+    If the program's folder has both names, it suffices; else this writes scripts to ``wrappers``,
+    because a link would lose a virtual environment. Blocks; raises OSError.
     """
     own = os.path.dirname(os.path.abspath(python))
     names = ("python", "python3")

@@ -1,4 +1,4 @@
-"""Where the code of a project on offer comes from: a git repository or a plain folder."""
+"""The source of a project's code: a git repository or a plain folder."""
 
 from __future__ import annotations
 
@@ -15,26 +15,22 @@ from warrior.projects.entry import Entry
 
 
 class GitSource:
-    """A repository; ``local``: on a disk of this machine. Methods raise CheckoutError."""
+    """A repository; ``local``: on a disk of this machine. Its methods raise CheckoutError."""
 
     def __init__(self, git: Git, url: str, local: bool = False) -> None:
         self._git = git
         self.repository = url
-        self.local = local
+        #: The address of a repository on another machine, else ''.
+        self.remote = "" if local else url
         self._head = Head("", "")
 
-    @property
-    def remote(self) -> str:
-        """Its address where it is on another machine, else ''."""
-        return "" if self.local else self.repository
-
     async def look(self, folder: str) -> str:
-        """The newest commit there; ``folder`` is one to work in."""
-        self._head = await self._git.look(self.repository, folder, local=self.local)
+        """Return the newest commit; git runs in ``folder``."""
+        self._head = await self._git.look(self.repository, folder, local=not self.remote)
         return self._head.commit
 
     async def fetch(self, target: str, reference: str, on_output: Callable[[str], object]) -> str:
-        """Bring the code to ``target``, which does not exist yet; its commit.
+        """Fetch the code to ``target``, which must not exist; return its commit.
 
         ``reference`` is the path of an older version, or ''.
         """
@@ -43,11 +39,11 @@ class GitSource:
             reference = ""
         return await self._git.clone(
             self.repository, self._head, target, reference=reference, on_output=on_output,
-            local=self.local)
+            local=not self.remote)
 
 
 class FolderSource:
-    """A folder that is copied as it is; as GitSource, with a digest in the place of a commit."""
+    """A folder that is copied. It has the methods of GitSource; a digest stands for the commit."""
 
     remote = ""
 
@@ -73,12 +69,12 @@ class FolderSource:
         except FolderTooLarge as error:
             raise CheckoutError(
                 f"{self.repository} is too large to be copied as a project.", code="refused",
-                advice="Give the folder that holds pipeline.py and only what belongs to it."
+                advice="Name a folder that holds pipeline.py and only what belongs to the project."
             ) from error
         except OSError as error:
             raise CheckoutError(
                 f"{error.filename or path} cannot be read: {error.strerror}.", code="refused",
-                advice="The user that runs the warrior has to be able to read all of "
+                advice="Let the user that runs the warrior read everything in "
                        f"{self.repository}.") from error
 
 
@@ -86,10 +82,10 @@ Source = GitSource | FolderSource
 
 
 def source_of(entry: Entry, git: Git) -> Source:
-    """What stands behind ``entry.repository``. Blocks shortly; raises CheckoutError.
+    """Return the source that ``entry.repository`` names. Blocks briefly; raises CheckoutError.
 
-    Warrior HQ may name addresses only, an operator also folders of this machine; what is
-    shipped is a folder.
+    Warrior HQ may only name addresses; an operator may also name folders of this machine. A
+    shipped project is a folder.
     """
     text = entry.repository
     if entry.source == "shipped":
@@ -100,13 +96,13 @@ def source_of(entry: Entry, git: Git) -> Source:
         source = _operators(text, git)
         if source is not None:
             return source
-        advice = ("Give an address that begins with https://, http://, git:// or ssh://, or the "
+        advice = ("Use an address that begins with https://, http://, git:// or ssh://, or the "
                   "path of a folder on this machine.")
         if "://" not in text and "::" not in text and not text.startswith("-"):
             raise CheckoutError(f"There is no folder {text}.", code="refused", advice=advice)
     else:
         advice = "Warrior HQ has to name one that begins with https://, http://, git:// or ssh://."
-    raise CheckoutError(f"{shown(text)!r} is not an address that code is fetched from.",
+    raise CheckoutError(f"{shown(text)!r} is not an address that code can be fetched from.",
                         code="refused", advice=advice)
 
 

@@ -1,4 +1,4 @@
-"""Whole folders: removed, hashed, copied. All of it blocks: for a thread."""
+"""Removes, hashes and copies whole folders. Everything here blocks: call it in a thread."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import stat
 import sys
 from collections.abc import Iterator
 
-#: A folder that is copied as a project may have so many files, and so many bytes.
+#: The most files and bytes of a folder that is copied as a project.
 MOST_FILES = 20_000
 MOST_BYTES = 2 << 30
 
-#: What running a project leaves in its folder, and git's own; not part of a project.
+#: Not part of a project: what a run leaves in its folder, and git's files.
 _LEFT_OUT_TOP = frozenset({"data", "STOP", ".git"})
 _LEFT_OUT = frozenset({"__pycache__"})
 
@@ -23,10 +23,8 @@ class FolderTooLarge(Exception):
 
 
 def remove_tree(path: str) -> None:
-    """Remove a folder with all that is in it, or a link, not what it leads to.
-
-    It need not be there. Raises OSError.
-    """
+    """Remove a folder with its contents, a file, or a link (not its target). The path need not
+    exist. Raises OSError."""
     if os.path.islink(path) or not os.path.isdir(path):
         try:
             os.unlink(path)
@@ -36,7 +34,7 @@ def remove_tree(path: str) -> None:
     try:
         _remove_all(path)
     except PermissionError:
-        # Some programs make folders that even their owner may not write to.
+        # Some programs make folders that their owner may not write to.
         os.chmod(path, 0o700)
         for folder, folders, _ in os.walk(path):
             for name in folders:
@@ -46,19 +44,18 @@ def remove_tree(path: str) -> None:
 
 
 def _remove_all(path: str) -> None:
-    # What is gone already, somebody else has removed: that is no trouble.
-    def trouble(function: object, path: str, error: BaseException) -> None:
-        if not isinstance(error, FileNotFoundError):
+    def failed(function: object, path: str, error: BaseException) -> None:
+        if not isinstance(error, FileNotFoundError):  # somebody else has just removed it
             raise error
 
     if sys.version_info >= (3, 12):
-        shutil.rmtree(path, onexc=trouble)
+        shutil.rmtree(path, onexc=failed)
     else:
-        shutil.rmtree(path, onerror=lambda function, path, info: trouble(function, path, info[1]))
+        shutil.rmtree(path, onerror=lambda function, path, info: failed(function, path, info[1]))
 
 
 def digest_tree(path: str) -> str:
-    """40 hex digits that change when a file, its being executable, or a link does.
+    """Return 40 hex digits that change when a file, its executable bit or a link changes.
 
     Raises OSError, FolderTooLarge.
     """
@@ -70,23 +67,19 @@ def digest_tree(path: str) -> str:
             content = os.fsencode(_target(where, top))
             digest.update(b"%d\0" % len(content) + content)
         elif kind != "folder":
-            _digest_file(where, digest)
+            file_digest = hashlib.sha256()
+            with open(where, "rb") as file:
+                while block := file.read(1 << 20):
+                    file_digest.update(block)
+            digest.update(file_digest.digest())
     return digest.hexdigest()[:40]
 
 
-def _digest_file(path: str, digest: hashlib._Hash) -> None:
-    content = hashlib.sha256()
-    with open(path, "rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            content.update(block)
-    digest.update(content.digest())
-
-
 def copy_tree(source: str, target: str) -> None:
-    """Copy the folder to ``target``, which must not be there, with times and modes.
+    """Copy the folder, with times and modes, to ``target``, which must not exist.
 
-    Left out are the top folder's ``data`` and ``STOP`` and git's own files, and what
-    Python compiles. Links are kept, those that lead out of the folder as absolute ones.
+    This leaves out ``data``, ``STOP`` and git's files in the top folder, and what Python compiles.
+    Links are kept; those that lead out of the folder become absolute.
     Raises OSError, FolderTooLarge.
     """
     os.mkdir(target, 0o700)
@@ -102,7 +95,8 @@ def copy_tree(source: str, target: str) -> None:
 
 
 def _members(top: str) -> Iterator[tuple[str, str, str]]:
-    """``(path within, folder, link, file or program, path)`` in an order that stays."""
+    """Yield ``(relative path, kind, path)`` in a stable order; the kind is folder, link, file or
+    program (executable)."""
     files = size = 0
     waiting = [""]
     while waiting:
@@ -127,7 +121,7 @@ def _members(top: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _target(link: str, top: str) -> str:
-    """Where the link leads, so that it leads there from another place too."""
+    """Return the link's target so that it also works in a copy of the folder."""
     target = os.readlink(link)
     reached = os.path.normpath(os.path.join(os.path.dirname(link), target))
     return target if reached.startswith(top + os.sep) else reached

@@ -1,12 +1,12 @@
-"""The versions of projects on disk: which are ready, which were left half made.
+"""The versions of projects on disk.
 
     checkouts/<project>/incoming              what is being fetched
     checkouts/<project>/<project>-<commit>    a version, at the path where it is installed
     checkouts/<project>/<that name>.json      its record
 
-The record is written before the folder is there and says "ready" only when all is done,
-so what a crash leaves behind is known for what it is, and nothing that has no record
-is ever removed. All of this blocks: for a thread.
+The record is written before the folder exists, and says "ready" only when everything is done. So
+what a crash leaves behind can be told apart, and a folder without a record is never removed.
+Everything here blocks: call it in a thread.
 """
 
 from __future__ import annotations
@@ -21,20 +21,16 @@ from typing import Any
 from pipeline_core.engine.files import make_folder, write_whole
 from warrior.checkout.tree import remove_tree
 
-#: What follows of itself after most troubles, as advice.
+#: The advice for most errors: nobody has to do anything.
 AGAIN = "It will be tried again automatically."
 
-_PIPELINE = "pipeline.py"
 _RECORD = re.compile(r".+-[0-9a-f]{12}(-[0-9]+)?\.json")
 
 
 @dataclasses.dataclass(frozen=True)
 class Version:
-    """A version of a project that is ready to be loaded.
-
-    ``path`` is the folder that holds its pipeline.py, absolute; ``commit`` 40 hex digits: of
-    git, or of what a copied folder held.
-    """
+    """A version of a project. ``path`` is the folder with its pipeline.py (absolute); ``commit``
+    has 40 hex digits: git's commit, or the digest of a copied folder."""
 
     project: str
     path: str
@@ -42,38 +38,39 @@ class Version:
 
     @property
     def short(self) -> str:
-        """The commit as people write it: 7 characters."""
+        """The first 7 characters of the commit."""
         return self.commit[:7]
 
 
 class CheckoutError(Exception):
-    """A project's code cannot be had: ``str()`` says why in a sentence.
+    """A project's code cannot be fetched or installed; ``str()`` is a sentence that says why.
 
-    ``code`` is git, install, disk or refused; ``advice`` what to do about it; ``output``
-    the last that git or the installer printed. ``next_try`` is when the remote may be asked
-    again (monotonic), None where no remote has failed. ``reached`` is False where the remote's
-    host did not answer.
+    ``code`` is git, install, disk or refused; ``advice`` says what to do; ``output`` is the end of
+    what git or the installer printed. ``reached`` is False if the remote's host did not answer;
+    ``damaged`` says that files on this disk may be the cause.
     """
 
     def __init__(
-        self, reason: str, *, code: str, advice: str = "", output: str = "", reached: bool = True
+        self, reason: str, *, code: str, advice: str = "", output: str = "", reached: bool = True,
+        damaged: bool = False,
     ) -> None:
         super().__init__(reason)
         self.code = code
         self.advice = advice
         self.output = output
         self.reached = reached
+        self.damaged = damaged
+        #: When the remote may be asked again (monotonic); None if no remote has failed.
         self.next_try: float | None = None
-        #: The seconds of silence that the remote has asked for (Retry-After).
+        #: The seconds that the remote has asked us to wait (Retry-After).
         self.silence: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class _Record:
-    """What is known of the version in the folder ``name``; the highest number is the newest."""
+    """What is known of a version; the newest version has the highest number."""
 
-    name: str
-    commit: str = ""
+    version: Version
     repository: str = ""
     number: int = 0
     ready: bool = False
@@ -87,96 +84,83 @@ class VersionStore:
         self.folder = os.path.abspath(folder)
 
     def place(self, project: str) -> str:
-        """The folder of a project's versions, which need not be there."""
+        """Return the folder of a project's versions, which may not exist."""
         return os.path.join(self.folder, project)
 
     def incoming(self, project: str) -> str:
-        """Where new code of a project is fetched to."""
+        """Return the path where new code of a project is fetched to."""
         return os.path.join(self.place(project), "incoming")
 
     def clear(self, project: str) -> str:
-        """Make the project's folder, without anything half made; returns :meth:`incoming`."""
+        """Make the project's folder, remove what is half made, and return :meth:`incoming`."""
         make_folder(self.place(project))
         remove_tree(self.incoming(project))
         for record in self._records(project):
             if not record.ready:
-                self.remove(self._version(project, record))
+                self.remove(record.version)
         return self.incoming(project)
 
     def find(self, project: str, commit: str, repository: str) -> Version | None:
-        """The ready version of this commit; from then on it is the newest one."""
-        for record in reversed(self._ready(project)):
-            if (record.commit, record.repository) == (commit, repository):
-                newest = self._ready(project)[-1]
-                if record != newest:
-                    self._write(project, dataclasses.replace(
-                        record, number=newest.number + 1))
-                return self._version(project, record)
+        """Return the ready version of this commit, and make it the newest one."""
+        ready = self._ready(project)
+        for record in ready:
+            if (record.version.commit, record.repository) == (commit, repository):
+                if record != ready[0]:
+                    self._write(dataclasses.replace(record, number=ready[0].number + 1))
+                return record.version
         return None
 
     def of_commit(self, project: str, commit: str) -> Version | None:
-        """A ready version of this commit, of whatever repository."""
-        for record in reversed(self._ready(project)):
-            if record.commit == commit:
-                return self._version(project, record)
-        return None
+        """Return a ready version of this commit, whatever its repository."""
+        return next((record.version for record in self._ready(project)
+                     if record.version.commit == commit), None)
 
     def newest(self, project: str, *, loaded: bool = False) -> Version | None:
-        """What was ready last; with ``loaded``, of those that could be loaded."""
-        for record in reversed(self._ready(project)):
-            if record.loaded or not loaded:
-                return self._version(project, record)
-        return None
+        """Return the newest ready version; with ``loaded``, the newest that could be loaded."""
+        return next((record.version for record in self._ready(project)
+                     if record.loaded or not loaded), None)
 
     def put(self, project: str, commit: str, repository: str) -> Version:
-        """Move :meth:`incoming` to the path where it will stay; it is not ready yet."""
-        base = name = f"{project}-{commit[:12]}"
+        """Move :meth:`incoming` to the path where it will stay. The version is not ready yet."""
+        base = path = os.path.join(self.place(project), f"{project}-{commit[:12]}")
         number = 1
-        place = self.place(project)
-        while os.path.lexists(os.path.join(place, name)) or \
-                os.path.lexists(os.path.join(place, name + ".json")):
+        while os.path.lexists(path) or os.path.lexists(path + ".json"):
             number += 1
-            name = f"{base}-{number}"
-        record = _Record(name, commit, repository)
-        self._write(project, record)
-        os.rename(self.incoming(project), os.path.join(place, name))
-        return self._version(project, record)
+            path = f"{base}-{number}"
+        version = Version(project, path, commit)
+        self._write(_Record(version, repository))
+        os.rename(self.incoming(project), path)
+        return version
 
     def finish(self, version: Version) -> None:
-        """It is ready, and the newest one."""
-        # What git and an installer have written has to be on the disk before the word
-        # that it is: a power cut would leave a ready version of empty files.
+        """Record that the version is ready, and the newest one."""
+        # First bring to the disk what git and an installer have written: a power cut would
+        # leave a ready version of empty files.
         os.sync()
         newest = max((record.number for record in self._records(version.project)), default=0)
         self._change(version, number=newest + 1, ready=True)
 
     def mark_loaded(self, version: Version) -> None:
-        """It could be loaded: it is not removed before another one could be."""
+        """Record that the version could be loaded: it stays until a newer one could be."""
         self._change(version, loaded=True)
 
     def remove(self, version: Version) -> None:
-        """Remove a version, if it is one of ours. Raises OSError."""
-        record = self._record_of(version)
-        if record is None:
-            return
-        # Not ready any more before the first file goes.
-        self._write(version.project, dataclasses.replace(record, ready=False))
-        remove_tree(version.path)
-        remove_tree(self._record_path(version.project, record.name))
+        """Remove a version if it has a record. Raises OSError."""
+        if os.path.lexists(version.path + ".json"):
+            self._change(version, ready=False)  # before the first file is removed
+            remove_tree(version.path)
+            remove_tree(version.path + ".json")
 
     def leftovers(self, project: str, keep: Collection[Version]) -> list[Version]:
-        """What may be removed: half made, or neither in ``keep`` nor the newest one.
-
-        The newest that could be loaded stays too.
-        """
-        kept = {version.path for version in keep}
-        kept.update(version.path for version in
-                    (self.newest(project), self.newest(project, loaded=True)) if version)
-        versions = (self._version(project, record) for record in self._records(project))
-        return [version for version in versions if version.path not in kept]
+        """Return the versions that may be removed: all but those in ``keep``, the newest ready
+        one, and the newest that could be loaded."""
+        newest = (self.newest(project), self.newest(project, loaded=True))
+        kept = {version.path for version in (*keep, *newest) if version is not None}
+        return [record.version for record in self._records(project)
+                if record.version.path not in kept]
 
     def projects(self) -> list[str]:
-        """The projects that have a folder here."""
+        """Return the names of the projects that have a folder here."""
         try:
             names = os.listdir(self.folder)
         except FileNotFoundError:
@@ -186,50 +170,39 @@ class VersionStore:
 
     # -- records ---------------------------------------------------------------
     def _records(self, project: str) -> list[_Record]:
+        """Return all records, the newest first."""
+        place = self.place(project)
         try:
-            names = os.listdir(self.place(project))
+            names = os.listdir(place)
         except (FileNotFoundError, NotADirectoryError):
             return []
-        found = [self._read(project, name[:-len(".json")])
+        found = [_read(project, os.path.join(place, name.removesuffix(".json")))
                  for name in names if _RECORD.fullmatch(name) and name.startswith(f"{project}-")]
-        return sorted(found, key=lambda record: (record.number, record.name))
+        return sorted(found, key=lambda one: (one.number, one.version.path), reverse=True)
 
     def _ready(self, project: str) -> list[_Record]:
-        return [record for record in self._records(project)
-                if record.ready and os.path.isfile(
-                    os.path.join(self.place(project), record.name, _PIPELINE))]
-
-    def _record_of(self, version: Version) -> _Record | None:
-        for record in self._records(version.project):
-            if self._version(version.project, record).path == version.path:
-                return record
-        return None
-
-    def _version(self, project: str, record: _Record) -> Version:
-        return Version(project, os.path.join(self.place(project), record.name), record.commit)
+        return [record for record in self._records(project) if record.ready
+                and os.path.isfile(os.path.join(record.version.path, "pipeline.py"))]
 
     def _change(self, version: Version, **changes: Any) -> None:
-        record = self._record_of(version)
-        if record is not None:
-            self._write(version.project, dataclasses.replace(record, **changes))
+        if os.path.lexists(version.path + ".json"):
+            self._write(dataclasses.replace(_read(version.project, version.path), **changes))
 
-    def _record_path(self, project: str, name: str) -> str:
-        return os.path.join(self.place(project), name + ".json")
-
-    def _read(self, project: str, name: str) -> _Record:
-        try:
-            with open(self._record_path(project, name), encoding="utf-8") as file:
-                values = json.load(file)
-            return _Record(
-                name, str(values["commit"]), str(values["repository"]), int(values["number"]),
-                values["ready"] is True, values["loaded"] is True)
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
-            # Half written, or gone meanwhile: it does not say "ready". Any other trouble
-            # of reading says nothing about the version.
-            return _Record(name)
-
-    def _write(self, project: str, record: _Record) -> None:
+    def _write(self, record: _Record) -> None:
         values = dataclasses.asdict(record)
-        del values["name"]
-        # For this user alone: an address can hold a password.
-        write_whole(self._record_path(project, record.name), json.dumps(values).encode())
+        values["commit"] = values.pop("version")["commit"]
+        # Private: an address can hold a password.
+        write_whole(record.version.path + ".json", json.dumps(values).encode())
+
+
+def _read(project: str, path: str) -> _Record:
+    try:
+        with open(path + ".json", encoding="utf-8") as file:
+            values = json.load(file)
+        return _Record(
+            Version(project, path, str(values["commit"])), str(values["repository"]),
+            int(values["number"]), values["ready"] is True, values["loaded"] is True)
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        # It is half written, or has just been removed, so the version is not ready. Other
+        # errors say nothing about the version.
+        return _Record(Version(project, path, ""))

@@ -1,4 +1,4 @@
-"""run-pipeline --check: loads a pipeline file as a run would and reports on it; no item runs."""
+"""run-pipeline --check: loads a pipeline file as a run would, and reports on it. No item runs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from pipeline_core.engine.loader import LoadedPipeline, LoadError, load_pipeline
 from pipeline_core.engine.terminal import shown
-from warrior.cli.check_report import Report, as_json, of_failed, of_loaded
-from warrior.cli.check_text import render
+from pipeline_core.requirements.needs import Needs
+from warrior.cli.check_report import Report, as_json, of_failed, of_loaded, render
 from warrior.process import exits
 from warrior.process.descendants import end_descendants
 from warrior.process.main_loop import leave, run_to_end
@@ -27,10 +27,8 @@ if TYPE_CHECKING:
 
 
 def check(options: PipelineOptions) -> int:
-    """Print the report on standard output; the exit status.
-
-    Ends the process itself where the file's code does not return.
-    """
+    """Print the report on standard output, and return the exit status. This ends the process
+    itself if the file's code does not return."""
     handler = logging.StreamHandler()
     handler.setFormatter(VisibleFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
@@ -40,8 +38,7 @@ def check(options: PipelineOptions) -> int:
 
 @contextlib.contextmanager
 def _own_stdout() -> Iterator[TextIO]:
-    """Standard output for the report alone: what programs of the file write goes to standard
-    error."""
+    """Keep standard output for the report: the programs of the file write to standard error."""
     sys.stdout.flush()
     with os.fdopen(os.dup(1), "w", encoding=sys.stdout.encoding,
                    errors="backslashreplace") as stdout:
@@ -58,33 +55,32 @@ async def _main(options: PipelineOptions, stdout: TextIO) -> int:
 
 
 async def examine(options: PipelineOptions) -> Report:
-    """Load it, and tell."""
+    """Load the file and return the report."""
     output: list[str] = []
-    load = asyncio.ensure_future(load_pipeline(
-        options.pipeline, options.downloader, context_values=options.context_values,
-        on_output=output.append))
+    load = asyncio.ensure_future(_load(options, output))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, load.cancel)
     try:
         await asyncio.wait({load}, timeout=options.load_time)
         if not load.done() or load.cancelled():
             raise _not_in_time(options, interrupted=load.done())
-        loaded = load.result()
+        loaded, needs = load.result()
     except LoadError as error:
         return of_failed(options.pipeline, error, "".join(output))
     finally:
         load.cancel()
         end_descendants()
-    return _of_loaded(options.pipeline, loaded, "".join(output))
-
-
-def _of_loaded(path: str, loaded: LoadedPipeline, output: str) -> Report:
     try:
-        return of_loaded(path, loaded, output)
+        return of_loaded(options.pipeline, loaded, needs, "".join(output))
     finally:
-        loaded.worker.children.kill_all()
-        loaded.worker.children.close()
         loaded.close()
+
+
+async def _load(options: PipelineOptions, output: list[str]) -> tuple[LoadedPipeline, Needs]:
+    loaded = await load_pipeline(
+        options.pipeline, options.downloader, context_values=options.context_values,
+        on_output=output.append)
+    return loaded, await loaded.needs()
 
 
 def _not_in_time(options: PipelineOptions, *, interrupted: bool) -> LoadError:
@@ -92,5 +88,5 @@ def _not_in_time(options: PipelineOptions, *, interrupted: bool) -> LoadError:
         return LoadError("It had not finished loading when it was interrupted.")
     return LoadError(
         f"It has not finished loading after {options.load_time:g} seconds.",
-        advice="Some of its code at the top level does not return: it may wait for a program or "
-               "an address that does not answer. --load-time gives it longer.")
+        advice="Some code at its top level does not return: it may be waiting for a program or an "
+               "address that does not answer. Use --load-time to allow more time.")

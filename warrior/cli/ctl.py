@@ -1,4 +1,4 @@
-"""The command line of warrior-ctl: talks to the warrior that runs, without a browser."""
+"""The command line of warrior-ctl, which controls a running warrior without a browser."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from warrior.cli.ctl_client import Client, CommandRefused, NoWarrior, of_project
 from warrior.process import exits
 from warrior.process.command_line import Parser
 
-#: The warrior has said no.
+#: The exit status if the warrior refuses.
 REFUSED = 1
-#: No warrior runs there (EX_UNAVAILABLE).
+#: The exit status if no warrior runs there (EX_UNAVAILABLE).
 NO_WARRIOR = exits.CANNOT_BIND
 
-#: The setting that is never told, and removed by an empty text on the command line.
+#: The setting that is never shown, and that an empty value on the command line removes.
 _PASSWORD = "http_password"
 
 _EPILOG = """\
-The state folder is the one that run-warrior would use here: --state-dir, else as
-/etc/warrior.conf (or --config FILE) and the environment say.
+The state folder is the one that run-warrior would use here: --state-dir if given, else
+the one from /etc/warrior.conf (or --config FILE) and the environment.
 
-exit status: 0 done; 1 the warrior refused, and its words stand on standard error; 64
-wrong usage; 69 no warrior runs there; 78 the configuration is wrong."""
+exit status: 0 done; 1 the warrior refused, and standard error says why; 64 wrong usage;
+69 no warrior runs there; 78 the configuration is wrong."""
 
 
 def _options(parser: argparse.ArgumentParser, **default: Any) -> None:
-    """What may stand before the command and behind it."""
+    """Add the options that may stand before or after the command."""
     parser.add_argument("--state-dir", metavar="DIR", help="the state folder of the warrior",
                         **default)
-    parser.add_argument("--config", metavar="FILE", help="the warrior.conf that says where it is",
+    parser.add_argument("--config", metavar="FILE", help="the warrior.conf that names that folder",
                         **default)
     parser.add_argument("--json", action="store_true", help="print the answer as JSON",
                         **(default or {"default": False}))
@@ -46,7 +46,7 @@ def _options(parser: argparse.ArgumentParser, **default: Any) -> None:
 
 def _parser() -> Parser:
     parser = Parser(
-        prog="warrior-ctl", description="Command the warrior that runs on this machine.",
+        prog="warrior-ctl", description="Control the warrior that runs on this machine.",
         epilog=_EPILOG)
     _options(parser)
     parser.add_argument("--version", action="version",
@@ -63,20 +63,20 @@ def _parser() -> Parser:
     def now(made: Parser, words: str) -> None:
         made.add_argument("--now", action="store_true", help=words)
 
-    command("status", "what the warrior does, or why it does nothing and when it tries next",
+    command("status", "show what the warrior does, or why it does nothing and when it tries next",
             _status)
-    command("projects", "what is on offer, and what is chosen", _projects)
+    command("projects", "list the projects on offer and the chosen ones", _projects)
     command("select", "choose these projects, in this order", _select).add_argument(
         "names", metavar="NAME", nargs="+", help="a project; auto is Archive Team's choice")
-    command("settings", "the settings and their values", _settings)
+    command("settings", "list the settings and their values", _settings)
     command("set", "change settings, all or none", _set).add_argument(
         "values", metavar="NAME=VALUE", nargs="+", type=_assignment,
-        help="NAME alone reads the value from standard input: others cannot see it there; "
+        help="NAME alone reads the value from standard input, where others cannot see it; "
              "http_password= removes the password")
     stop = command("stop", "start no new items; with PROJECT: deselect that project", _stop)
     stop.add_argument("project", metavar="PROJECT", nargs="?")
     now(stop, "also end the items at work")
-    command("keep-running", "take back a stop", _keep_running)
+    command("keep-running", "undo a stop", _keep_running)
     for name, what, words, told in (
             ("shutdown", "shut-down", "shut down", "The warrior shuts down"),
             ("restart", "restart", "restart", "The warrior restarts")):
@@ -94,7 +94,7 @@ def _parser() -> Parser:
         "name", metavar="NAME", help="what the key is for")
     command("revoke-key", "revoke an API key", _revoke_key).add_argument(
         "name", metavar="NAME")
-    command("log", "the warrior's log, or what a project's code printed", _log).add_argument(
+    command("log", "show the warrior's log, or what a project's code printed", _log).add_argument(
         "project", metavar="PROJECT", nargs="?")
     return parser
 
@@ -107,42 +107,41 @@ def _assignment(text: str) -> tuple[str, str | None]:
 
 
 # -- commands: each returns the answer (for --json) and the text for people -------
-def _status(client: Client, given: Any) -> tuple[Any, str]:
+Answer = tuple[Any, str]
+
+
+def _status(client: Client, given: Any) -> Answer:
     state = client.state()
     return state, ctl_text.status_text(state)
 
 
-def _projects(client: Client, given: Any) -> tuple[Any, str]:
+def _projects(client: Client, given: Any) -> Answer:
     projects = client.state()["projects"]
     return projects, ctl_text.projects_text(projects)
 
 
-def _settings(client: Client, given: Any) -> tuple[Any, str]:
+def _settings(client: Client, given: Any) -> Answer:
     settings = client.state().get("settings") or {"fields": []}
     return settings, ctl_text.settings_text(settings)
 
 
-def _select(client: Client, given: Any) -> tuple[Any, str]:
-    return _choose(client, given.names)
-
-
-def _choose(client: Client, names: Sequence[str]) -> tuple[Any, str]:
-    answer = client.post("/api/projects/select", {"projects": list(names)})
+def _select(client: Client, given: Any) -> Answer:
+    answer = client.post("/api/projects/select", {"projects": list(given.names)})
     return answer, ctl_text.chosen_text(answer.get("projects") or ())
 
 
-def _set(client: Client, given: Any) -> tuple[Any, str]:
+def _set(client: Client, given: Any) -> Answer:
     values = {name: _read_value(name) if value is None else value for name, value in given.values}
     removed = (_PASSWORD, "") in given.values
     answer = client.post("/api/settings", {
-        # The API takes no empty password: only who writes "NAME=" means to have none.
+        # The API refuses an empty password, so that only "http_password=" removes it.
         "values": {**values, _PASSWORD: None} if removed else values})
     done = [ctl_text.one_line(name) for name in values if not (removed and name == _PASSWORD)]
-    told = [f"Set: {', '.join(done)}."] if done else []
+    words = [f"Set: {', '.join(done)}."] if done else []
     if removed:
-        told.append("The password has been removed. Anyone who uses this machine can now "
-                    "control the warrior.")
-    return answer, " ".join(told)
+        words.append("The password has been removed. Anyone who uses this machine can now "
+                     "control the warrior.")
+    return answer, " ".join(words)
 
 
 def _read_value(name: str) -> str:
@@ -150,15 +149,15 @@ def _read_value(name: str) -> str:
         return getpass.getpass(f"{name}: ")
     line = sys.stdin.readline()
     if not line:
-        raise CommandRefused(f"{name}: standard input holds no value for it.")
+        raise CommandRefused(f"{name}: standard input has no value for it.")
     return line.rstrip("\n")
 
 
-def _stop(client: Client, given: Any) -> tuple[Any, str]:
+def _stop(client: Client, given: Any) -> Answer:
     if given.project is None:
         answer = client.post("/api/stop-now" if given.now else "/api/stop", {})
-        return answer, _told(answer, "No new items start.", "Take it back with: warrior-ctl "
-                             "keep-running")
+        return answer, (f"No new items start. {_at_work(answer)} Undo this with: warrior-ctl "
+                        "keep-running")
     projects = client.state()["projects"]
     chosen = [one for one in projects if one.get("order") is not None]
     names = [one["id"] for one in sorted(chosen, key=lambda one: int(one["order"]))]
@@ -167,53 +166,53 @@ def _stop(client: Client, given: Any) -> tuple[Any, str]:
         raise CommandRefused(f"{given.project} is not among the chosen projects." + (
             " It runs because it is Archive Team's choice: warrior-ctl stop auto"
             if automatic else f" They are: {', '.join(names) or 'none'}."))
-    return _choose(client, [name for name in names if name != given.project])
+    given.names = [name for name in names if name != given.project]
+    return _select(client, given)
 
 
-def _keep_running(client: Client, given: Any) -> tuple[Any, str]:
+def _keep_running(client: Client, given: Any) -> Answer:
     return client.post("/api/keep-running", {}), "The warrior keeps running."
 
 
-def _end(what: str, words: str, client: Client, given: Any) -> tuple[Any, str]:
+def _end(what: str, words: str, client: Client, given: Any) -> Answer:
     answer = client.post(f"/api/{what}", {"now": given.now})
-    return answer, _told(answer, f"{words} now." if given.now else
-                         f"{words} when the items at work are done.")
+    when = "now" if given.now else "when the items at work are done"
+    return answer, f"{words} {when}. {_at_work(answer)}"
 
 
-def _told(answer: Any, *sentences: str) -> str:
-    first, *rest = sentences
-    return " ".join([first, ctl_text.runner_text(answer.get("runner") or {}), *rest])
+def _at_work(answer: Any) -> str:
+    return ctl_text.runner_text(answer.get("runner") or {})
 
 
-def _of_project(what: str, words: str, client: Client, given: Any) -> tuple[Any, str]:
+def _of_project(what: str, words: str, client: Client, given: Any) -> Answer:
     answer = client.post(of_project(given.project, what), {})
     return answer, f"{ctl_text.one_line(given.project)} {words} See: warrior-ctl projects"
 
 
-def _keys(client: Client, given: Any) -> tuple[Any, str]:
+def _keys(client: Client, given: Any) -> Answer:
     keys = client.get("/api/keys").get("keys", [])
     return keys, ctl_text.keys_text(keys)
 
 
-def _make_key(client: Client, given: Any) -> tuple[Any, str]:
+def _make_key(client: Client, given: Any) -> Answer:
     answer = client.post("/api/keys", {"name": given.name})
     return answer, str(answer.get("key", ""))
 
 
-def _revoke_key(client: Client, given: Any) -> tuple[Any, str]:
+def _revoke_key(client: Client, given: Any) -> Answer:
     answer = client.post(f"/api/keys/{quote(given.name, safe='')}/revoke", {})
     return answer, f"{ctl_text.one_line(given.name)} is revoked."
 
 
-def _log(client: Client, given: Any) -> tuple[Any, str]:
+def _log(client: Client, given: Any) -> Answer:
     address = "/api/log" if given.project is None else of_project(given.project, "log")
     text = str(client.get(address))
     return {"log": text}, ctl_text.clean(text).rstrip("\n")
 
 
-# -- around them -------------------------------------------------------------------
+# -- the command line --------------------------------------------------------------
 def _state_dir(given: Any) -> str:
-    """Where the warrior runs. Raises ConfigurationError, ResourceError."""
+    """Return the state folder. Raises ConfigurationError, ResourceError."""
     if given.state_dir is not None:
         return os.path.abspath(str(given.state_dir))
     from warrior.config.config import read_options
@@ -233,7 +232,7 @@ def _check(parser: Parser, given: Any) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The entry point of warrior-ctl; the exit status."""
+    """The entry point of warrior-ctl; returns the exit status."""
     from warrior.config.config import ConfigurationError
     from warrior.process.resources import ResourceError
 
@@ -242,34 +241,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _check(parser, given)
     try:
         answer, text = given.function(Client(_state_dir(given)), given)
-        return _print(json.dumps(answer, indent=2) if given.json else ctl_text.clean(text))
+        text = json.dumps(answer, indent=2) if given.json else ctl_text.clean(text)
+        try:
+            print(_printable(text, sys.stdout), flush=True)
+        except BrokenPipeError:
+            # A reader that closes early (``| head``) is not an error. Python flushes once more.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return exits.OK
     except (NoWarrior, CommandRefused, ConfigurationError, ResourceError) as error:
-        return _complain(error, {
-            NoWarrior: NO_WARRIOR, CommandRefused: REFUSED,
-            ConfigurationError: exits.BAD_CONFIGURATION, ResourceError: exits.NOT_LOADED,
-        }[type(error)])
+        for line in str(error).splitlines():
+            text = f"warrior-ctl: {ctl_text.clean(line)}"
+            print(_printable(text, sys.stderr), file=sys.stderr)
+        return {NoWarrior: NO_WARRIOR, CommandRefused: REFUSED,
+                ConfigurationError: exits.BAD_CONFIGURATION,
+                ResourceError: exits.NOT_LOADED}[type(error)]
     except KeyboardInterrupt:
         return 130
 
 
-def _print(text: str) -> int:
-    """Print it; a reader that has seen enough (``| head``) is no error."""
-    try:
-        print(_printable(text, sys.stdout), flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for the interpreter's own last flush
-    return exits.OK
-
-
-def _complain(error: Exception, status: int) -> int:
-    for line in str(error).splitlines():
-        text = f"warrior-ctl: {ctl_text.clean(line)}"
-        print(_printable(text, sys.stderr), file=sys.stderr)
-    return status
-
-
 def _printable(text: str, stream: Any) -> str:
-    """The text without what the terminal's encoding does not have."""
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    printable: str = text.encode(encoding, "replace").decode(encoding)
-    return printable
+    """Replace the characters that the terminal's encoding lacks."""
+    encoding: str = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "replace").decode(encoding)

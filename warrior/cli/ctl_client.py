@@ -1,4 +1,4 @@
-"""Speaks to the warrior that runs in a state folder: HTTP over its control socket."""
+"""Talks to the warrior that runs in a state folder, by HTTP over its control socket."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-#: The socket in the state folder. Whoever can open it may command the warrior.
+#: The socket in the state folder. Whoever can open it may control the warrior.
 SOCKET = "control.sock"
-#: Seconds within which the warrior has to answer.
+#: Seconds within which the warrior must answer.
 TIMEOUT = 30.0
 
 
 class NoWarrior(Exception):
-    """Nothing answers there; ``str()`` says so, and what to do."""
+    """No warrior answers; ``str()`` says what to do."""
 
 
 class CommandRefused(Exception):
-    """The warrior, or the system, said no; ``str()`` is its words, a line for each error."""
+    """The warrior, or the system, refused; ``str()`` has a line for each error."""
 
 
 class _Connection(http.client.HTTPConnection):
@@ -41,27 +41,27 @@ class _Connection(http.client.HTTPConnection):
 
 
 class Client:
-    """The warrior of one state folder. Everything raises NoWarrior or CommandRefused."""
+    """The warrior of one state folder. All methods raise NoWarrior or CommandRefused."""
 
     def __init__(self, state_dir: str) -> None:
         self.state_dir = state_dir
 
     def get(self, address: str) -> Any:
-        """What stands at an address such as ``/api/state``: an object, or text."""
+        """Return the object or the text at an address such as ``/api/state``."""
         return self._ask("GET", address, None)
 
     def post(self, address: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Give a command; what is answered."""
+        """Send a command and return the answer."""
         return self._object(self._ask("POST", address, body))
 
     def state(self) -> dict[str, Any]:
-        """What the page shows, by section."""
+        """Return what the page shows, by section."""
         return self._object(self.get("/api/state"), "status", "runner", "projects", "items")
 
     def _object(self, answer: Any, *members: str) -> dict[str, Any]:
         if isinstance(answer, dict) and all(name in answer for name in members):
             return answer
-        raise CommandRefused(f"What answers in {self.state_dir} is no warrior of this version: "
+        raise CommandRefused(f"What answers in {self.state_dir} is not a warrior of this version: "
                              "restart it if this program has been updated.")
 
     def _ask(self, method: str, address: str, body: Mapping[str, Any] | None) -> Any:
@@ -90,7 +90,7 @@ class Client:
 
 
 def of_project(name: str, what: str) -> str:
-    """The address of something of a project."""
+    """Return the address for a command or text of a project."""
     return f"/api/projects/{quote(name, safe='')}/{what}"
 
 
@@ -99,19 +99,19 @@ def _owners_alone(state_dir: str) -> str:
     with contextlib.suppress(OSError, KeyError):
         owner = pwd.getpwuid(os.stat(state_dir).st_uid).pw_name
     if owner in ("", "root"):
-        return f"Only root may command the warrior in {state_dir}: sudo warrior-ctl …"
-    return (f"Only {owner} and root may command the warrior in {state_dir}: "
+        return f"Only root may control the warrior in {state_dir}: sudo warrior-ctl …"
+    return (f"Only {owner} and root may control the warrior in {state_dir}: "
             f"sudo -u {shlex.quote(owner)} warrior-ctl …")
 
 
 def _content(status: int, kind: str, text: str) -> Any:
-    """An answer's object or text. Raises CommandRefused with the words of any but a good one."""
+    """Return an answer's object or text. Raises CommandRefused with the words of an error."""
     content: Any = text
     if kind.partition(";")[0].strip().lower() == "application/json":
         try:
             content = json.loads(text)
         except (ValueError, RecursionError):
-            raise CommandRefused(f"The warrior has answered something that is not JSON: "
+            raise CommandRefused("The warrior has sent something that is not JSON: "
                                  f"{text[:200]!r}") from None
     if 200 <= status < 300:
         return content
@@ -120,4 +120,4 @@ def _content(status: int, kind: str, text: str) -> Any:
         raise CommandRefused("\n".join(f"{name}: {sentence}" for name, sentence in errors.items()))
     if isinstance(content, dict):
         content = content.get("error", "")
-    raise CommandRefused(str(content).strip() or f"It has answered with status {status}.")
+    raise CommandRefused(str(content).strip() or f"The warrior has answered with status {status}.")

@@ -1,7 +1,6 @@
-"""What warrior-ctl prints for people: plain text, aligned, from the state as the page has it.
+"""The text that warrior-ctl prints for people, from the state that the page shows.
 
-Much of it is written by strangers (titles, names, logs), so nothing that commands a terminal
-gets through.
+Titles, names and logs come from others, so commands for the terminal are replaced.
 """
 
 from __future__ import annotations
@@ -14,23 +13,24 @@ from pipeline_core.engine.terminal import shown, shown_name
 
 Json = Mapping[str, Any]
 
-#: Characters of an item's name, and of its last line.
+#: The most characters of an item's name, and of its last line.
 _NAME, _LINE = 40, 60
 
 
 def clean(text: str) -> str:
-    """Text that only shows: terminal commands become ``\N{REPLACEMENT CHARACTER}``."""
+    """Replace terminal commands with ``\N{REPLACEMENT CHARACTER}``."""
     return shown(text.replace("\r\n", "\n").replace("\r", "\n"), "\ufffd")
 
 
 def one_line(text: object, longest: int = 0) -> str:
-    """The same in one line, cut to so many characters (0: not cut)."""
+    """Return clean text on one line, cut to ``longest`` characters (0: not cut)."""
     line = clean(" ".join(str(text).split()))
     return line[:longest - 1] + "…" if longest and len(line) > longest else line
 
 
 def status_text(state: Json) -> str:
-    """What it does or why not, whose turn it is, when it goes on; then what is at work."""
+    """Return what the warrior does or why not, whose turn it is and when it continues, then the
+    projects and the active items."""
     parts = [_sentence(state), _facts(state)]
     chosen = sorted((project for project in state["projects"] if _takes_part(project)),
                     key=_place)
@@ -48,7 +48,7 @@ def status_text(state: Json) -> str:
 
 
 def projects_text(projects: Sequence[Json]) -> str:
-    """All that can be chosen, the chosen ones first and in order."""
+    """Return all projects that can be chosen; the chosen ones come first, in order."""
     lines = []
     ordered = sorted(projects, key=_place)
     for row, project in zip(_aligned(_project_rows(ordered)), ordered):
@@ -58,7 +58,7 @@ def projects_text(projects: Sequence[Json]) -> str:
 
 
 def settings_text(settings: Json) -> str:
-    """Each setting as ``NAME = VALUE``, with what it is and what it may be."""
+    """Return each setting as ``NAME = VALUE``, with its title and limits."""
     rows = []
     for field in settings["fields"]:
         value = one_line(field.get("value") or "")
@@ -73,14 +73,14 @@ def settings_text(settings: Json) -> str:
 
 
 def keys_text(keys: Sequence[Json]) -> str:
-    """The API keys, and when each was made."""
+    """Return the API keys, and when each was made."""
     rows = [[one_line(key["name"]), f"made {one_line(key.get('made') or 'some day')}"]
             for key in keys]
     return "\n".join(_aligned(rows)) or "There is no API key. Make one: warrior-ctl make-key NAME"
 
 
 def chosen_text(projects: Iterable[Json]) -> str:
-    """The order, in a sentence."""
+    """Return the chosen projects as a sentence."""
     chosen = sorted((one for one in projects if one.get("order") is not None),
                     key=lambda one: int(one["order"]))
     names = ", ".join(one_line(one["id"]) for one in chosen)
@@ -88,7 +88,7 @@ def chosen_text(projects: Iterable[Json]) -> str:
 
 
 def runner_text(runner: Json) -> str:
-    """How many items are still at work."""
+    """Return a sentence with the number of items at work."""
     count = int(runner.get("active") or 0)
     if not count:
         return "No item is at work."
@@ -96,14 +96,14 @@ def runner_text(runner: Json) -> str:
 
 
 def soon(seconds: float) -> str:
-    """``in 42 s``, ``in 7 min``, ``in 3 h``."""
+    """Return ``in 42 s``, ``in 7 min`` or ``in 3 h``."""
     if seconds < 120:
         return f"in {seconds:.0f} s"
     return f"in {seconds / 60:.0f} min" if seconds < 7200 else f"in {seconds / 3600:.0f} h"
 
 
 def duration(seconds: float) -> str:
-    """0:42, 12:03 or 3:04:05."""
+    """Return seconds as 0:42, 12:03 or 3:04:05."""
     minutes, rest = divmod(max(0, int(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
@@ -143,7 +143,7 @@ def _facts(state: Json) -> str:
 
 
 def _active(active: int, state: Json) -> list[str]:
-    """How many of the active items work, and how many only wait."""
+    """Return how many of the active items work, and how many wait."""
     waiting = sum(bool(item.get("waiting")) for item in state["items"]
                   if item.get("state") == "running")
     words = [f"{active - waiting} at work"] if active > waiting or not waiting else []
@@ -174,7 +174,7 @@ def _project_rows(projects: Iterable[Json]) -> list[list[str]]:
 
 
 def _trouble(project: Json) -> list[str]:
-    """Why it does not run, what to do, and when it is tried again."""
+    """Return why the project does not run, what to do, and when it is tried again."""
     problem = project.get("problem")
     if not problem:
         return []
@@ -221,7 +221,7 @@ def _words_of(notice: Json) -> str:
 
 
 class _Words(HTMLParser):
-    """The text of some HTML."""
+    """Collects the text of HTML."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -236,7 +236,7 @@ def _titled(title: str, rows: list[list[str]]) -> str:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows as lines, each column as wide as its widest cell; empty columns are left out."""
+    """Return the rows as lines with aligned columns; leave out empty columns."""
     widths = [max(map(len, column)) for column in zip(*rows)]
     used = [number for number, width in enumerate(widths) if width]
     return ["  ".join(row[number].ljust(widths[number]) for number in used).rstrip()

@@ -1,4 +1,4 @@
-"""run-pipeline --new: writes a project folder to start from."""
+"""run-pipeline --new: writes a new project folder."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Mapping
 
 from warrior.process import exits
 from warrior.process.command_line import refuse
 from warrior.process.resources import ResourceError, starter_dir
 
-#: File of the template -> its name in the project.
+#: The template files -> their names in the project.
 _FILES = {"pipeline.py.in": "pipeline.py", "README.md": "README.md", "gitignore": ".gitignore"}
 
 _NEXT = """\
@@ -29,43 +28,34 @@ and, with `run-tracker --practice` running in another terminal:
 
 
 def write_project(name: str) -> int:
-    """Write the folder ``name`` here, and say what comes next; the exit status.
+    """Write the folder ``name``, print what to do next, and return the exit status.
 
-    What is there already stays as it is. ``name`` is one that a project may have.
+    Nothing that exists is changed. ``name`` must be a valid project name.
     """
     try:
         texts = {target: _text(source, name) for source, target in _FILES.items()}
         os.mkdir(name)
         try:
-            _write(name, texts)
+            for target, text in texts.items():
+                with open(os.path.join(name, target), "x", encoding="utf-8") as file:
+                    file.write(text)
         except OSError:
-            shutil.rmtree(name, ignore_errors=True)  # the reason is told, and nothing is half there
+            shutil.rmtree(name, ignore_errors=True)  # leave nothing half written
             raise
     except FileExistsError:
-        return _refuse(f"there is a {name} here already. Choose another name, or remove it.")
+        sentence = f"there is a {name} here already. Choose another name, or remove it."
+        return refuse("run-pipeline", sentence, exits.NOT_LOADED)
     except (OSError, ResourceError) as error:
-        return _refuse(f"{name} cannot be written: {getattr(error, 'strerror', None) or error}.")
-    print(_NEXT.format(name=name, command=_command()), end="")
+        sentence = f"{name} cannot be written: {getattr(error, 'strerror', None) or error}."
+        return refuse("run-pipeline", sentence, exits.NOT_LOADED)
+    called = sys.argv[0]
+    # A relative path would not work in the new folder.
+    command = shlex.quote(os.path.abspath(called)) if os.sep in called else "run-pipeline"
+    print(_NEXT.format(name=name, command=command), end="")
     return exits.OK
-
-
-def _write(folder: str, texts: Mapping[str, str]) -> None:
-    for target, text in texts.items():
-        with open(os.path.join(folder, target), "x", encoding="utf-8") as file:
-            file.write(text)
 
 
 def _text(source: str, name: str) -> str:
     with open(os.path.join(starter_dir(), source), encoding="utf-8") as file:
         text = file.read()
     return text.replace("@NAME@", name).replace("@DATE@", time.strftime("%Y%m%d"))
-
-
-def _command() -> str:
-    """How this program was called, as it works in the new folder."""
-    called = sys.argv[0]
-    return shlex.quote(os.path.abspath(called)) if os.sep in called else "run-pipeline"
-
-
-def _refuse(sentence: str) -> int:
-    return refuse("run-pipeline", sentence, exits.NOT_LOADED)

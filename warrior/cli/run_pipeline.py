@@ -20,32 +20,18 @@ from warrior.standalone.options import LOAD_TIME, PipelineOptions
 #: Seconds between two looks of --auto-update.
 UPDATE_INTERVAL = 1800
 
-#: A key that somebody thought up may be guessed.
+#: The least characters of an API key: a shorter one may be guessed.
 SHORTEST_KEY = 20
 
 _EPILOG = """\
-The first interrupt (Ctrl-C) lets the current items finish, a second one within five
-seconds stops at once. Touching the stop file is like the first interrupt.
+The first interrupt (Ctrl-C) lets the current items finish; a second one within five
+seconds stops at once. Touching the stop file has the same effect as the first interrupt.
 
-exit status: 0 stopped as asked, or all items done; 1 the pipeline could not be
+exit status: 0 stopped as requested, or all items done; 1 the pipeline could not be
 loaded (--check: or something that it needs is missing; --new: the folder could not be
-written); 64 wrong usage; 69 the page's address cannot be bound; 78 refused, because
-anyone could command it (see --address), or a newer version has written the journal of
-finished items."""
-
-
-def _number(least: int, most: int | None = None) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        wanted = f"at least {least}" if most is None else f"from {least} to {most}"
-        try:
-            number = int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number {wanted}") from None
-        if number < least or (most is not None and number > most):
-            raise argparse.ArgumentTypeError(f"{number} is not a whole number {wanted}")
-        return number
-
-    return parse
+written); 64 wrong usage; 69 the page's address cannot be used; 78 refused, because
+anyone could control it (see --address), or because a newer version has written the
+journal of finished items."""
 
 
 def _checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -58,12 +44,16 @@ def _checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     return check
 
 
+#: The type of options that are a number of items or seconds.
+_COUNT = _checked(options.whole_number(1, 1_000_000))
+
+
 def _context_value(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=TEXT")
     if not name.isidentifier() or keyword.iskeyword(name):
-        raise argparse.ArgumentTypeError(f"{name!r} cannot be the name of a Python variable")
+        raise argparse.ArgumentTypeError(f"{name!r} is not a valid name of a Python variable")
     if name == "downloader" or name.startswith("__"):
         raise argparse.ArgumentTypeError(f"{name!r} is already taken; choose another name")
     return name, value
@@ -77,10 +67,10 @@ def _parser() -> Parser:
                     "DOWNLOADER your nickname.",
         epilog=_EPILOG)
     add = parser.add_argument
-    add("--concurrent", metavar="N", type=_number(1), default=1,
+    add("--concurrent", metavar="N", type=_COUNT, default=1,
         help="how many items run at once (default: 1), not counting those that only need to be "
              "uploaded. Trackers may ban clients with more than 6")
-    add("--max-items", metavar="N", type=_number(1), help="stop after so many items")
+    add("--max-items", metavar="N", type=_COUNT, help="stop after N items")
     add("--stop-file", metavar="FILE", default="STOP",
         help="stop when this file is touched (default: STOP)")
     add("--disable-web-server", action="store_true", help="run without the page")
@@ -88,46 +78,47 @@ def _parser() -> Parser:
     add("--resume", action="store_true",
         help="first upload and report the finished items that earlier runs left in the data folder")
     add("--address", metavar="HOST", default="",
-        help="where the page listens (default: this machine only); elsewhere it needs a password")
-    add("--port", metavar="PORT", type=_number(0, 65535), default=8001,
-        help="the page's port (default: 8001; 0: any free one)")
+        help="the address of the page (default: this machine only); any other address requires a "
+             "password")
+    add("--port", metavar="PORT", type=_checked(options.whole_number(0, 65535)), default=8001,
+        help="the port of the page (default: 8001; 0: any free port)")
     add("--http-username", metavar="U", help="the page's user name; also: HTTP_USERNAME in the "
         "environment")
     add("--http-password", metavar="P",
-        help="the page's password; others on this machine can see it here, so put it into the "
-             "environment variable HTTP_PASSWORD instead")
+        help="the page's password; others on this machine can see it on the command line, so "
+             "prefer the environment variable HTTP_PASSWORD")
     add("--public-url", metavar="URL", type=_checked(options.public_url), default="",
-        help="where a reverse proxy shows the page; it then needs a password")
+        help="the address at which a reverse proxy shows the page; requires a password")
     add("--proxy-addresses", metavar="ADDRESSES", type=_checked(options.networks), default=(),
-        help="the proxies that are believed about who asks (default: one on this machine)")
+        help="the proxies that may name the client's address (default: one on this machine)")
     add("--insecure-no-password", action="store_true",
-        help="allow anyone who can reach the address to command this program")
+        help="allow anyone who can reach the address to control this program")
     add("--context-value", metavar="N=TEXT", type=_context_value, action="append", default=[],
-        help="a global variable for the pipeline file (may be given more than once)")
+        help="a global variable for the pipeline file (can be repeated)")
     add_author_options(add)
     parser.add_version()
     return parser
 
 
 def add_author_options(add: Callable[..., object]) -> None:
-    """The options of those who write pipelines, and --auto-update."""
+    """Add the options for authors of pipelines, and --auto-update."""
     add("--check", action="store_true",
-        help="load PIPELINE and say what it does, what it needs and what is missing; run no item")
-    add("--json", action="store_true", help="with --check: say it as JSON")
-    add("--load-time", metavar="SECONDS", type=_number(1), default=LOAD_TIME,
+        help="load PIPELINE and print what it does, what it needs and what is missing; run no item")
+    add("--json", action="store_true", help="with --check: print JSON")
+    add("--load-time", metavar="SECONDS", type=_COUNT, default=LOAD_TIME,
         help=f"with --check: how long loading may take (default: {LOAD_TIME})")
-    add("--new", metavar="NAME", help="write a project to start from into a new folder NAME")
+    add("--new", metavar="NAME", help="write a new project to start from, in the folder NAME")
     add("--auto-update", action="store_true",
-        help="when the git repository of PIPELINE has something new, pull it and restart as soon "
-             "as the items at work are done")
-    add("--update-interval", metavar="SECONDS", type=_number(1), default=UPDATE_INTERVAL,
+        help="when the git repository of PIPELINE has a new version, finish the items at work, "
+             "pull it, and restart")
+    add("--update-interval", metavar="SECONDS", type=_COUNT, default=UPDATE_INTERVAL,
         help=f"with --auto-update: how often to look (default: {UPDATE_INTERVAL})")
 
 
 def _words(
     parser: Parser, rest: list[str], after_dashes: list[str], *, check: bool, new: bool
 ) -> tuple[str, str]:
-    """PIPELINE and DOWNLOADER; exits when there is anything else."""
+    """Return PIPELINE and DOWNLOADER; exit if there is anything else."""
     for word in rest:
         if word.startswith("-") and word != "-":
             parser.error(f"there is no option {word} (before a nickname that begins with '-', "
@@ -144,29 +135,29 @@ def _words(
     if len(words) != 2:
         missing = ("PIPELINE and DOWNLOADER are missing", "DOWNLOADER, your nickname, is missing")
         parser.error(missing[len(words)] if len(words) < 2 else
-                     f"one PIPELINE and one DOWNLOADER are wanted, and these are more: {words}")
+                     f"give one PIPELINE and one DOWNLOADER; these are more: {words}")
     try:
         options.nickname(words[1])
     except options.NotAllowed as allowed:
-        parser.error(f"{words[1]!r} is no nickname, which has {allowed}")
+        parser.error(f"{words[1]!r} is not a nickname, which has {allowed}")
     return words[0], words[1]
 
 
 def parse_pipeline_options(
     arguments: list[str], environment: MutableMapping[str, str]
 ) -> PipelineOptions:
-    """Exits with 64, or 78, and a sentence when something is wrong.
+    """Return the options; exit with 64 or 78 and a sentence if something is wrong.
 
-    HTTP_USERNAME, HTTP_PASSWORD and HTTP_API_KEY are taken out of the environment, so that
-    no program that a project starts inherits them.
+    HTTP_USERNAME, HTTP_PASSWORD and HTTP_API_KEY are removed from the environment, so that no
+    program of a project inherits them.
     """
     parser = _parser()
-    before, after = _split_at_dashes(arguments)
-    given, rest = parser.parse_known_args(before)
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    given, rest = parser.parse_known_args(arguments[:at])
     if given.json and not given.check:
-        parser.error("--json goes with --check")
+        parser.error("--json requires --check")
     pipeline, downloader = _words(
-        parser, rest, after, check=given.check, new=given.new is not None)
+        parser, rest, arguments[at + 1:], check=given.check, new=given.new is not None)
     username, password, api_key = (environment.pop(name, "") for name in (
         "HTTP_USERNAME", "HTTP_PASSWORD", "HTTP_API_KEY"))
     if api_key and len(api_key) < SHORTEST_KEY:
@@ -181,7 +172,7 @@ def parse_pipeline_options(
     if insecure and not given.insecure_no_password:
         option = "--public-url" if given.public_url else "--address"
         parser.exit(exits.BAD_CONFIGURATION, (
-            "run-pipeline: anyone could command this program at "
+            "run-pipeline: anyone could control this program at "
             f"{given.public_url or given.address}. Set a password (the environment variable "
             f"HTTP_PASSWORD, or --http-password), remove {option}, or use --insecure-no-password "
             "if that is what you want.\n"))
@@ -199,28 +190,21 @@ def parse_pipeline_options(
 
 def _new_name(parser: Parser, name: str | None) -> str:
     if name is not None and not is_project_name(name):
-        parser.error(f"{name!r} cannot be the name of a project: {NAME_RULE}")
+        parser.error(f"{name!r} is not a valid name of a project: {NAME_RULE}")
     return name or ""
 
 
-def _split_at_dashes(arguments: list[str]) -> tuple[list[str], list[str]]:
-    if "--" not in arguments:
-        return arguments, []
-    at = arguments.index("--")
-    return arguments[:at], arguments[at + 1:]
-
-
-def _is_no_pipeline(path: str) -> str:
-    """Why the path cannot be a pipeline file, in a sentence; '' when it can."""
+def _not_a_pipeline(path: str) -> str:
+    """Return a sentence that says why the path is not a pipeline file; '' if it may be one."""
     if os.path.isdir(path):
-        return f"{path} is a folder. Give the path of the pipeline file in it."
+        return f"{path} is a folder. Name the pipeline file in it."
     if not os.path.exists(path):
         return f"There is no file {path}. Check the path of the pipeline file."
     return ""
 
 
 def main_run_pipeline() -> int:
-    """The entry point of run-pipeline; the exit status."""
+    """The entry point of run-pipeline; returns the exit status."""
     leave_first_process()
     environment = dict(os.environ)
     options = parse_pipeline_options(sys.argv[1:], os.environ)
@@ -228,10 +212,8 @@ def main_run_pipeline() -> int:
         from warrior.cli.new_project import write_project
 
         return write_project(options.new)
-    trouble = _is_no_pipeline(options.pipeline)
-    if not trouble:
-        trouble = missing_module(
-            ["tornado", "psutil"] + (["sockjs", "jinja2", "nh3"] if options.web_server else []))
+    trouble = _not_a_pipeline(options.pipeline) or missing_module(
+        ["tornado", "psutil"] + (["sockjs", "jinja2", "nh3"] if options.web_server else []))
     if trouble:
         return refuse("run-pipeline", trouble, exits.NOT_LOADED)
     if options.check:

@@ -1,4 +1,4 @@
-"""The entry point of run-warrior: checks, exit statuses."""
+"""The entry point of run-warrior: options, checks, exit statuses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NEEDED = ("tornado", "psutil", "sockjs", "jinja2", "nh3")
 
 
 def main_run_warrior() -> int:
-    """The entry point of run-warrior; the exit status."""
+    """The entry point of run-warrior; returns the exit status."""
     leave_first_process()
     environment = dict(os.environ)
     try:

@@ -1,4 +1,4 @@
-"""run-warrior: the one place that makes the daemon's parts and hands them to each other.
+"""run-warrior: the one place that makes the daemon's parts and connects them.
 
     state directory locked ─► settings, journal, catalogue ─► page and control socket
       ─► signals ─► RUNNING: HQ, projects, disk watch ─► … ─► ENDED ─► all closed
@@ -44,15 +44,15 @@ from warrior.settings.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that unfinished work gets at the end.
+#: Seconds that unfinished work may take at the end.
 PATIENCE = 3.0
 
 
 def run(options: WarriorOptions, environment: Mapping[str, str]) -> int:
-    """Run the warrior to its end; the exit status.
+    """Run the warrior to its end; return the exit status.
 
-    ``environment`` is the one that this process was started with: a restart asked for on
-    the page executes the process anew, unless systemd does that.
+    ``environment`` is the one that this process was started with. A restart on request executes
+    the program again with it, unless systemd does that.
     """
     log = DaemonLog()
     state = StateDirectory(options.state_dir, options.data_dir)
@@ -73,7 +73,7 @@ def run(options: WarriorOptions, environment: Mapping[str, str]) -> int:
 async def _main(
     options: WarriorOptions, environment: Mapping[str, str], state: StateDirectory, log: DaemonLog
 ) -> int:
-    """The whole run; the exit status. Every part is closed, the one made last first."""
+    """Run the warrior, close its parts in reverse order, and return the exit status."""
     from warrior.web.app import PageUnavailable
 
     pipeline_core.runner_type = "Warrior"
@@ -100,7 +100,7 @@ async def _run(
         options.settings_file, max_concurrent_items=options.max_concurrent_items,
         seeds=options.seeds, fixed=options.fixed_settings)))
     parts.push_async_callback(end_leftover_processes)
-    # Before anything is removed: a sealed item is only known by the journal.
+    # Before anything is removed, because only the journal knows the sealed items.
     keeper = Keeper(Journal(state.file("journal.db"), state.item_folders))
     parts.push_async_callback(keeper.close, PATIENCE)
     await keeper.journal.open()
@@ -140,7 +140,7 @@ async def _run(
     disk = DiskWatch(machine.free_disk, options.min_free_disk, supervisor.hold)
     await disk.look()
     background.start(disk.run(), "Watching the disk", endless=True)
-    background.start(hq.run(), "Speaking with Warrior HQ", endless=True)
+    background.start(hq.run(), "Asking Warrior HQ", endless=True)
     background.start(recovery.sweep(), "Removing old versions")
     recovery.resume()
     lifecycle.begin()

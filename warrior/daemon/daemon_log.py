@@ -1,4 +1,4 @@
-"""The daemon's own log: standard error, and a file that the page shows. Written by a thread."""
+"""The daemon's own log: standard error, and a file that the page shows. A thread writes it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import queue
 from pipeline_core.engine.files import private
 from warrior.process.stdout import StdoutWriter, VisibleFormatter, WriterHandler
 
-#: Bytes of a file, and how many older ones are kept.
+#: The size of a file in bytes, and the number of older files.
 FILE_SIZE, FILES_KEPT = 1024 * 1024, 2
-#: Bytes that the page shows.
+#: The bytes that the page shows.
 SHOWN = 512 * 1024
 
 _FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 
 class DaemonLog:
-    """Installed as the handlers of the root logger until :meth:`close`."""
+    """The handlers of the root logger, until :meth:`close`."""
 
     def __init__(self) -> None:
         self.path = ""
@@ -30,10 +30,10 @@ class DaemonLog:
         logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[self._screen])
 
     def keep_in(self, path: str) -> None:
-        """Write to a file as well, which is rotated. Raises OSError."""
+        """Also write to this file, and rotate it. Raises OSError."""
         file = _PrivateFile(
             path, maxBytes=FILE_SIZE, backupCount=FILES_KEPT, encoding="utf-8", errors="replace")
-        os.chmod(path, 0o600)  # one of before
+        os.chmod(path, 0o600)  # it may exist already
         file.setFormatter(VisibleFormatter(_FORMAT))
         lines: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
         self._queued = logging.handlers.QueueHandler(lines)
@@ -43,7 +43,7 @@ class DaemonLog:
         self.path = path
 
     def read(self) -> bytes:
-        """The end of the log, from a whole line on. Blocks: for a thread."""
+        """Return the end of the log, from the start of a line. Blocks: call it in a thread."""
         data = b""
         for path in (self.path, self.path + ".1"):
             try:
@@ -57,7 +57,7 @@ class DaemonLog:
         return data
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the remaining lines, then stop."""
         if self._listener is not None and self._queued is not None:
             logging.getLogger().removeHandler(self._queued)
             self._listener.stop()
@@ -68,7 +68,7 @@ class DaemonLog:
 
 
 class _PrivateFile(logging.handlers.RotatingFileHandler):
-    """Each file, also the one after a rotation, is for this user alone from its first byte on."""
+    """Makes each file private to this user from its first byte, also after a rotation."""
 
     def _open(self) -> io.TextIOWrapper:
         return open(self.baseFilename, "a", encoding=self.encoding, errors=self.errors,

@@ -1,4 +1,4 @@
-"""Stops new items before the disk is full. Items at work go on, and nothing is deleted."""
+"""Holds back new items before the disk is full. Items at work continue; nothing is deleted."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from pipeline_core.engine.waiting import Fault, Waiting
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks.
+#: Seconds between two checks.
 INTERVAL = 15.0
-#: Factor by which more must be free before new items start again, so that they do not start
-#: and stop in turns.
+#: This times the limit must be free before new items start again, so that they do not start and
+#: stop in turns.
 HYSTERESIS = 1.25
 
 
 class DiskWatch:
     """Calls ``hold(why)`` when no new item may start, ``hold(None)`` when one may again.
 
-    ``free()`` are the bytes that are free where the items' folders are (OSError when
-    that cannot be told), ``least`` the bytes that must be.
+    ``free()`` returns the free bytes on the disk of the items' folders, or raises OSError;
+    ``least`` is the limit in bytes.
     """
 
     def __init__(
@@ -36,13 +36,13 @@ class DiskWatch:
         self._low = False
 
     async def run(self) -> None:
-        """Look every ``interval`` seconds, until cancelled."""
+        """Check every ``interval`` seconds, until cancelled."""
         while True:
             await self.look()
             await asyncio.sleep(self._interval)
 
     async def look(self) -> None:
-        """Look once."""
+        """Check once."""
         try:
             free = await self._free()
         except OSError as error:
@@ -55,7 +55,7 @@ class DiskWatch:
 
     def _set(self, low: bool, reason: str) -> None:
         if low != self._low:
-            logger.warning("%s", reason if low else "There is room on the disk again.")
+            logger.warning("%s", reason if low else "The disk has enough room again.")
         self._low = low
         self._hold(Waiting(reason, Fault.MACHINE, time.monotonic() + self._interval, "resources")
                    if low else None)

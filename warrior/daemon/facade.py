@@ -1,4 +1,4 @@
-"""The warrior as the page, the control socket and the signals see and command it."""
+"""What the page, the control socket and the signals use to watch and control the warrior."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between TERM and KILL for the items' programs: usually, and where it has to be quick.
+#: Seconds between TERM and KILL for the items' programs: normally, and in a hurry.
 KILL_AFTER, KILL_AFTER_IN_HASTE = 10.0, 3.0
 
 
 class WarriorFacade:
-    """All on the loop.
+    """Used on the loop.
 
-    ``on_change(section)`` names what has changed: status, runner, projects, pipelines,
-    settings or notices. ``on_runner(name, runner)`` comes before the runner starts an item.
+    ``on_change(section)`` names what has changed: status, runner, projects, pipelines, settings or
+    notices. ``on_runner(name, runner)`` comes before the runner starts an item.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class WarriorFacade:
         self.settings = settings
         self.on_change = Event()
         self.on_runner = Event()
-        #: Called when somebody takes back a stop: signals count anew.
+        #: Called when somebody undoes a stop: then the next signal counts as the first.
         self.on_keep_running = Event()
         self._catalogue = catalogue
         self._hq = hq
@@ -70,7 +70,7 @@ class WarriorFacade:
 
     def _lifecycle_changed(self, lifecycle: Lifecycle) -> None:
         if lifecycle.reason:
-            logger.info("%s The warrior is %s now.", lifecycle.reason, lifecycle.state.value)
+            logger.info("%s The warrior is now %s.", lifecycle.reason, lifecycle.state.value)
         self._changed("runner", "status", "projects")
 
     def _offer_changed(self) -> None:
@@ -83,14 +83,14 @@ class WarriorFacade:
             self._supervisor.reconcile()
             self._hq.wake()
         elif "concurrent_items" in names:
-            self._supervisor.deal()
+            self._supervisor.distribute()
         self._changed("settings", "runner", "status", "projects", "notices")
 
     def _export_concurrent_items(self) -> None:
-        """Project files look for the number in the environment."""
+        """Set the environment variable in which project files look for the number."""
         os.environ["CONCURRENT_ITEMS"] = str(self.settings.concurrent_items.value)
 
-    # -- what it tells ---------------------------------------------------------------
+    # -- state -----------------------------------------------------------------------
     @property
     def state(self) -> str:
         """starting, running, draining, paused, ending or ended."""
@@ -98,65 +98,65 @@ class WarriorFacade:
 
     @property
     def ending(self) -> str:
-        """'' or what follows when the items are done: shut-down, restart."""
+        """What follows when the items are done: shut-down, restart or ''."""
         return self._lifecycle.ending.value
 
     def facts(self) -> Mapping[str, Any]:
-        """For the about page: see ``WarriorOptions.facts``."""
+        """Return ``WarriorOptions.facts``, for the about page."""
         return self._facts
 
     def runners(self) -> Mapping[str, Runner]:
         return {name: run.runner for name, run in self._supervisor.runs.items()}
 
     def pipelines(self) -> Iterator[tuple[str, str, Pipeline]]:
-        """``(project, version, pipeline)`` of all that are loaded, draining ones too."""
+        """Yield ``(project, version, pipeline)`` of all loaded pipelines, also draining ones."""
         return self._supervisor.pipelines()
 
     def status(self) -> Status:
         return self._overview.status()
 
     def cards(self) -> Sequence[ProjectCard]:
-        """In the order of the catalogue; the chosen ones know their ``order``."""
+        """Return the cards in the order of the catalogue."""
         return self._overview.cards()
 
     def choice(self) -> str:
-        """The project that is Archive Team's choice now; '' when there is none."""
+        """Return the project that is Archive Team's choice; '' for none."""
         return self._catalogue.choice
 
     def notices(self) -> Sequence[Notice]:
         return self._overview.notices()
 
     def busy(self) -> Iterator[tuple[str, Busy]]:
-        """``(project, what its code does now)`` for each worker that is busy."""
+        """Yield ``(project, what its code does)`` for each busy worker."""
         for name, run in self._supervisor.runs.items():
-            for version in run.versions():
+            for version in run.versions.values():
                 if version.loaded.worker.busy is not None:
                     yield name, version.loaded.worker.busy
 
     def active(self) -> int:
-        """How many items are at work or wait."""
+        """Return the number of items that are at work or wait."""
         return self._supervisor.active()
 
     def project_log(self, name: str) -> str:
-        """What fetching, installing and loading printed. Raises UnknownProject."""
+        """Return what fetching, installing and loading printed. Raises UnknownProject."""
         return self._run(name).code.log()
 
     async def daemon_log(self) -> bytes:
-        """The newest part of the daemon's own log."""
+        """Return the end of the daemon's own log."""
         return await asyncio.to_thread(self._read_log)
 
-    # -- what it is told -------------------------------------------------------------
+    # -- commands --------------------------------------------------------------------
     async def select(self, names: Sequence[str]) -> None:
         """Choose projects, in order. Raises UnknownProject, SettingsError."""
         known = {AUTO, *self._catalogue.entries, *self.settings.selected}
         for name in names:
             if name not in known:
-                raise UnknownProject(f"There is no project {name!r} on offer. There are: "
+                raise UnknownProject(f"There is no project {name!r} on offer. On offer are: "
                                      f"{', '.join([AUTO, *self._catalogue.entries])}.")
         await self.settings.select(names)
 
     async def save_settings(self, values: Mapping[str, Any]) -> None:
-        """All or nothing. Raises SettingsError."""
+        """Save all values or none. Raises SettingsError."""
         await self.settings.save(values)
 
     async def read_notice(self, notice_id: str) -> None:
@@ -170,7 +170,7 @@ class WarriorFacade:
         self._run(name).code.look()
 
     def install_anyway(self, name: str) -> None:
-        """Go on although the project's installer failed. Raises UnknownProject."""
+        """Run the project although its installer failed. Raises UnknownProject."""
         self._run(name).code.look(installer_may_fail=True)
 
     def _run(self, name: str) -> ProjectRun:
@@ -181,7 +181,7 @@ class WarriorFacade:
 
     # -- stopping --------------------------------------------------------------------
     def stop(self) -> None:
-        """No new items; the daemon stays."""
+        """Start no new items; the daemon stays."""
         if self._lifecycle.may(State.DRAINING):
             self._drain(State.DRAINING, "Asked to stop.")
 
@@ -205,7 +205,7 @@ class WarriorFacade:
     def end(
         self, reason: str, ending: Ending, *, now: bool = False, kill_after: float = KILL_AFTER
     ) -> None:
-        """Finish the items, or with ``now`` end them, and then end the process."""
+        """Finish the items, or end them with ``now``, then end the process."""
         if self._lifecycle.may(State.ENDING):
             self._drain(State.ENDING, reason, ending)
         else:

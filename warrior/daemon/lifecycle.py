@@ -1,4 +1,4 @@
-"""What the daemon as a whole is doing: one state, and the moves that are legal.
+"""The state of the daemon, and the legal moves between states.
 
                  ready          stop            all done
     STARTING ──────────► RUNNING ────► DRAINING ────────► PAUSED
@@ -21,22 +21,22 @@ from pipeline_core.event import Event
 class State(enum.Enum):
     """What the warrior does."""
 
-    #: It reads its state and opens its page.
+    #: Reads its state and opens its page.
     STARTING = "starting"
-    #: It takes items of the chosen projects.
+    #: Runs items of the chosen projects.
     RUNNING = "running"
-    #: It takes no new items; those at work are finished, and the daemon stays.
+    #: Starts no new items and finishes those at work; the daemon stays.
     DRAINING = "draining"
-    #: No item is at work, and none is taken until somebody says so.
+    #: Runs no items until somebody resumes it.
     PAUSED = "paused"
-    #: As DRAINING, but the process ends afterwards.
+    #: Like DRAINING, but the process ends afterwards.
     ENDING = "ending"
-    #: Nothing is at work any more; the process ends.
+    #: All items are finished; the process ends.
     ENDED = "ended"
 
 
 class Ending(enum.Enum):
-    """What follows when the last item is done."""
+    """What follows when the last item is finished."""
 
     NONE = ""
     SHUT_DOWN = "shut-down"
@@ -54,13 +54,13 @@ _MOVES: dict[State, frozenset[State]] = {
 
 
 class IllegalMove(Exception):
-    """The daemon cannot go from one of these states to the other."""
+    """A move between two states that is not legal."""
 
 
 class Lifecycle:
-    """The state and why it is so. ``on_change(lifecycle)`` follows each move.
+    """The state and its reason. ``on_change(lifecycle)`` follows each move.
 
-    ``reason`` is a sentence for people: who asked to stop; '' while it runs.
+    ``reason`` is a sentence that says who asked to stop; '' while it runs.
     """
 
     def __init__(self) -> None:
@@ -74,11 +74,11 @@ class Lifecycle:
         return self.state is State.RUNNING
 
     def may(self, state: State) -> bool:
-        """Whether the move to ``state`` is legal."""
+        """Return whether the move to ``state`` is legal."""
         return state in _MOVES[self.state]
 
     def move(self, state: State, reason: str = "", ending: Ending = Ending.NONE) -> None:
-        """Go on to ``state``. Raises IllegalMove."""
+        """Move to ``state``. Raises IllegalMove."""
         if not self.may(state):
             raise IllegalMove(f"The warrior is {self.state.value}; it cannot become {state.value}.")
         self.state, self.reason = state, reason
@@ -87,18 +87,18 @@ class Lifecycle:
         self.on_change(self)
 
     def begin(self) -> None:
-        """All is ready: to RUNNING, unless somebody has asked meanwhile to end it."""
+        """Move to RUNNING, unless somebody has already asked to end."""
         if self.state is State.STARTING:
             self.move(State.RUNNING)
 
     def end_differently(self, reason: str, ending: Ending) -> None:
-        """While it is ending: the last who asked decides what follows."""
+        """While it is ending, change what follows: the last request counts."""
         if self.state is State.ENDING and self.ending is not ending:
             self.reason, self.ending = reason, ending
             self.on_change(self)
 
     def all_done(self) -> None:
-        """The last item has ended: to PAUSED or ENDED, where that was asked for."""
+        """The last item has ended: move to PAUSED or ENDED if that was requested."""
         if self.state is State.DRAINING:
             self.move(State.PAUSED, self.reason)
         elif self.state is State.ENDING:

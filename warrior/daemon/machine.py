@@ -1,4 +1,4 @@
-"""The machine: bandwidth, disk, memory and processor, sampled only while somebody looks."""
+"""Samples bandwidth, disk, memory and processor of the machine, only while somebody looks."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ logger = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
 
-#: Seconds from the first look to the first sample: rates need two readings.
+#: Seconds until the first sample: rates need two readings.
 FIRST_AFTER = 0.25
-#: Seconds after which a disk that does not answer (a dead network mount) counts as an error.
+#: Seconds until a disk that does not answer (a dead network mount) counts as an error.
 DISK_DEADLINE = 10.0
 
 _LOOPBACK = re.compile(r"lo\d*")
@@ -33,9 +33,9 @@ class Sample:
     """What the machine did between two readings.
 
     ``at`` is of ``time.monotonic()``. ``received`` and ``sent`` are bytes a second over all
-    network interfaces but the loopback. Disk (the one of the data folder, as much as we may
-    use) and memory are bytes; a total of 0 says that it could not be read. ``own_memory``
-    is what this process holds, ``cpu`` the busy part of all processors, 0 to 1.
+    network interfaces except the loopback. Disk (that of the data folder, as far as we may use
+    it) and memory are bytes; a total of 0 means unknown. ``own_memory`` is that of this process;
+    ``cpu`` is the busy part of all processors, 0 to 1.
     """
 
     at: float
@@ -54,9 +54,9 @@ class _Reading:
     """The counters at one moment."""
 
     at: float
-    #: Interface -> bytes received and sent since it exists.
+    #: Interface -> bytes received and sent.
     interfaces: Mapping[str, tuple[int, int]]
-    #: Seconds of all processors together: busy, and at all.
+    #: Seconds of all processors: busy, and in total.
     cpu: tuple[float, float]
     disk: tuple[int, int]
     memory: tuple[int, int]
@@ -64,10 +64,10 @@ class _Reading:
 
 
 class MachineMonitor:
-    """Samples of the machine, ``interval`` seconds apart; the newest ``kept`` stay in ``samples``.
+    """Takes samples ``interval`` seconds apart and keeps the newest ``kept`` in ``samples``.
 
-    ``on_sample(sample)`` is fired with each. All on the loop; the readings, which may be
-    slow, are made on a thread of their own that nobody waits for at the end.
+    ``on_sample(sample)`` gets each of them, on the loop. The readings may be slow, so they are
+    made in a separate thread, which is never joined.
     """
 
     def __init__(self, data_dir: str, *, interval: float = 1.0, kept: int = 300) -> None:
@@ -77,12 +77,12 @@ class MachineMonitor:
         self.on_sample = Event()
         self._watchers = 0
         self._task: asyncio.Task[None] | None = None
-        self._reader = _Reader(data_dir)
+        self._reported: set[str] = set()
         self._thread: WorkerThread | None = None
         self._free: asyncio.Future[int] | None = None
 
     def watch(self) -> None:
-        """Somebody looks: sample until as many :meth:`unwatch` have come."""
+        """Take samples until :meth:`unwatch` has been called as often as this."""
         self._watchers += 1
         if self._task is None:
             oldest = time.monotonic() - self.interval * (self.samples.maxlen or 0)
@@ -91,36 +91,33 @@ class MachineMonitor:
             self._task = asyncio.ensure_future(self._sample())
 
     def unwatch(self) -> None:
-        """One looks no longer."""
+        """Undo one :meth:`watch`."""
         self._watchers = max(0, self._watchers - 1)
         if not self._watchers and self._task is not None:
             self._task.cancel()
             self._task = None
 
     async def free_disk(self) -> int:
-        """Bytes that we may still use where the data folder is.
+        """Return the free bytes on the disk of the data folder.
 
-        Raises OSError when it is not there or cannot be read, also (as TimeoutError) when
-        the disk does not answer within ten seconds.
+        Raises OSError if the folder cannot be read, and TimeoutError if the disk does not answer
+        within ten seconds.
         """
         if self._free is None:
             self._free = self._in_thread(lambda: _disk(self.data_dir)[0])
-            self._free.add_done_callback(self._asked)
+            self._free.add_done_callback(lambda done: setattr(self, "_free", None))
         try:
             return await asyncio.wait_for(asyncio.shield(self._free), DISK_DEADLINE)
         except asyncio.TimeoutError:
             raise TimeoutError(errno.ETIMEDOUT, "The disk does not answer", self.data_dir) from None
 
     def close(self) -> None:
-        """Sample no more; the thread ends when it can. Idempotent."""
+        """Stop; the thread ends when it can. Idempotent."""
         self._watchers = 0
         self.unwatch()
         if self._thread is not None:
             self._thread.close()
             self._thread = None
-
-    def _asked(self, done: asyncio.Future[int]) -> None:
-        self._free = None
 
     def _in_thread(self, function: Callable[[], Value]) -> asyncio.Future[Value]:
         if self._thread is None:
@@ -128,11 +125,11 @@ class MachineMonitor:
         return self._thread.run(function)
 
     async def _sample(self) -> None:
-        before = await self._in_thread(self._reader.read)
+        before = await self._in_thread(self._read)
         wait = min(FIRST_AFTER, self.interval)
         while True:
             await asyncio.sleep(wait)
-            after = await self._in_thread(self._reader.read)
+            after = await self._in_thread(self._read)
             sample = _between(before, after)
             self.samples.append(sample)
             try:
@@ -141,36 +138,14 @@ class MachineMonitor:
                 logger.exception("A handler of a sample of the machine failed")
             before, wait = after, self.interval
 
-
-def _between(before: _Reading, after: _Reading) -> Sample:
-    seconds = max(after.at - before.at, 1e-6)
-    rates = [0.0, 0.0]
-    # An interface that has come or gone, or begun to count anew, says nothing of a rate.
-    for name, counts in after.interfaces.items():
-        for way, count in enumerate(counts):
-            rates[way] += max(0, count - before.interfaces.get(name, counts)[way]) / seconds
-    busy, total = (new - old for new, old in zip(after.cpu, before.cpu))
-    return Sample(
-        at=after.at, received=rates[0], sent=rates[1],
-        disk_free=after.disk[0], disk_total=after.disk[1],
-        memory_used=after.memory[0], memory_total=after.memory[1], own_memory=after.own_memory,
-        cpu=min(1.0, max(0.0, busy / total)) if total > 0 else 0.0)
-
-
-class _Reader:
-    """Reads the counters; on the thread alone."""
-
-    def __init__(self, data_dir: str) -> None:
-        self._data_dir = data_dir
-        self._told: set[str] = set()
-
-    def read(self) -> _Reading:
-        """What is there; what cannot be read (a container may hide it) is 0."""
+    # -- on the thread -----------------------------------------------------------
+    def _read(self) -> _Reading:
+        """Read the counters; those that cannot be read (a container may hide them) are 0."""
         return _Reading(
             at=time.monotonic(),
             interfaces=self._part("network", _interfaces, {}),
             cpu=self._part("processors", _cpu, (0.0, 0.0)),
-            disk=self._part("disk", lambda: _disk(_existing(self._data_dir)), (0, 0)),
+            disk=self._part("disk", lambda: _disk(_existing(self.data_dir)), (0, 0)),
             memory=self._part("memory", _memory, (0, 0)),
             own_memory=self._part("memory of this program", _own_memory, 0))
 
@@ -180,10 +155,25 @@ class _Reader:
         try:
             return function()
         except (OSError, psutil.Error, NotImplementedError) as error:
-            if name not in self._told:
-                self._told.add(name)
+            if name not in self._reported:
+                self._reported.add(name)
                 logger.warning("The %s of this machine cannot be read: %s.", name, error)
             return otherwise
+
+
+def _between(before: _Reading, after: _Reading) -> Sample:
+    seconds = max(after.at - before.at, 1e-6)
+    rates = [0.0, 0.0]
+    # Ignore interfaces that have appeared, disappeared or reset their counters.
+    for name, counts in after.interfaces.items():
+        for way, count in enumerate(counts):
+            rates[way] += max(0, count - before.interfaces.get(name, counts)[way]) / seconds
+    busy, total = (new - old for new, old in zip(after.cpu, before.cpu))
+    return Sample(
+        at=after.at, received=rates[0], sent=rates[1],
+        disk_free=after.disk[0], disk_total=after.disk[1],
+        memory_used=after.memory[0], memory_total=after.memory[1], own_memory=after.own_memory,
+        cpu=min(1.0, max(0.0, busy / total)) if total > 0 else 0.0)
 
 
 def _interfaces() -> dict[str, tuple[int, int]]:
@@ -198,7 +188,7 @@ def _cpu() -> tuple[float, float]:
     import psutil
 
     times = psutil.cpu_times()._asdict()
-    # Linux counts the time of guests in user and nice as well.
+    # On Linux, user and nice include the time of guests.
     total = sum(times.values()) - times.get("guest", 0.0) - times.get("guest_nice", 0.0)
     return total - times["idle"] - times.get("iowait", 0.0), total
 
@@ -222,7 +212,7 @@ def _disk(folder: str) -> tuple[int, int]:
 
 
 def _existing(folder: str) -> str:
-    """The folder, or the nearest one above it that is there."""
+    """Return the folder, or the nearest existing one above it."""
     while not os.path.exists(folder) and os.path.dirname(folder) != folder:
         folder = os.path.dirname(folder)
     return folder

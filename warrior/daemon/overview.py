@@ -1,4 +1,4 @@
-"""What is shown of the whole: the sentence at the top, a card for each project, notices."""
+"""What is shown of the warrior: the sentence at the top, a card for each project, and notices."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from warrior.daemon import sentence
 from warrior.daemon.lifecycle import Ending, Lifecycle, State
 from warrior.daemon.poweroff import refusal
-from warrior.daemon.view_models import Notice, Problem, ProjectCard, Status
+from warrior.daemon.view_models import Notice, ProjectCard, Status
 from warrior.projects.entry import AUTO, Entry
 from warrior.settings.access import INSECURE, Access
 
@@ -32,7 +32,7 @@ _WHOSE = {"git": "the project's repository", "install": "the project", "load": "
 
 
 class Overview:
-    """Reads the parts; changes nothing."""
+    """Reads the parts and words what is shown of them."""
 
     def __init__(
         self, settings: Settings, catalogue: Catalogue, hq: HQ, lifecycle: Lifecycle,
@@ -48,20 +48,19 @@ class Overview:
     def note_dangers(
         self, access: Access, options: WarriorOptions, environment: Mapping[str, str]
     ) -> None:
-        """Warn, in the log and on the page, of what lasts as long as the process does."""
+        """Add warnings that last as long as the process, also to the log."""
         if access.insecure:
-            self._warn("insecure", "insecure", INSECURE, "trouble")
+            self._lasting.append(_standing("insecure", "insecure", INSECURE, "trouble"))
         refused = refusal(environment) if options.real_shutdown else ""
         if refused:
-            self._warn("real-shutdown", "settings", refused, "waiting")
-
-    def _warn(self, notice_id: str, kind: str, text: str, tone: str) -> None:
-        logger.warning("%s", text)
-        self._lasting.append(Notice(notice_id, kind, text, tone=tone, new=False))
+            self._lasting.append(_standing("real-shutdown", "settings", refused))
+        for notice in self._lasting:
+            logger.warning("%s", notice.text)
 
     # -- the sentence ----------------------------------------------------------------
     def status(self) -> Status:
-        """What the warrior does, or why it does nothing, whose turn it is, and when it goes on."""
+        """Return what the warrior does, or why it does nothing, whose turn it is, and when it
+        continues."""
         status = self._status()
         notes = [status.note, self._lifecycle.reason, *self._troubles(status)]
         return dataclasses.replace(status, note=" ".join(filter(None, notes)))
@@ -84,7 +83,7 @@ class Overview:
         return self._why_not() or self._at_work()
 
     def _why_not(self) -> Status | None:
-        """Why no project can run; None when one can."""
+        """Return why no project can run; None if one can."""
         if not self._settings.downloader.value:
             return Status("Nothing runs yet: choose a nickname. Your work is counted under it.",
                           "you", tone="waiting")
@@ -93,7 +92,10 @@ class Overview:
                           tone="waiting")
         order = self._supervisor.order()
         if not order:
-            return self._no_choice()
+            if self._hq.trouble is not None:
+                return sentence.because(self._hq.trouble, "trouble")
+            return Status("Archive Team has not chosen a project at the moment.", "Warrior HQ",
+                          tone="waiting")
         if not self._supervisor.runs and not any(
                 name in self._catalogue.entries for name in order):
             names = ", ".join(order)
@@ -103,12 +105,6 @@ class Overview:
         if held is not None and not self._supervisor.active():
             return sentence.because(held, "trouble" if held.code == "resources" else "waiting")
         return None
-
-    def _no_choice(self) -> Status:
-        if self._hq.trouble is not None:
-            return sentence.because(self._hq.trouble, "trouble")
-        return Status("Archive Team has not chosen a project at the moment.", "Warrior HQ",
-                      tone="waiting")
 
     def _at_work(self) -> Status:
         supervisor = self._supervisor
@@ -126,7 +122,7 @@ class Overview:
         return Status("Starting the next item.")
 
     def _troubles(self, status: Status) -> list[str]:
-        """Projects that cannot run, while something else is told."""
+        """Return sentences about projects that cannot run and are not in the status yet."""
         if not self._lifecycle.takes_items:
             return []
         return [f"{run.entry.title} cannot run: {run.problem.reason}"
@@ -136,7 +132,7 @@ class Overview:
 
     # -- cards -----------------------------------------------------------------------
     def cards(self) -> list[ProjectCard]:
-        """All on offer, and what still runs, or is chosen, without being on offer."""
+        """Return a card for each project that is on offer, runs or is chosen."""
         entries = dict(self._catalogue.entries)
         for name, run in self._supervisor.runs.items():
             entries.setdefault(name, run.entry)
@@ -156,96 +152,90 @@ class Overview:
             auto=AUTO in selected and self._catalogue.choice == entry.name,
             state="idle" if offered else "gone")
         run = self._supervisor.runs.get(entry.name)
-        if run is not None:
-            card = self._running_card(card, run)
-        sentence_ = self._card_sentence(card, run)
-        return dataclasses.replace(card, sentence=sentence_)
-
-    def _why_not_running(self) -> str:
-        if not self._lifecycle.takes_items:
-            return "Waiting: the warrior is stopped."
-        return "" if self._settings.downloader.value else "Waiting: choose a nickname first."
-
-    def _running_card(self, card: ProjectCard, run: ProjectRun) -> ProjectCard:
+        if run is None:
+            return dataclasses.replace(card, sentence=self._why_not_running(card))
         newest = run.current or run.code.current
+        run.code.examine()
         return dataclasses.replace(
             card, state=run.state, slots=run.slots, active=len(run.runner.active_items),
             version=newest.version.short if newest else "", counts=dict(run.runner.counts),
             problem=run.problem, project=newest.loaded.project if newest else None,
-            has_log=bool(run.code.log()))
+            has_log=bool(run.code.log()), sentence=_card_sentence(run))
 
-    def _card_sentence(self, card: ProjectCard, run: ProjectRun | None) -> str:
-        if card.source == "gone" and run is None:
+    def _why_not_running(self, card: ProjectCard) -> str:
+        if card.source == "gone":
             return "No longer on offer."
-        if run is None:
-            wanted = card.order is not None or card.auto
-            return self._why_not_running() if wanted else ""
-        active = len(run.runner.active_items)
-        if card.state == "draining":
-            its = "its last item" if active == 1 else f"its last {active} items"
-            return f"Finishing {its}." if active else "Ending."
-        if card.state in ("fetching", "loading"):
-            return _of_run_state(run)
-        if card.state == "broken":
-            return "Cannot run."
-        old = sum(item.pipeline is not run.runner.current_pipeline
-                  for item in run.runner.active_items)
-        if old:
-            return f"A new version runs. Finishing {sentence.items(old)} on the old version."
-        if not active and not run.slots:
-            return "Ready: waiting for a free slot."
-        demand = run.demand()
-        if demand.dry and not demand.working:
-            waiting = run.waiting()
-            return f"{sentence.most_urgent(waiting).reason} It keeps asking." if waiting else ""
-        return ""
+        if card.order is None and not card.auto:
+            return ""
+        if not self._lifecycle.takes_items:
+            return "Waiting: the warrior is stopped."
+        return "" if self._settings.downloader.value else "Waiting: choose a nickname first."
 
     # -- notices ---------------------------------------------------------------------
     def notices(self) -> Sequence[Notice]:
-        """What there is to tell besides: HQ's announcement, an update, trouble with HQ."""
-        catalogue, found = self._catalogue, list(self._lasting)
-        if catalogue.announcement:
-            number = hashlib.sha256(catalogue.announcement.encode()).hexdigest()[:16]
+        """Return the notices: HQ's announcement, an update, errors, warnings."""
+        offer, found = self._catalogue.offer, list(self._lasting)
+        if offer.announcement:
+            number = hashlib.sha256(offer.announcement.encode()).hexdigest()[:16]
             found.append(Notice(
-                f"announcement-{number}", "announcement", html=catalogue.announcement,
+                f"announcement-{number}", "announcement", html=offer.announcement,
                 new=number != self._settings.announcement_read))
-        if catalogue.wanted_api:
-            found.append(Notice(
-                "update", "update", f"Warrior HQ asks for version {catalogue.wanted_api} of the "
+        if offer.wanted_api:
+            found.append(_standing(
+                "update", "update", f"Warrior HQ asks for version {offer.wanted_api} of the "
                 "pipeline interface, which is newer than this program. Running projects continue; "
-                "update the warrior to run new ones.", tone="waiting", new=False))
+                "update the warrior to run new ones."))
         if self._hq.trouble is not None:
-            found.append(Notice("hq", "hq", self._hq.trouble.reason, tone="waiting", new=False))
+            found.append(_standing("hq", "hq", self._hq.trouble.reason))
         if self._settings.trouble:
-            found.append(Notice("settings", "settings", self._settings.trouble, tone="trouble",
-                                new=False))
-        if catalogue.refused:
-            found.append(Notice("catalogue", "catalogue", " ".join(catalogue.refused),
-                                tone="waiting", new=False))
+            found.append(_standing("settings", "settings", self._settings.trouble, "trouble"))
+        if self._catalogue.refused:
+            found.append(_standing("catalogue", "catalogue", " ".join(self._catalogue.refused)))
         disk = self._supervisor.holds.get("disk")
         if disk is not None:
-            found.append(Notice("disk", "disk", disk.reason, tone="trouble", new=False))
+            found.append(_standing("disk", "disk", disk.reason, "trouble"))
         if self._supervisor.recovery is not None:
             found += self._supervisor.recovery.notices()
         return found
 
 
-def problem_status(problem: Problem) -> Status:
-    """A problem of a project as the sentence at the top."""
-    text = f"{problem.reason} {problem.advice}".strip()
-    return Status(text, _WHOSE.get(problem.code, "the project"), problem.next_try, "trouble")
+def _standing(notice_id: str, kind: str, text: str, tone: str = "waiting") -> Notice:
+    """A notice that nobody has to read: it goes away when it no longer applies."""
+    return Notice(notice_id, kind, text, tone=tone, new=False)
 
 
 def _of_run(run: ProjectRun) -> Status | None:
-    """Why this one has no item at work; None when that tells nothing."""
+    """Return why this project has no item at work; None if there is no reason to show."""
     if run.draining:
         return None
     if run.state in ("fetching", "loading"):
         return Status(_of_run_state(run), tone="waiting")
-    if run.state == "broken" and run.problem is not None:
-        status = problem_status(run.problem)
-        return dataclasses.replace(status, text=f"{run.entry.title} cannot run: {status.text}")
+    problem = run.problem
+    if run.state == "broken" and problem is not None:
+        text = f"{run.entry.title} cannot run: {problem.reason} {problem.advice}".strip()
+        return Status(text, _WHOSE.get(problem.code, "the project"), problem.next_try, "trouble")
     return sentence.between_items(run.runner)
+
+
+def _card_sentence(run: ProjectRun) -> str:
+    active = len(run.runner.active_items)
+    if run.state == "draining":
+        its = "its last item" if active == 1 else f"its last {active} items"
+        return f"Finishing {its}." if active else "Ending."
+    if run.state in ("fetching", "loading"):
+        return _of_run_state(run)
+    if run.state == "broken":
+        return "Cannot run."
+    old = sum(item.pipeline is not run.runner.current_pipeline
+              for item in run.runner.active_items)
+    if old:
+        return f"A new version runs. Finishing {sentence.items(old)} on the old version."
+    if not active and not run.slots:
+        return "Ready: waiting for a free slot."
+    demand, waiting = run.demand(), run.runner.not_working()
+    if demand.dry and not demand.working and waiting:
+        return f"{sentence.most_urgent(waiting).reason} It keeps asking."
+    return ""
 
 
 def _of_run_state(run: ProjectRun) -> str:

@@ -1,13 +1,12 @@
-"""Switches the machine off or restarts it: what ``--real-shutdown`` allows.
+"""Switches the machine off or restarts it, for ``--real-shutdown``.
 
-A container cannot do so itself: its host looks for a file in /tmp and does it.
+A container cannot do that itself: its host watches for a file in /tmp.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import enum
 import os
 import shutil
@@ -16,22 +15,22 @@ from collections.abc import Mapping
 
 from warrior.daemon.notify import runs_as_service
 
-#: Seconds that a program gets to pass the order on.
+#: Seconds that a program may take.
 TIMEOUT = 30.0
-#: Where the hosts of containers look.
+#: Where the hosts of containers look for the file.
 MARKER_FOLDER = "/tmp"
-#: Not on the path of everybody, but where these programs are.
+#: Folders of these programs that are not on every user's path.
 _ADMIN_FOLDERS = ("/usr/sbin", "/sbin")
-#: Characters of what a program printed that are shown.
+#: The most characters of a program's output that are shown.
 _OUTPUT_SHOWN = 500
 
 
 class PowerOffError(Exception):
-    """The machine stays as it is; ``str()`` says why and what to do."""
+    """The machine could not be switched off; ``str()`` says why and what to do."""
 
 
 class Order(enum.Enum):
-    """What is to become of the machine."""
+    """What to do with the machine."""
 
     POWER_OFF = "poweroff"
     REBOOT = "reboot"
@@ -42,7 +41,7 @@ class Order(enum.Enum):
 
 
 def refusal(environment: Mapping[str, str]) -> str:
-    """Why this process may not switch the machine off, in a sentence; '' when it may."""
+    """Return a sentence that says why this process may not switch the machine off; '' if it may."""
     if not runs_as_service(environment):
         return ""
     return ("A warrior that systemd runs cannot switch the machine off, because its service may "
@@ -54,45 +53,42 @@ async def give_order(
     order: Order, environment: Mapping[str, str], *, marker_folder: str = MARKER_FOLDER,
     search_path: str | None = None, timeout: float = TIMEOUT,
 ) -> str:
-    """Leave a note for the host of a container, then try the machine's own programs.
+    """Create the file for the host of a container, then try the machine's own programs.
 
-    Returns what was done, as a sentence. Raises PowerOffError when nothing of it worked, and
-    under systemd (``environment`` is the one that this process was started with).
-    ``search_path`` are the folders of the programs, as in PATH.
+    Return a sentence that says what was done. Raises PowerOffError if nothing worked, and under
+    systemd. ``environment`` is the one that this process was started with; ``search_path`` has the
+    folders of the programs, as in PATH; ``timeout`` is in seconds.
     """
     refused = refusal(environment)
     if refused:
         raise PowerOffError(refused)
     marker = os.path.join(marker_folder, f"warrior_{order.value}_required")
-    troubles = []
+    errors = []
     try:
-        _touch(marker)
+        # An existing file may stay; O_EXCL never follows a link out of /tmp.
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(marker, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
     except OSError as error:
         marker = ""
-        troubles.append(f"{error.filename}: {error.strerror}")
+        errors.append(f"{error.filename}: {error.strerror}")
     if search_path is None:
         search_path = os.pathsep.join((environment.get("PATH", os.defpath), *_ADMIN_FOLDERS))
     for command in _commands(order, search_path):
-        tried = await _run(command, environment, timeout)
-        if not tried.trouble:
-            return f"The machine is being {order.words} ({tried.words})."
-        troubles.append(f"{tried.words}: {tried.trouble}")
-    said = "; ".join(troubles) or "there is no program for it"
+        words = " ".join([os.path.basename(command[0]), *command[1:]])
+        failure = await _run(command, environment, timeout)
+        if not failure:
+            return f"The machine is being {order.words} ({words})."
+        errors.append(f"{words}: {failure}")
+    reasons = "; ".join(errors) or "there is no program for it"
     if marker:
-        return (f"The machine will be {order.words} by its host, which looks for {marker}. "
-                f"It could not be done from here: {said}.")
-    raise PowerOffError(f"The machine could not be {order.words}: {said}. Do it yourself, or allow "
-                        f"this user to run {order.value} with sudo without a password.")
-
-
-def _touch(path: str) -> None:
-    """Make an empty file, or leave the one that is there; never follows a link out of /tmp."""
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
+        return (f"The machine will be {order.words} by its host, which watches for {marker}. "
+                f"It could not be done from here: {reasons}.")
+    raise PowerOffError(f"The machine could not be {order.words}: {reasons}. Do it yourself, or "
+                        f"allow this user to run {order.value} with sudo without a password.")
 
 
 def _commands(order: Order, search_path: str) -> list[list[str]]:
-    """What there is on this machine to do it, the best first, with whole paths."""
+    """Return the commands that this machine has for it, the best first, with full paths."""
     found = {name: shutil.which(name, path=search_path)
              for name in ("sudo", order.value, "shutdown")}
     wanted = ([order.value], ["shutdown", "-h" if order is Order.POWER_OFF else "-r", "now"])
@@ -107,31 +103,23 @@ def _commands(order: Order, search_path: str) -> list[list[str]]:
     return commands
 
 
-@dataclasses.dataclass(frozen=True)
-class _Tried:
-    """One command, in words, and why it did not work ('' when it did)."""
-
-    words: str
-    trouble: str
-
-
-async def _run(command: list[str], environment: Mapping[str, str], timeout: float) -> _Tried:
-    words = " ".join([os.path.basename(command[0]), *command[1:]])
+async def _run(command: list[str], environment: Mapping[str, str], timeout: float) -> str:
+    """Run a command; return why it failed, '' if it did not."""
     try:
         process = await asyncio.create_subprocess_exec(
             *command, env=dict(environment), stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
             start_new_session=True)
     except OSError as error:
-        return _Tried(words, error.strerror or str(error))
+        return error.strerror or str(error)
     try:
         output, _ = await asyncio.wait_for(process.communicate(), timeout)
     except asyncio.TimeoutError:
         with contextlib.suppress(OSError, asyncio.TimeoutError):  # it may run as root
             os.killpg(process.pid, signal.SIGKILL)
             await asyncio.wait_for(process.wait(), 1.0)
-        return _Tried(words, f"it had not ended after {timeout:g} seconds")
+        return f"it had not ended after {timeout:g} seconds"
     if process.returncode == 0:
-        return _Tried(words, "")
+        return ""
     text = " ".join(output.decode("utf-8", "replace").split())[-_OUTPUT_SHOWN:].rstrip(".")
-    return _Tried(words, text or f"it ended with status {process.returncode}")
+    return text or f"it ended with status {process.returncode}"

@@ -1,5 +1,5 @@
 """The sentence at the top of the page: what the program does, or why it does nothing, whose turn
-it is, and when it continues. Plain functions of counts and reasons."""
+it is, and when it continues."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pipeline_core.engine.waiting import Fault, Waiting
 from pipeline_core.runner import Runner
 from warrior.daemon.view_models import Status
 
-#: Of several reasons, the first of these is shown: the one that somebody can do most about.
+#: The order in which reasons are shown: first those that somebody can do most about.
 FAULT_ORDER = (Fault.YOU, Fault.MACHINE, Fault.PROJECT, Fault.TARGET, Fault.HQ, Fault.TRACKER)
 
-#: Reasons of items that have no work yet.
+#: The codes of reasons of items that have no work yet.
 _WITHOUT_WORK = {"starting", "asking", "no-items", "rate-limit", "outdated", "blocked"}
 
 
 def because(waiting: Waiting, tone: str = "waiting") -> Status:
-    """A reason as a status."""
+    """Return a reason as a status."""
     whose = "" if waiting.fault is Fault.NOBODY else waiting.fault.value
     return Status(waiting.reason, whose, waiting.next_try, tone)
 
 
 def between_items(runner: Runner) -> Status | None:
-    """Why the runner starts no item now; None when nothing hinders it."""
+    """Return why the runner starts no item now; None if nothing prevents it."""
     if runner.waiting is not None:
         return because(runner.waiting, "trouble")
     if runner.resting:
@@ -34,7 +34,8 @@ def between_items(runner: Runner) -> Status | None:
 
 
 def working(count: int, waiting: Sequence[Waiting]) -> Status:
-    """``count`` items are at work, some of which wait."""
+    """Return the status while ``count`` items are active; ``waiting`` has one reason for each of
+    those that wait."""
     busy = count - len(waiting)
     if not waiting:
         return Status(f"Working on {items(count)}.")
@@ -48,7 +49,7 @@ def working(count: int, waiting: Sequence[Waiting]) -> Status:
 
 
 def stopping(count: int, waiting: Sequence[Waiting]) -> Status:
-    """``count`` items are still finished, no new ones start."""
+    """Return the status while ``count`` items are being finished and no new ones start."""
     if not count:
         return Status("Stopping.", tone="stopping")
     still = "1 item is" if count == 1 else f"{count} items are"
@@ -60,7 +61,7 @@ def stopping(count: int, waiting: Sequence[Waiting]) -> Status:
 
 
 def counts_sentence(counts: Mapping[str, int]) -> str:
-    """How many items ended how."""
+    """Return a sentence with the numbers of items that completed, failed and were cancelled."""
     parts = [f"{items(counts['completed'])} completed"]
     if counts["failed"]:
         parts.append(f"{counts['failed']} failed")
@@ -70,7 +71,7 @@ def counts_sentence(counts: Mapping[str, int]) -> str:
 
 
 def most_urgent(waiting: Sequence[Waiting]) -> Waiting:
-    """The reason to show: by whose fault it is, then the one that ends first."""
+    """Return the reason to show: the first by FAULT_ORDER, then the one that ends first."""
     return min(waiting, key=lambda w: (
         FAULT_ORDER.index(w.fault) if w.fault in FAULT_ORDER else len(FAULT_ORDER),
         float("inf") if w.next_try is None else w.next_try))

@@ -1,4 +1,4 @@
-"""The end of the warrior: what signals do, and what follows when the last item is done."""
+"""The end of the warrior: what signals do, and what follows the last item."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class Shutdown:
-    """On a signal the items get the grace time; a second signal ends them at once.
+    """On a signal, gives the items the grace time; on a second signal, ends them at once.
 
     ``environment`` is the one that this process was started with.
     """
@@ -37,18 +37,18 @@ class Shutdown:
         self._options = options
         self._environment = environment
         self._interrupts = Interrupts(self._stop, self._stop_now, any_second=True)
-        #: Whether it ends because of a signal: the machine then stays as it is.
+        #: Whether a signal is the reason: then the machine is not switched off.
         self._signalled = False
         self._ended = asyncio.Event()
         lifecycle.on_change += self._lifecycle_changed
         facade.on_keep_running += self._keep_running
 
     def handle_signals(self, loop: asyncio.AbstractEventLoop) -> None:
-        """From now on signals end the warrior."""
+        """Let signals end the warrior from now on."""
         self._interrupts.install(loop)
 
     async def wait(self) -> int:
-        """Wait for the end, and do what was asked to follow it; the exit status."""
+        """Wait for the end, do what was requested after it, and return the exit status."""
         await self._ended.wait()
         restart = self._lifecycle.ending is Ending.RESTART
         if self._options.real_shutdown and not self._signalled:
@@ -66,7 +66,7 @@ class Shutdown:
 
     def _stop(self, why: str, advice: str = "") -> None:
         grace = self._options.grace_time
-        logger.info("%s %d items get %.0f seconds to finish.%s", why, self._facade.active(),
+        logger.info("%s %d items have %.0f seconds to finish.%s", why, self._facade.active(),
                     grace, advice)
         self._signalled = True
         self._notifier.extend_timeout(grace + 30)
@@ -88,7 +88,7 @@ class Shutdown:
 
 
 async def end_leftover_processes() -> None:
-    """End what projects have started themselves and left behind."""
+    """End the processes that projects have started and left running."""
     left = await asyncio.to_thread(end_descendants)
     if left:
-        logger.info("Ended what projects had left behind: %s.", ", ".join(left))
+        logger.info("Ended processes that projects had left running: %s.", ", ".join(left))

@@ -1,7 +1,6 @@
-"""The one folder that holds all state: made, locked, and cleared of what a crash left.
+"""The folder that holds all state: made, locked, and cleared of what a crash left.
 
-Only one warrior may use it; the lock is the kernel's (flock), so it ends with the
-process whatever happens to it.
+Only one warrior may use it. The lock is the kernel's (flock), so it always ends with the process.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: A warrior that is just ending gets so many seconds to leave the folder.
+#: Seconds to wait for a warrior that is just ending.
 LOCK_TIMEOUT = 10.0
 
 _PREFIX = re.compile(r"[0-9a-f]{8}w[0-9a-f]{8}")
@@ -42,7 +41,7 @@ class StateUnusable(Exception):
 
 
 class StateDirectory:
-    """``path`` (0700), locked from :meth:`lock` until the process ends."""
+    """The folder ``path`` (0700), locked from :meth:`lock` until the process ends."""
 
     def __init__(self, path: str, data_dir: str) -> None:
         self.path = path
@@ -53,10 +52,8 @@ class StateDirectory:
         return os.path.join(self.path, name)
 
     def lock(self, timeout: float = LOCK_TIMEOUT) -> None:
-        """Make the folders and take the lock; blocks up to ``timeout`` seconds.
-
-        Raises StateInUse or StateUnusable.
-        """
+        """Make the folders and take the lock; block up to ``timeout`` seconds. Raises StateInUse
+        or StateUnusable."""
         try:
             for folder in (self.path, self.data_dir):
                 make_folder(folder)
@@ -84,7 +81,7 @@ class StateDirectory:
         self._lock.flush()
 
     def release(self) -> None:
-        """Let go of the lock, before this process is replaced by another program."""
+        """Release the lock, before this process is replaced by another program."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -99,17 +96,17 @@ class StateDirectory:
 
     # -- item folders ------------------------------------------------------------
     def begin_items(self, journal: Journal, keep_data: bool) -> Callable[[], str]:
-        """Remove the unfinished items of earlier runs; a maker of prefixes for the items of
-        this process. Blocks."""
+        """Remove the unfinished items of earlier runs, and return a function that makes prefixes
+        for the items of this process. Blocks."""
         sealed = {*journal.records, *map(os.path.basename, journal.unreadable)}
         for path in self.remove_leftovers(keep_data, sealed):
-            logger.info("Removed the unfinished item that an earlier run left in %s.", path)
+            logger.info("Removed an unfinished item of an earlier run: %s.", path)
         prefix, numbers = self.new_item_prefix(), itertools.count(1)
         return lambda: f"{prefix}-{next(numbers)}"
 
     def new_item_prefix(self) -> str:
-        """What the names of this process's item folders begin with; noted on disk first,
-        so that the next start knows which folders are ours. Blocks (fsync)."""
+        """Return a prefix for the names of this process's item folders. It is written to disk
+        first, so that the next start knows which folders are ours. Blocks (fsync)."""
         prefix = f"{int(time.time()):08x}w{secrets.token_hex(4)}"
         with open(self.file("item-prefixes"), "a", encoding="utf-8", opener=_private) as file:
             file.write(prefix + "\n")
@@ -118,11 +115,11 @@ class StateDirectory:
         return prefix
 
     def remove_leftovers(self, keep: bool, spare: Collection[str] = ()) -> list[str]:
-        """Remove the item folders that earlier processes left behind; the paths.
+        """Remove the item folders that earlier processes left, and return their paths.
 
-        Only folders that carry one of our names directly in a project's data folder:
-        projects keep things of their own beside them. Those of the ids in ``spare`` stay,
-        as they are sealed. ``keep`` (the option keep_data) removes nothing. Blocks.
+        Projects keep things of their own beside them, so only folders with one of our prefixes
+        are removed. The ids in ``spare`` are sealed and stay. With ``keep`` (the option keep_data)
+        nothing is removed. Blocks.
         """
         prefixes = self._prefixes()
         if keep or not prefixes:
@@ -136,7 +133,7 @@ class StateDirectory:
                 shutil.rmtree(path)
                 removed.append(path)
             except OSError:
-                failed = True  # known by its name still: the next start tries again
+                failed = True  # its prefix is still known, so the next start tries again
         if not failed:
             with contextlib.suppress(FileNotFoundError):
                 os.remove(self.file("item-prefixes"))
@@ -150,8 +147,8 @@ class StateDirectory:
             return frozenset()
 
     def item_folders(self, prefixes: frozenset[str] | None = None) -> Sequence[str]:
-        """The folders of items whose names begin with one of these (None: with any that we
-        may have made). Blocks; raises OSError."""
+        """Return the item folders with one of these prefixes (None: with any prefix of ours).
+        Blocks; raises OSError."""
         found = []
         with os.scandir(self.data_dir) as projects:
             folders = [entry.path for entry in projects if entry.is_dir(follow_symlinks=False)]
@@ -169,20 +166,20 @@ def _is_ours(name: str, prefixes: frozenset[str] | None) -> bool:
 
 
 def _make_private(path: str) -> None:
-    """Shut others out of a folder that was there before, if it is ours and not a shared one."""
+    """Make an existing folder private, if it is ours and not a shared one."""
     mode = os.stat(path).st_mode
     if not mode & 0o077:
         return
-    # A folder as / or /tmp is for all, whoever chose it as the state folder.
+    # A folder such as / or /tmp is shared, even if somebody chose it as the state folder.
     ours = os.stat(path).st_uid == os.geteuid() and not mode & stat.S_ISVTX
     if ours and os.path.realpath(path) != os.sep:
         with contextlib.suppress(OSError):
             os.chmod(path, stat.S_IMODE(mode) & ~0o077)
             return
-    logger.warning("Others on this machine can look into the state folder %s. Give the warrior a "
+    logger.warning("Others on this machine can read the state folder %s. Give the warrior a "
                    "folder of its own with --state-dir.", path)
 
 
 def _private(path: str, flags: int) -> int:
-    # A link that somebody else has put there is not followed.
+    # Do not follow a link that somebody else may have made.
     return private(path, flags | os.O_NOFOLLOW)

@@ -1,4 +1,4 @@
-"""What the warrior says of itself, as values for the page and the control socket."""
+"""The values that the page and the control socket show of the warrior."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 class Status:
     """The sentence at the top: what the program does, or why it does nothing.
 
-    ``whose`` is whose turn it is ('' nobody's), ``next_try`` a time of ``time.monotonic()``
-    or None, ``tone`` one of working, waiting, trouble, stopping, stopped. ``note`` is
-    a second sentence, such as why it stops.
+    ``whose`` says whose turn it is ('' for nobody's); ``next_try`` is monotonic or None; ``tone``
+    is working, waiting, trouble, stopping or stopped. ``note`` is a second sentence.
     """
 
     text: str
@@ -29,12 +28,11 @@ class Status:
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """Why a project does not run, or why its new version does not.
+    """Why a project or its new version does not run.
 
-    ``code`` is git, install, load, timeout, disk, refused, gone, or needs (a program or
-    module is not here); ``next_try`` a time of
-    ``time.monotonic()``, or None when only a person can do something. ``output`` is
-    the tail of what a program printed.
+    ``code`` is git, install, load, timeout, disk, refused, settings, or needs (a program or module
+    is missing). ``next_try`` is monotonic, or None if only a person can help. ``output`` is the
+    end of what a program printed.
     """
 
     reason: str
@@ -47,12 +45,12 @@ class Problem:
 
 @dataclasses.dataclass(frozen=True)
 class ProjectCard:
-    """All that is shown of one project on offer, or of one that still runs.
+    """What is shown of a project that is on offer or still runs.
 
-    ``order`` is its place in the volunteer's order (None: not chosen); ``auto`` says that
-    it runs because it is Archive Team's choice. ``state`` is idle, fetching, loading,
-    running, draining, broken or gone. ``slots`` are the items that it may have at work.
-    ``description`` is HTML of strangers, not cleaned.
+    ``order`` is its place in the volunteer's order (None: not chosen); ``auto`` says that it runs
+    as Archive Team's choice. ``state`` is idle, fetching, loading, running, draining, broken or
+    gone. ``slots`` is the number of items that it may run. ``description`` is HTML from others,
+    not sanitized.
     """
 
     name: str
@@ -79,10 +77,10 @@ class ProjectCard:
 
 @dataclasses.dataclass(frozen=True)
 class Notice:
-    """Something to tell, until it has been read or is over.
+    """A notice that is shown until it has been read or no longer applies.
 
-    ``html`` is of strangers, not cleaned; where it is '' the ``text`` counts. ``kind`` is
-    announcement, update, hq, settings, disk, insecure, catalogue or kept; ``tone`` info,
+    ``html`` is from others, not sanitized; if it is '', ``text`` is shown. ``kind`` is
+    announcement, update, hq, settings, disk, insecure, catalogue or kept; ``tone`` is info,
     waiting or trouble.
     """
 
@@ -95,4 +93,4 @@ class Notice:
 
 
 class UnknownProject(Exception):
-    """There is no project of this name; ``str()`` is a sentence."""
+    """There is no such project; ``str()`` is a sentence."""

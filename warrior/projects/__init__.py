@@ -1,7 +1,7 @@
-"""Which projects there are, and which run with how many items.
+"""The projects on offer, and the runs of the chosen ones.
 
-``HQ`` and ``Catalogue`` say what is on offer, ``Supervisor`` gives the slots; a ``ProjectRun`` has
-the runner of one project and the versions of its code, which ``ProjectCode`` fetches and loads.
-``recovery`` resumes what earlier runs sealed.
-``daemon`` imports it; any room may import the names of ``entry``.
+``HQ`` and ``Catalogue`` find the projects, ``Supervisor`` distributes the slots. A ``ProjectRun``
+has the runner of one project and the versions of its code, which ``ProjectCode`` fetches and loads.
+``recovery`` resumes what earlier runs sealed. ``daemon`` imports this room; any room may import
+``entry``.
 """

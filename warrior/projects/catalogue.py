@@ -1,12 +1,14 @@
-"""What is on offer: by Warrior HQ, by the operator, and with this program."""
+"""The projects on offer: Warrior HQ's, the operator's, and those shipped with this program."""
 
 from __future__ import annotations
 
 import asyncio
+import html
 import json
 import logging
+import os
 import random as random_numbers
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline_core.engine.files import write_whole
@@ -14,30 +16,24 @@ from pipeline_core.event import Event
 from warrior.projects.choice import Choice, choose, shares_of
 from warrior.projects.entry import NAME_RULE, Entry, is_project_name
 from warrior.projects.hq_answer import Offer, UnexpectedAnswer, offer_json, parse_answer, read_offer
-from warrior.projects.shipped import read_shipped
 
 if TYPE_CHECKING:
     from warrior.config.config import OperatorProject
 
-__all__ = ["Catalogue", "Entry", "UnexpectedAnswer"]
-
 logger = logging.getLogger(__name__)
 
-#: Bytes of the kept list; what is larger is not ours.
+#: The most bytes of the list on disk.
 _LARGEST_FILE = 32 << 20
-#: So many names that HQ dropped are remembered.
-_MOST_GONE = 1000
+#: The most bytes of a README that are read.
+_README_READ = 64 * 1024
 
 
 class Catalogue:
     """All projects on offer, and Archive Team's choice among them.
 
-    ``entries`` are in order: Warrior HQ's, the operator's, those that come with this
-    program; of one name the operator's wins, then HQ's. ``announcement`` is HQ's, raw HTML;
-    ``wanted_api`` the API level that HQ wants if it is above ours, else ''; ``choice``
-    Archive Team's choice, '' while there is none; ``gone`` the names that HQ has dropped
-    since; ``refused`` sentences about what was left out. ``on_change(catalogue)`` follows
-    each change of these.
+    ``entries`` has Warrior HQ's projects first, then the operator's, then the shipped ones. If
+    several have the same name, the operator's wins, then HQ's. ``refused`` are sentences about
+    what was left out. ``on_change(catalogue)`` follows each change.
     """
 
     def __init__(
@@ -49,97 +45,67 @@ class Catalogue:
         hq_url: str | None = None,
         random: random_numbers.Random | None = None,
     ) -> None:
-        """``path`` is the file with the last good list.
-
-        With an ``hq_url`` only a list of that HQ is taken from it ('': none is).
-        """
+        """``path`` is the file with the last good list. With an ``hq_url``, only a list of that HQ
+        is read from it ('': none)."""
         self.path = path
         self.entries: Mapping[str, Entry] = {}
-        self.gone: frozenset[str] = frozenset()
         self.refused: tuple[str, ...] = ()
         self.on_change = Event()
         self._hq_url = hq_url
         self._shipped_dir = shipped_dir
         self._random = random if random is not None else random_numbers.Random()
-        self._offer = Offer()
+        #: What Warrior HQ offered last.
+        self.offer = Offer()
         self._choice = Choice()
-        self._dropped: dict[str, None] = {}
         self._shipped: Sequence[Entry] = ()
         self._operator: list[Entry] = []
         self._operator_refused: list[str] = []
-        #: What the file holds, as far as is known.
+        #: The content of the file, as far as is known.
         self._kept = ""
         for one in operator:
-            self._add_operator(one)
+            if is_project_name(one.name):
+                self._operator.append(Entry(
+                    name=one.name, title=one.title or one.name, description=one.description,
+                    repository=one.repository, source="operator"))
+            else:
+                self._operator_refused.append(
+                    f"The operator's project {one.name!r} is left out: {NAME_RULE}. Change its "
+                    "[project …] line in warrior.conf.")
         self._arrange()
 
     @property
-    def announcement(self) -> str:
-        return self._offer.announcement
-
-    @property
-    def wanted_api(self) -> str:
-        return self._offer.wanted_api
-
-    @property
     def choice(self) -> str:
+        """Archive Team's choice; '' if there is none."""
         return self._choice.project
 
-    @property
-    def hq_names(self) -> tuple[str, ...]:
-        """What Warrior HQ offered last."""
-        return tuple(entry.name for entry in self._offer.entries)
-
     async def load(self) -> None:
-        """Read the last good list and the projects that come with this program."""
+        """Read the last good list and the shipped projects."""
         self._shipped, kept = await asyncio.to_thread(self._read)
         if kept is not None:
-            self._kept, self._offer, self._choice = kept
+            self._kept, self.offer, self._choice = kept
         self._arrange()
         self.on_change(self)
 
     async def apply(self, answer: dict[str, Any]) -> None:
-        """Take an answer of Warrior HQ, and keep it on disk.
-
-        Raises UnexpectedAnswer, and then all stays as it was.
-        """
+        """Use an answer of Warrior HQ, and keep it on disk. Raises UnexpectedAnswer; then nothing
+        changes."""
         offer = await asyncio.to_thread(read_offer, answer)
         choice = choose(self._choice, offer.weights, offer.auto_project, self._random)
         await self._keep(offer, choice)
-        before = (self._offer, self._choice.project)
-        self._note_dropped({entry.name for entry in offer.entries})
-        self._offer, self._choice = offer, choice
+        before = (self.offer, self._choice.project)
+        self.offer, self._choice = offer, choice
         if (offer, choice.project) != before:
             self._arrange()
             self.on_change(self)
 
-    def _add_operator(self, one: OperatorProject) -> None:
-        if not is_project_name(one.name):
-            self._operator_refused.append(
-                f"The operator's project {one.name!r} is left out: {NAME_RULE}. Change its "
-                "[project …] line in warrior.conf.")
-            return
-        self._operator.append(Entry(
-            name=one.name, title=one.title or one.name, description=one.description,
-            repository=one.repository, source="operator"))
-
-    def _note_dropped(self, offered: Collection[str]) -> None:
-        for name in self.hq_names:
-            self._dropped[name] = None
-        for name in offered:
-            self._dropped.pop(name, None)
-        for name in list(self._dropped)[:-_MOST_GONE]:
-            del self._dropped[name]
-
     def _arrange(self) -> None:
         own = {entry.name: entry for entry in self._operator}
-        entries = {entry.name: entry for entry in self._offer.entries if entry.name not in own}
+        entries = {entry.name: entry for entry in self.offer.entries if entry.name not in own}
         entries.update(own)
         for entry in self._shipped:
             entries.setdefault(entry.name, entry)
         self.entries = entries
-        self.gone = frozenset(name for name in self._dropped if name not in entries)
-        self.refused = (*self._operator_refused, *self._offer.refused)
+        self.refused = (*self._operator_refused, *self.offer.refused)
 
     # -- the file: in a thread -----------------------------------------------------
     def _read(self) -> tuple[list[Entry], tuple[str, Offer, Choice] | None]:
@@ -160,25 +126,25 @@ class Catalogue:
         if self._hq_url is not None and kept.get("hq") != self._hq_url:
             return None
         if not isinstance(answer, dict):
-            raise UnexpectedAnswer("there is no list in it")
+            raise UnexpectedAnswer("it has no list")
         offer = read_offer(answer)
         drawn = Choice()
         if isinstance(choice, dict):
             name, share = choice.get("project"), choice.get("share")
             if (isinstance(name, str) and isinstance(share, float) and 0 <= share <= 1
                     and any(entry.name == name for entry in offer.entries)):
-                # The other shares are those of the list that was kept with it.
+                # The other shares are those of the list in the same file.
                 others = shares_of(offer.weights, offer.auto_project)
                 others.pop(name, None)
                 drawn = Choice(name, share, others)
         return data.decode(), offer, drawn
 
     async def _keep(self, offer: Offer, choice: Choice) -> None:
-        """Write it down, if it has changed: the list lasts for years on a small card."""
+        """Write the list if it has changed, but no more often, to spare SD cards."""
         try:
             self._kept = await asyncio.to_thread(self._write, offer, choice, self._kept)
         except OSError as error:
-            # It counts until the end of this run all the same; the next answer tries again.
+            # It is still used until this run ends; the next answer tries again.
             logger.warning("The list of projects cannot be kept in %s: %s", self.path, error)
 
     def _write(self, offer: Offer, choice: Choice, before: str) -> str:
@@ -188,3 +154,47 @@ class Catalogue:
         if text != before:
             write_whole(self.path, text.encode())
         return text
+
+
+# -- shipped projects ------------------------------------------------------------------
+def read_shipped(folder: str) -> list[Entry]:
+    """Return each folder in ``folder`` that has a ``pipeline.py``, by name. Call it in a thread.
+
+    Title and description are the first heading and paragraph of its ``README.md``, because the
+    pipeline's own are not known before it is loaded.
+    """
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        logger.warning("The projects shipped with this program cannot be read: %s", error)
+        return []
+    return [_entry(name, os.path.join(os.path.abspath(folder), name)) for name in names
+            if is_project_name(name) and os.path.isfile(os.path.join(folder, name, "pipeline.py"))]
+
+
+def _entry(name: str, path: str) -> Entry:
+    heading, paragraph = "", ""
+    try:
+        with open(os.path.join(path, "README.md"), "rb") as file:
+            heading, paragraph = _beginning(file.read(_README_READ).decode("utf-8", "replace"))
+    except FileNotFoundError:
+        pass  # a README is optional
+    except OSError as error:
+        logger.warning("The description of the project %s cannot be read: %s", name, error)
+    return Entry(name=name, title=heading or name, description=html.escape(paragraph),
+                 repository=path, source="shipped")
+
+
+def _beginning(text: str) -> tuple[str, str]:
+    """Return the first heading and the first paragraph of a Markdown text."""
+    heading, paragraph = "", ""
+    for block in text.replace("\r\n", "\n").split("\n\n"):
+        lines = block.strip().split("\n")
+        if lines[0].startswith("#"):
+            if heading:
+                break
+            heading = lines.pop(0).strip("# ")
+        paragraph = " ".join(" ".join(lines).split())
+        if paragraph:
+            break
+    return heading, paragraph

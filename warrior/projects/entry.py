@@ -1,4 +1,4 @@
-"""One project on offer, and which names a project may have."""
+"""A project on offer, and the names that a project may have."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ import dataclasses
 import datetime
 import re
 
-#: The name that stands for "Archive Team's choice" among the chosen projects.
+#: The name of "Archive Team's choice" among the chosen projects.
 AUTO = "auto"
 
-#: A name becomes the name of a folder and a part of ids, so it is plain.
+#: A name is also used for a folder and in ids.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
-#: What to say of a name that is refused.
+#: The rule for names, as a part of a sentence.
 NAME_RULE = ("a name has up to 64 letters, digits, '.', '_' or '-', begins with a letter or "
              f"digit, and is not '{AUTO}'")
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A project on offer. ``repository`` is an address, or a folder where the operator says so.
+    """A project on offer. ``repository`` is an address, or a folder of this machine.
 
-    ``description`` and ``marker_html`` are HTML or text of strangers, not cleaned.
-    ``source`` is hq, operator or shipped; ``deadline`` is in UTC. ``logo`` and
-    ``leaderboard`` are addresses, '' where there is none.
+    ``description`` is HTML from others, not sanitized. ``source`` is hq, operator, shipped or gone;
+    ``deadline`` is in UTC. ``logo`` and ``leaderboard`` are addresses, '' for none.
     """
 
     name: str
@@ -33,10 +32,9 @@ class Entry:
     source: str
     logo: str = ""
     leaderboard: str = ""
-    marker_html: str = ""
     deadline: datetime.datetime | None = None
 
 
 def is_project_name(text: str) -> bool:
-    """Whether a project may be called so."""
+    """Return whether a project may have this name."""
     return _NAME.fullmatch(text) is not None and text != AUTO

@@ -1,4 +1,4 @@
-"""Warrior HQ: registers this warrior once, then tells what it does and asks what is on offer."""
+"""Registers this warrior at Warrior HQ once, then reports to it and gets its list of projects."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Bytes of an answer that are read.
+#: The most bytes of an answer that are read.
 LARGEST_ANSWER = 4 << 20
-#: Seconds before a warrior that HQ does not know any more registers once more after that.
+#: Seconds after a registration before the warrior may register again.
 REGISTER_AGAIN_AFTER = 3600.0
-#: Refusals that speak of the address or the rate; a new id would change nothing.
+#: Status codes about the address or the rate: a new id would change nothing.
 _NOT_ABOUT_THE_ID = frozenset({401, 403, 407, 408, 420, 425, 429, 451})
-#: The time of failing is only corrected when the clock has been set by more (seconds).
+#: "since" is corrected only if the clock has been set by more seconds than this.
 _CLOCK_MOVED = 5.0
 
 
 class _NoUsefulAnswer(Exception):
-    """HQ has not answered as it should; ``str()`` says why, as a part of a sentence."""
+    """HQ has not given a useful answer; ``str()`` says why, as a part of a sentence."""
 
     def __init__(
         self, why: str, *, reached: bool, code: int = 0, retry_after: float | None = None
@@ -54,12 +54,11 @@ class _NoUsefulAnswer(Exception):
 
 
 class HQ:
-    """Asks Warrior HQ every ``interval`` seconds and hands its answers to the catalogue.
+    """Asks Warrior HQ every ``interval`` seconds and passes its answers to the catalogue.
 
-    While it fails, ``trouble`` says why and ``unreachable_since`` (UTC) since when; the
-    catalogue keeps what it has. The delays between tries grow from ``first_delay`` seconds
-    to ``interval``; what HQ asks for (Retry-After) is honoured. ``on_change(hq)`` follows
-    each change of the two. Every request has a turn of the ``governor``.
+    While HQ fails, ``trouble`` says why and ``unreachable_since`` (UTC) since when; the catalogue
+    keeps its list. The delays between tries grow from ``first_delay`` seconds to ``interval``, and
+    Retry-After is honoured. ``on_change(hq)`` follows each change of these.
     """
 
     def __init__(
@@ -83,7 +82,7 @@ class HQ:
         self._interval = interval
         self._wake_pause = wake_pause
         self._limits = Limits(deadline=deadline, largest_body=LARGEST_ANSWER, stay_secure=True)
-        # A delay is up to a fifth longer than it says; the longest is the interval.
+        # The endpoint makes a delay up to a fifth longer; it must not exceed the interval.
         self._endpoint = (governor or Governor()).hq(
             self.url, first_delay=first_delay, longest_delay=interval / 1.2)
         self._turn: Turn | None = None
@@ -93,18 +92,18 @@ class HQ:
         self._registered_at = -math.inf
 
     async def run(self) -> None:
-        """Go on until cancelled; return at once when there is no URL."""
+        """Ask until cancelled; return at once if there is no URL."""
         while self.url:
             self._woken.clear()
             self._asked_at = time.monotonic()
             await self._rest(await self._ask())
 
     def wake(self) -> None:
-        """Ask now, because something changed or somebody wants it; never hammers HQ."""
+        """Ask soon, because something has changed; the pauses between requests still hold."""
         self._woken.set()
 
     async def _rest(self, delay: float) -> None:
-        """Sleep until the next try; a wake makes it sooner, but not too soon."""
+        """Sleep until the next try; :meth:`wake` shortens that, but not below the pauses."""
         due = time.monotonic() + delay
         try:
             await asyncio.wait_for(self._woken.wait(), delay)
@@ -121,7 +120,7 @@ class HQ:
             self._tell()
 
     async def _ask(self) -> float:
-        """One try; returns the seconds to wait before the next."""
+        """Ask once; return the seconds to wait before the next try."""
         try:
             await self._catalogue.apply(await self._answer())
         except _NoUsefulAnswer as failed:
@@ -129,7 +128,7 @@ class HQ:
         except UnexpectedAnswer as error:
             return self._note_failure(str(error), True)
         except Exception:
-            # A fault of ours must not end the asking; it is shown, and tried again.
+            # An error of ours must not end the asking; it is shown and tried again.
             logger.exception("The answer of Warrior HQ could not be processed")
             return self._note_failure("its answer could not be processed; the warrior's log "
                                       "has the details", True)
@@ -138,30 +137,24 @@ class HQ:
 
     # -- the protocol ------------------------------------------------------------
     async def _answer(self) -> dict[str, Any]:
-        """HQ's answer to an update; registers before where that is needed."""
+        """Return HQ's answer to an update; register first if needed."""
         if not self._settings.warrior_id:
             await self._register()
         try:
             return await self._update()
         except _NoUsefulAnswer as failed:
-            if not self._is_unknown(failed.code):
+            # HQ may have lost our id. Do not register again within an hour: an HQ that refuses
+            # all updates must not be filled with warriors that do not exist.
+            if not (400 <= failed.code < 500 and failed.code not in _NOT_ABOUT_THE_ID
+                    and time.monotonic() - self._registered_at > REGISTER_AGAIN_AFTER):
                 raise
-            logger.warning("Warrior HQ no longer knows this warrior (%s). It is registered again.",
-                           failed)
+            logger.warning("Warrior HQ does not know this warrior any more (%s). Registering it "
+                           "again.", failed)
             if self._turn is not None:
-                # Not a success: where registering fails too, the delays go on growing.
+                # Not a success: if registering fails too, the delays must keep growing.
                 self._turn.failed(Waiting(str(failed), Fault.HQ, None, "hq"), 0.0)
         await self._register()
         return await self._update()
-
-    def _is_unknown(self, code: int) -> bool:
-        """Whether HQ's refusal can mean that it has lost our id.
-
-        Registering is then tried, but not again within an hour after it worked: an HQ that
-        refuses all updates must not be filled with warriors that do not exist.
-        """
-        return (400 <= code < 500 and code not in _NOT_ABOUT_THE_ID
-                and time.monotonic() - self._registered_at > REGISTER_AGAIN_AFTER)
 
     async def _register(self) -> None:
         answer = await self._exchange("register", {"version": pipeline_core.__version__})
@@ -202,24 +195,24 @@ class HQ:
             return "the connection broke off"
         if isinstance(error, socket.gaierror):
             return "its name cannot be looked up"
-        told = str(error.strerror or error) if isinstance(error, OSError) else str(error)
-        return " ".join(told[:200].split())  # it can hold what HQ sent
+        reason = str(error.strerror or error) if isinstance(error, OSError) else str(error)
+        return " ".join(reason[:200].split())  # it can contain what HQ sent
 
-    # -- how it stands -----------------------------------------------------------
+    # -- trouble -----------------------------------------------------------------
     def _note_failure(self, why: str, reached: bool, retry_after: float | None = None) -> float:
         now = time.monotonic()
         if self._failing_since is None:
             self._failing_since = self._asked_at
             logger.warning("Warrior HQ (%s) fails: %s", self.url, why)
-        # From the monotonic clock: the other may have been set since, by years at boot.
+        # Use the monotonic clock: the wall clock may have been set since, by years at boot.
         elapsed = datetime.timedelta(seconds=now - self._failing_since)
         since = (_wall_clock() - elapsed).replace(microsecond=0)
         known = self.unreachable_since
         if known is None or abs((since - known).total_seconds()) > _CLOCK_MOVED:
             self.unreachable_since = known = since
-        kept = ("The projects that it last offered are kept." if self._catalogue.hq_names
+        kept = ("The projects that it last offered are kept." if self._catalogue.offer.entries
                 else "It has not offered any projects yet.")
-        what = "has given no useful answer" if reached else "cannot be reached"
+        what = "has not given a useful answer" if reached else "cannot be reached"
         reason = f"Warrior HQ {what} since {_clock(known)}: {why}. {kept}"
         assert self._turn is not None
         self.trouble = self._turn.refused(
@@ -239,8 +232,8 @@ class HQ:
         try:
             self.on_change(self)
         except Exception:
-            # The asking goes on, whatever became of the telling.
-            logger.exception("The trouble with Warrior HQ could not be told")
+            # An error of a handler must not end the asking.
+            logger.exception("A change of the connection to Warrior HQ could not be reported")
 
 
 def _wall_clock() -> datetime.datetime:
@@ -248,7 +241,7 @@ def _wall_clock() -> datetime.datetime:
 
 
 def _clock(moment: datetime.datetime) -> str:
-    """A time of day of this machine; with the date if it is not today's."""
+    """Return the local time of day, with the date if it is not today's."""
     local = moment.astimezone()
     today = local.date() == _wall_clock().astimezone().date()
     return local.strftime("%H:%M" if today else "%-d %B, %H:%M")

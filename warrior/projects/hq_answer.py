@@ -1,7 +1,7 @@
-"""What Warrior HQ may answer. Everything in it comes from a stranger.
+"""Checks the answers of Warrior HQ, which are not trusted.
 
-What is not as the protocol has it is left out, with a sentence where a project is lost by
-it; an answer of which nothing is left is refused as a whole.
+Anything that does not follow the protocol is left out, with a sentence if a whole project is lost.
+An answer of which nothing is left is refused.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from warrior.projects.entry import NAME_RULE, Entry, is_project_name
 __all__ = ["Offer", "UnexpectedAnswer", "offer_json", "parse_answer", "read_offer",
            "read_warrior_id"]
 
-#: More projects than this are not taken from one answer.
+#: The most projects of an answer.
 MOST_PROJECTS = 500
-#: Sentences about what was refused; of more only the number is told.
+#: The most sentences about what was left out; the others are only counted.
 MOST_REFUSED = 20
-#: Characters of a title, and of an address.
+#: The most characters of a title, and of an address.
 LONGEST_LINE, LONGEST_ADDRESS = 200, 2000
-#: Bytes of a piece of HTML.
+#: The most bytes of a piece of HTML.
 LONGEST_HTML = 16 * 1024
-#: Larger weights lose their meaning in sums.
+#: Larger weights would be lost in rounding.
 LARGEST_WEIGHT = 1e12
 
 _REPOSITORY_SCHEMES = frozenset({"http", "https", "git", "ssh"})
@@ -37,10 +37,10 @@ _REPOSITORY_SCHEMES = frozenset({"http", "https", "git", "ssh"})
 
 @dataclasses.dataclass(frozen=True)
 class Offer:
-    """One answer of Warrior HQ, checked.
+    """A checked answer of Warrior HQ.
 
-    ``weights`` (above zero) and ``auto_project`` ('' for none) name projects among the
-    entries only. ``wanted_api`` is the API level that HQ wants if it is above ours, else ''.
+    ``weights`` (above zero) and ``auto_project`` ('' for none) only name projects of ``entries``.
+    ``wanted_api`` is the API level that HQ wants if it is above ours, else ''.
     """
 
     entries: tuple[Entry, ...] = ()
@@ -52,7 +52,8 @@ class Offer:
 
 
 def parse_answer(body: bytes) -> dict[str, Any]:
-    """The JSON object in the body; UnexpectedAnswer for all else. For a thread if large."""
+    """Return the JSON object in the body; call it in a thread if the body is large. Raises
+    UnexpectedAnswer."""
     try:
         text = body.decode()
     except UnicodeDecodeError:
@@ -61,18 +62,18 @@ def parse_answer(body: bytes) -> dict[str, Any]:
 
 
 def read_warrior_id(answer: dict[str, Any]) -> str:
-    """The id in the answer to a registration."""
+    """Return the id in the answer to a registration. Raises UnexpectedAnswer."""
     warrior_id = answer.get("warrior_id")
     if not isinstance(warrior_id, str) or not re.fullmatch(r"[!-~]{1,200}", warrior_id):
-        raise UnexpectedAnswer("there is no warrior_id in it")
+        raise UnexpectedAnswer("it has no warrior_id")
     return warrior_id
 
 
 def read_offer(answer: dict[str, Any]) -> Offer:
-    """What is on offer. UnexpectedAnswer when there is no list, or nothing in it is of use."""
+    """Return the offer in an answer. Raises UnexpectedAnswer if no project in it is usable."""
     projects = answer.get("projects")
     if not isinstance(projects, list):
-        raise UnexpectedAnswer("there is no list of projects in it")
+        raise UnexpectedAnswer("it has no list of projects")
     entries: dict[str, Entry] = {}
     refused = []
     for project in projects[:MOST_PROJECTS]:
@@ -87,25 +88,23 @@ def read_offer(answer: dict[str, Any]) -> Offer:
         raise UnexpectedAnswer(f"no project in it can be used: {refused[0]}")
     if len(projects) > MOST_PROJECTS:
         refused.append(f"it offers {len(projects)} projects, over {MOST_PROJECTS}")
-    auto_project = answer.get("auto_project")
+    texts = _texts(answer)
+    auto_project = texts.get("auto_project", "")
     return Offer(
         entries=tuple(entries.values()),
-        announcement=_html(answer.get("broadcast_message")),
+        announcement=_html(texts.get("broadcast_message", "")),
         wanted_api=_wanted_api(answer.get("warrior")),
         weights=_read_weights(answer.get("auto_projects_config"), entries),
-        auto_project=auto_project if isinstance(auto_project, str)
-        and auto_project in entries else "",
+        auto_project=auto_project if auto_project in entries else "",
         refused=_sentences(refused))
 
 
 def offer_json(offer: Offer) -> dict[str, Any]:
-    """What :func:`read_offer` reads as the same offer, sentences aside."""
+    """Return an answer that :func:`read_offer` reads as the same offer, without ``refused``."""
     return {
         "warrior": {"seesaw_version": offer.wanted_api},
         "projects": [
-            {"name": entry.name, "title": entry.title, "description": entry.description,
-             "repository": entry.repository, "logo": entry.logo,
-             "leaderboard": entry.leaderboard, "marker_html": entry.marker_html,
+            {**dataclasses.asdict(entry),
              "deadline": entry.deadline.isoformat() if entry.deadline is not None else None}
             for entry in offer.entries],
         "auto_project": offer.auto_project,
@@ -124,28 +123,32 @@ def _sentences(refused: list[str]) -> tuple[str, ...]:
 
 def _read_entry(project: Any) -> Entry:
     if not isinstance(project, dict):
-        raise UnexpectedAnswer("something in it is no project")
-    name = project.get("name")
-    if not isinstance(name, str):
+        raise UnexpectedAnswer("its list contains something that is not a project")
+    texts = _texts(project)
+    if "name" not in texts:
         raise UnexpectedAnswer("a project has no name")
+    name = texts["name"]
     if not is_project_name(name):
         raise UnexpectedAnswer(f"a project is named {_shown(name)}, but {NAME_RULE}")
     return Entry(
         name=name,
-        title=_line(project.get("title")) or name,
-        description=_html(project.get("description")),
-        repository=_repository(name, project.get("repository")),
+        title=_line(texts.get("title", "")) or name,
+        description=_html(texts.get("description", "")),
+        repository=_repository(name, texts.get("repository", "")),
         source="hq",
-        # The console may load no picture by plain http.
-        logo=re.sub("^http:", "https:", _address(project.get("logo"))),
-        leaderboard=_address(project.get("leaderboard")),
-        marker_html=_html(project.get("marker_html")),
-        deadline=_deadline(project.get("deadline")))
+        # The console must not load pictures by plain http.
+        logo=re.sub("^http:", "https:", _address(texts.get("logo", ""))),
+        leaderboard=_address(texts.get("leaderboard", "")),
+        deadline=_deadline(texts.get("deadline", "")))
 
 
-def _repository(name: str, value: Any) -> str:
-    """An address that git may be given: never a file of this machine, an option or a command."""
-    if not isinstance(value, str) or not value:
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if isinstance(value, str)}
+
+
+def _repository(name: str, value: str) -> str:
+    """Return an address that is safe for git: never a local file, an option or a command."""
+    if not value:
         raise UnexpectedAnswer(f"the project {name} has no repository")
     parts = _split(value)
     if parts is None or parts[0] not in _REPOSITORY_SCHEMES or not is_remote(value):
@@ -154,10 +157,8 @@ def _repository(name: str, value: Any) -> str:
     return value
 
 
-def _address(value: Any) -> str:
-    """The address of a picture or a page, '' for all else."""
-    if not isinstance(value, str):
-        return ""
+def _address(value: str) -> str:
+    """Return the address of a picture or a page; '' for anything else."""
     text = value.strip()
     if text.startswith("//"):
         text = f"https:{text}"
@@ -166,42 +167,36 @@ def _address(value: Any) -> str:
 
 
 def _split(text: str) -> tuple[str, str] | None:
-    """Scheme and host of an absolute address without blanks; None for all else."""
+    """Return scheme and host of an absolute address without blanks; None for anything else."""
     if len(text) > LONGEST_ADDRESS or any(not "!" <= character <= "~" for character in text):
         return None
     try:
         parts = urlsplit(text)
         host = parts.hostname or ""
-        parts.port  # noqa: B018  raises for one that is no number
+        parts.port  # noqa: B018  raises if it is not a number
     except ValueError:
         return None
     if not host or host.startswith("-") or parts.netloc.startswith("-"):
         return None
-    if not text.startswith(f"{parts.scheme}://"):  # git knows no HTTPS:// and no https::
+    if not text.startswith(f"{parts.scheme}://"):  # git does not accept HTTPS:// or https::
         return None
     return parts.scheme, host
 
 
-def _line(value: Any) -> str:
-    """Text for one line, without what no line has."""
-    if not isinstance(value, str):
-        return ""
+def _line(value: str) -> str:
+    """Return the text as one line, without unprintable characters."""
     words = "".join(c if c.isprintable() else " " for c in value[:4 * LONGEST_LINE]).split()
     line = " ".join(words)
     return line if len(line) <= LONGEST_LINE else line[:LONGEST_LINE] + "…"
 
 
-def _html(value: Any) -> str:
-    """HTML of a stranger, of a size to keep, as text that has an encoding; not cleaned."""
-    if not isinstance(value, str):
-        return ""
+def _html(value: str) -> str:
+    """Return HTML cut to size, with valid characters; it is not sanitized."""
     data = value[:LONGEST_HTML].encode("utf-8", "replace")[:LONGEST_HTML]
     return data.decode("utf-8", "ignore").replace("\0", "")
 
 
-def _deadline(value: Any) -> datetime.datetime | None:
-    if not isinstance(value, str):
-        return None
+def _deadline(value: str) -> datetime.datetime | None:
     try:
         moment = datetime.datetime.fromisoformat(re.sub(r"[Zz]$", "+00:00", value.strip()))
         if moment.tzinfo is None:
@@ -224,7 +219,7 @@ def _numbers(version: str) -> list[int]:
 
 
 def _read_weights(config: Any, entries: Mapping[str, Entry]) -> dict[str, float]:
-    """The weights that can be drawn from; one project named twice has both."""
+    """Return the usable weights; those of a project named twice are added."""
     weights: dict[str, float] = {}
     for one in config if isinstance(config, list) else []:
         if not isinstance(one, dict):

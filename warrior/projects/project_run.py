@@ -1,4 +1,4 @@
-"""One project that is chosen, or that still finishes its items: its runner and versions.
+"""One project that is chosen, or that still finishes its items: its runner and its versions.
 
     fetching ─► loading ─► running ─► draining ─► ended
         ▲──────────┘          └► (a new version: old items finish on the old code)
@@ -9,15 +9,16 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pipeline_core.engine.concurrency_limiter import ConcurrencyLimiter
+from pipeline_core.engine.loader import LoadedPipeline
 from pipeline_core.engine.waiting import Waiting
 from pipeline_core.recovery.sealer import Sealer
 from pipeline_core.runner import Runner
 from warrior.daemon.view_models import Problem
-from warrior.projects.project_code import Load, LoadedVersion, ProjectCode, close_loaded
+from warrior.projects.project_code import Load, LoadedVersion, ProjectCode
 from warrior.projects.slots import Allotment, Demand
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from warrior.checkout.checkout import Checkouts, Version
     from warrior.process.background import BackgroundTasks
     from warrior.projects.entry import Entry
+    from warrior.projects.supervisor import Supervisor
     from warrior.settings.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -36,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class ProjectServices:
-    """What every project needs, made once."""
+    """What all projects share."""
 
     settings: Settings
     checkouts: Checkouts
@@ -44,49 +46,46 @@ class ProjectServices:
     background: BackgroundTasks
     keep_data: bool
     governor: Governor
-    #: A new beginning for the ids of a runner's items.
+    #: Returns a new prefix for the ids of a runner's items.
     item_prefix: Callable[[], str]
     #: Seals items; None: they are abandoned when the process ends.
     keeper: Keeper | None = None
     #: One for each ``shared:`` limit, so that it holds across projects.
     limiters: dict[str, ConcurrencyLimiter] = dataclasses.field(default_factory=dict)
 
+    def share_limits(self, loaded: LoadedPipeline) -> None:
+        """Give the ``shared:`` settings of a pipeline the limiters that all projects use."""
+        for value in loaded.config_values:
+            if value.name.startswith("shared:"):
+                value.limiter = self.limiters.setdefault(value.name, ConcurrencyLimiter())
+
 
 class ProjectRun:
-    """``on_change()`` is called when what is shown has changed, ``on_demand()`` when slots
-    may have to be given anew, ``on_end(run)`` when nothing of it is left."""
+    """Tells the supervisor when what is shown changes, when its demand for slots changes, and
+    when it has ended."""
 
-    def __init__(
-        self,
-        entry: Entry,
-        services: ProjectServices,
-        *,
-        on_change: Callable[[], object],
-        on_demand: Callable[[], object],
-        on_end: Callable[[ProjectRun], object],
-    ) -> None:
+    def __init__(self, entry: Entry, services: ProjectServices, supervisor: Supervisor) -> None:
         self.name = entry.name
         self.draining = False
         self.runner = Runner(concurrent_items=0, keep_data=services.keep_data,
                              item_prefix=services.item_prefix(), governor=services.governor)
-        self.code = ProjectCode(entry, services.checkouts, services.load, self._loaded, on_change)
+        self.code = ProjectCode(entry, services.checkouts, services.load, self._loaded,
+                                supervisor.run_changed)
         self.slots = 0
+        #: All versions that are loaded: the current one, and old ones whose items finish.
+        self.versions: dict[Pipeline, LoadedVersion] = {}
         self._services = services
-        self._on_change = on_change
-        self._on_demand = on_demand
-        self._on_end = on_end
-        self._versions: dict[Pipeline, LoadedVersion] = {}
+        self._supervisor = supervisor
         self._asking: set[Item] = set()
         self._dry_until = 0.0
-        self._hurry: float | None = None
         self.runner.on_create_item += self._item_created
         self.runner.on_pipeline_finish_item += self._item_finished
-        self.runner.on_seal_item += lambda runner, item: self._on_demand()
-        self.runner.on_status += lambda runner, status: on_change()
+        self.runner.on_seal_item += lambda runner, item: supervisor.distribute()
+        self.runner.on_status += lambda runner, status: supervisor.run_changed()
         self.runner.on_finish += lambda runner: self._ended()
         self._services.settings.on_change += self._settings_changed
 
-    # -- what it tells -------------------------------------------------------------
+    # -- state ---------------------------------------------------------------------
     @property
     def entry(self) -> Entry:
         return self.code.entry
@@ -95,11 +94,7 @@ class ProjectRun:
     def current(self) -> LoadedVersion | None:
         """The version that new items get."""
         pipeline = self.runner.current_pipeline
-        return None if pipeline is None else self._versions[pipeline]
-
-    def versions(self) -> Iterator[LoadedVersion]:
-        """All that are loaded: the current one, and old ones whose items finish."""
-        return iter(self._versions.values())
+        return None if pipeline is None else self.versions[pipeline]
 
     @property
     def state(self) -> str:
@@ -115,7 +110,7 @@ class ProjectRun:
         return self.missing() or self.code.problem
 
     def missing(self) -> Problem | None:
-        """The problem of a setting that has no value yet."""
+        """Return a problem that names the settings without a value, if there are any."""
         if self.code.current is None:
             return None
         names = [value.title or value.name for value in self.code.current.loaded.config_values
@@ -125,12 +120,8 @@ class ProjectRun:
         return Problem(f"Settings have no value yet: {', '.join(names)}.",
                        "Set them on the Settings page.", code="settings")
 
-    def waiting(self) -> list[Waiting]:
-        """Why items of it do nothing now."""
-        return self.runner.not_working()
-
     def demand(self) -> Demand:
-        """What it could use of the slots."""
+        """Return how it could use slots."""
         asking = len(self._asking)
         return Demand(
             can_start=not self.draining and self.runner.current_pipeline is not None,
@@ -139,16 +130,12 @@ class ProjectRun:
 
     @property
     def dry_until(self) -> float | None:
-        """When it may ask again, where it was not allowed to go on asking (monotonic)."""
+        """When it may ask for items again after it had to stop asking (monotonic); else None."""
         return self._dry_until if self._dry_until > time.monotonic() else None
 
-    # -- what it is told -----------------------------------------------------------
-    def start(self) -> None:
-        """Begin to fetch and load; items follow as slots are granted."""
-        self.code.start()
-
+    # -- commands ------------------------------------------------------------------
     def grant(self, allotment: Allotment) -> None:
-        """Have so many items; those that ask beyond that end now."""
+        """Run so many items, and cancel those that ask beyond that."""
         if self.slots != allotment.cap:
             self.slots = allotment.cap
             self.runner.concurrent_items = allotment.cap
@@ -158,18 +145,18 @@ class ProjectRun:
                 self._dry_until = max(self._dry_until, _next_try(item))
             item.log_output("Cancelled: another project has work for this slot, and this item "
                             "was only waiting.")
-            # It takes a moment to end: until then the next deal must not count on it.
+            # It ends a moment later, and the next distribution must not count it.
             self._asking.discard(item)
             item.cancel()
 
-    def moved(self, entry: Entry) -> None:
-        """What is on offer has changed: another repository is another code."""
+    def update_entry(self, entry: Entry) -> None:
+        """Use the changed entry of the catalogue; another repository has other code."""
         before, self.code.entry = self.code.entry, entry
         if before.repository != entry.repository:
             self.code.look()
 
     def drain(self) -> None:
-        """No new items; the others finish, then it ends."""
+        """Start no new items, finish the others, then end."""
         if self.draining:
             return
         self.draining = True
@@ -178,16 +165,15 @@ class ProjectRun:
             self._ended()
         else:
             self.runner.stop_gracefully()
-        self._on_change()
+        self._supervisor.run_changed()
 
     def resume(self) -> None:
-        """Take back :meth:`drain`."""
+        """Undo :meth:`drain`."""
         if self.draining and self.runner.status != "stopped":
             self.draining = False
-            self._hurry = None
             self.runner.keep_running()
             self.code.start()
-            self._on_change()
+            self._supervisor.run_changed()
 
     def stop_now(self, kill_after: float) -> None:
         """End its items now."""
@@ -197,61 +183,58 @@ class ProjectRun:
 
     # -- versions ------------------------------------------------------------------
     def _loaded(self, new: LoadedVersion) -> None:
-        for value in new.loaded.config_values:
-            if value.name.startswith("shared:"):
-                value.limiter = self._services.limiters.setdefault(value.name, ConcurrencyLimiter())
-        self._versions[new.loaded.pipeline] = new
+        self._services.share_limits(new.loaded)
+        self.versions[new.loaded.pipeline] = new
         if self._services.keeper is not None:
             new.loaded.pipeline.sealer = Sealer(
                 self._services.keeper, self.name, new.version.commit,
                 lambda: str(self._services.settings.downloader.value or ""))
-        # It may tell of changed settings, and so begin with the new version by itself.
+        # This may report changed settings, and so already start the new version.
         self._services.settings.attach(self.name, new.loaded.config_values, new.loaded.worker)
         self._run_newest()
-        self._on_change()
+        self._supervisor.run_changed()
 
     def _settings_changed(self, names: frozenset[str]) -> None:
         if self.code.current is not None and not self.draining:
             self._run_newest()
 
     def _run_newest(self) -> None:
-        """Give new items the newest code, when all its settings have values. Idempotent."""
+        """Give new items the newest code once all its settings have values. Idempotent."""
         new = self.code.current
         assert new is not None
         if new is self.current or self.missing() is not None:
             return
         old = self.runner.current_pipeline
-        new.loaded.pipeline.project = new.loaded.project
         self.runner.set_current_pipeline(new.loaded.pipeline)
         if self.runner.status == "idle":
             self.runner.start()
         if old is not None:
-            logger.info("%s: version %s takes over; %d items finish on the old code.", self.name,
+            logger.info("%s: new items use version %s; %d items finish on the old one.", self.name,
                         new.version.short, len(old.items_in_pipeline))
             old.request_stop()
         self._let_old_ones_go()
-        self._on_demand()
+        self._supervisor.distribute()
 
     def _let_old_ones_go(self) -> None:
-        for pipeline, version in list(self._versions.items()):
+        for pipeline, version in list(self.versions.items()):
             newest = self.code.current is version or pipeline is self.runner.current_pipeline
             if not newest and not any(item.pipeline is pipeline
                                       for item in self.runner.active_items):
-                del self._versions[pipeline]
+                del self.versions[pipeline]
                 self._services.background.start(
                     self._remove(pipeline, version), f"Ending version {version.version.short}")
 
     async def _remove(self, pipeline: Pipeline, old: LoadedVersion) -> None:
         await pipeline.clean_up()
         self._services.settings.detach(self.name, old.loaded.config_values)
-        close_loaded(old.loaded)
-        needed = [one.version for one in self._versions.values()]
+        old.loaded.close()
+        needed = [one.version for one in self.versions.values()]
         if old.version not in needed and not self._is_journaled(old.version):
             self._services.background.start(
                 self._services.checkouts.remove(old.version), f"Removing {old.version.path}")
 
     def _is_journaled(self, version: Version) -> bool:
-        """Whether a sealed item may need this code at the next start."""
+        """Return whether a sealed item may need this code at the next start."""
         keeper = self._services.keeper
         return keeper is not None and any(
             (sealed.project, sealed.version) == (self.name, version.commit)
@@ -261,11 +244,11 @@ class ProjectRun:
         self.code.close()
         self._services.settings.on_change -= self._settings_changed
         self._services.settings.detach(self.name)
-        for version in self._versions.values():
-            close_loaded(version.loaded)
-        self._versions.clear()
+        for version in self.versions.values():
+            version.loaded.close()
+        self.versions.clear()
         self.runner.set_current_pipeline(None)
-        self._on_end(self)
+        self._supervisor.run_ended(self)
 
     # -- items ---------------------------------------------------------------------
     def _item_created(self, runner: Runner, item: Item) -> None:
@@ -279,20 +262,20 @@ class ProjectRun:
             self.code.outdated()
         if item.may_be_canceled and waiting.code != "queue" and item not in self._asking:
             self._asking.add(item)
-            self._on_demand()
+            self._supervisor.distribute()
 
     def _task_changed(self, item: Item, task: Task, new: str, old: str | None) -> None:
         if new != "running" and item in self._asking:
             self._asking.discard(item)
             if new == "completed":
                 self._dry_until = 0.0
-            self._on_demand()
+            self._supervisor.distribute()
 
     def _item_finished(self, runner: Runner, pipeline: Pipeline, item: Item) -> None:
         self._asking.discard(item)
         if pipeline is not runner.current_pipeline:
             self._let_old_ones_go()
-        self._on_demand()
+        self._supervisor.distribute()
 
 
 def _next_try(item: Item) -> float:

@@ -1,7 +1,6 @@
-"""Items that earlier runs have sealed: resumed before any new item is claimed.
+"""Resumes the items that earlier runs have sealed, before any new item is claimed.
 
-Each project has a runner of its own for these items, beside that of its run; a project need
-not be chosen, nor on offer any more.
+Each project has a separate runner for these items. The project need not be chosen or on offer.
 """
 
 from __future__ import annotations
@@ -11,12 +10,10 @@ import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pipeline_core.engine.concurrency_limiter import ConcurrencyLimiter
 from pipeline_core.engine.loader import LoadedPipeline, LoadError
 from pipeline_core.recovery.recovery import FIRST, Recovery
 from pipeline_core.runner import Runner
 from warrior.daemon.view_models import Notice
-from warrior.projects.project_code import close_loaded
 
 if TYPE_CHECKING:
     from pipeline_core.engine.waiting import Waiting
@@ -30,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class WarriorRecovery:
-    """On the loop. :meth:`resume` may be called at any time."""
+    """Works on the loop. :meth:`resume` may be called at any time."""
 
     def __init__(
         self, services: ProjectServices, data_dir: str, supervisor: Supervisor, loader: Loader
@@ -51,43 +48,40 @@ class WarriorRecovery:
         keeper.queue.on_full += lambda why: supervisor.hold(why, "queue")
         keeper.on_kept += lambda: supervisor.on_change("notices")
 
-    # -- what it tells -----------------------------------------------------------------
+    # -- state -------------------------------------------------------------------------
     @property
     def at_work(self) -> int:
-        """How many items are being resumed."""
+        """The number of items that are being resumed."""
         return len(self._recovery.items)
 
     def waiting(self) -> list[Waiting]:
-        """Why they wait that do."""
+        """Return the reasons why items wait."""
         return self._recovery.waiting()
 
     def pipelines(self) -> Iterator[tuple[str, str, Pipeline]]:
-        """``(project, version, pipeline)`` that they go through."""
+        """Yield ``(project, version, pipeline)`` of the pipelines in use."""
         for pipeline, project in self._recovery.pipelines().items():
             version = self._codes.get(pipeline, "")
             yield project, f"{version} resumed".strip(), pipeline
 
     def notices(self) -> list[Notice]:
-        """What is kept and cannot go on by itself, and trouble with the journal."""
-        found = []
-        if self._keeper.journal.trouble:
-            found.append(Notice("journal", "kept", self._keeper.journal.trouble, tone="trouble",
-                                new=False))
-        for folder in self._keeper.journal.unreadable:
-            found.append(Notice(
-                f"kept-{folder.rpartition('/')[2]}", "kept", f"The finished files in {folder} are "
-                "kept, but the record of how to upload them can no longer be read.", tone="trouble",
-                new=False))
+        """Return notices about kept items that cannot continue, and about errors of the journal."""
+        journal = self._keeper.journal
+        found = {"journal": journal.trouble} if journal.trouble else {}
+        for folder in journal.unreadable:
+            found[f"kept-{folder.rpartition('/')[2]}"] = (
+                f"The finished files in {folder} are kept, but the record of how to upload them "
+                "can no longer be read.")
         for item_id, kept in self._keeper.kept.items():
-            found.append(Notice(
-                f"kept-{item_id}", "kept", f"The finished item {kept.sealed.describe()} of "
-                f"{kept.sealed.project} is kept in {kept.sealed.folder}. {kept.why} It is tried "
-                "again at the next start.", tone="trouble", new=False))
-        return found
+            found[f"kept-{item_id}"] = (
+                f"The finished item {kept.sealed.describe()} of {kept.sealed.project} is kept in "
+                f"{kept.sealed.folder}. {kept.why} It is tried again at the next start.")
+        return [Notice(notice_id, "kept", text, tone="trouble", new=False)
+                for notice_id, text in found.items()]
 
-    # -- what it is told -----------------------------------------------------------------
+    # -- commands ------------------------------------------------------------------------
     def resume(self) -> None:
-        """Resume all that is sealed and not at work; nothing is claimed meanwhile."""
+        """Resume all sealed items that are not at work, and claim nothing meanwhile."""
         self._stopped = False
         at_work = {item.item_id for run in self._supervisor.runs.values()
                    for item in run.runner.active_items}
@@ -108,14 +102,14 @@ class WarriorRecovery:
                 self._supervisor.hold(None, "recovery")
 
     async def sweep(self) -> None:
-        """Remove old versions of projects' code, but for those that sealed items may need."""
+        """Remove old versions of projects' code, except those that sealed items may need."""
         records = self._keeper.journal.records.values()
         keep = await self._services.checkouts.ready_versions(
             {(sealed.project, sealed.version) for sealed in records})
         await self._services.checkouts.sweep(keep)
 
     def stop_now(self, kill_after: float) -> None:
-        """End them now; the next start resumes them."""
+        """End the items now; the next start resumes them."""
         self._stopped = True
         for runner in list(self._runners.values()):
             runner.stop_now(kill_after)
@@ -127,7 +121,7 @@ class WarriorRecovery:
     # -- runners and code ----------------------------------------------------------------
     def _runner_for(self, project: str) -> Runner:
         if self._stopped:
-            return Runner(concurrent_items=0)  # it takes nothing
+            return Runner(concurrent_items=0)  # it accepts no items
         runner = self._runners.get(project)
         if runner is None or not runner.may_resume:
             runner = self._runners[project] = Runner(
@@ -140,8 +134,6 @@ class WarriorRecovery:
     def _runner_ended(self, project: str, runner: Runner) -> None:
         if self._runners.get(project) is runner:
             del self._runners[project]
-        for state, number in runner.counts.items():
-            self._supervisor.past_counts[state] += number
         asyncio.get_running_loop().call_soon(self._supervisor.reconcile)
 
     async def _load(self, sealed: Sealed) -> LoadedPipeline:
@@ -149,12 +141,10 @@ class WarriorRecovery:
         if not versions:
             raise LoadError(f"its version {sealed.version[:7]} is no longer on this machine.")
         loaded = await self._loader.load(versions[0], lambda text: None, sealed.downloader)
-        for value in loaded.config_values:
-            if value.name.startswith("shared:"):
-                value.limiter = self._services.limiters.setdefault(value.name, ConcurrencyLimiter())
+        self._services.share_limits(loaded)
         self._codes[loaded.pipeline] = versions[0].short
         return loaded
 
     def _unload(self, loaded: LoadedPipeline) -> None:
         self._codes.pop(loaded.pipeline, None)
-        close_loaded(loaded)
+        loaded.close()

@@ -1,4 +1,4 @@
-"""What items print goes to standard output; a slow reader of it slows down who prints."""
+"""Copies the items' output to standard output. A slow reader slows down the programs that print."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 class ItemOutput:
-    """The output of a runner's items. ``fault`` is a sentence when some of it is missing;
-    ``on_fault()`` follows. Made and used on the loop."""
+    """The output of a runner's items. ``fault`` is a sentence if some of it is missing; then
+    ``on_fault()`` is called. Used on the loop."""
 
     def __init__(self, runner: Runner, on_fault: Callable[[], object]) -> None:
         self.fault = ""
@@ -32,9 +32,9 @@ class ItemOutput:
         runner.on_create_item += self._item_created
 
     async def flush(self, patience: Callable[[], float]) -> None:
-        """Wait for a slow reader, as long as it takes something, and ``patience()`` seconds."""
+        """Wait for a slow reader, until it has read nothing for ``patience()`` seconds."""
         while not self.writer.close(timeout=0.1):
-            await asyncio.sleep(0)  # an interrupt has its turn
+            await asyncio.sleep(0)  # let an interrupt be handled
             if self.writer.stuck_for > patience():
                 logging.warning("Nobody reads standard output, so the rest of it is dropped.")
                 return

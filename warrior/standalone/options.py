@@ -1,16 +1,16 @@
-"""What run-pipeline was asked to do, as one value."""
+"""The options of run-pipeline as one value."""
 
 from __future__ import annotations
 
 import dataclasses
 
-#: Seconds that --check gives a file to load.
+#: Seconds that a file may take to load with --check.
 LOAD_TIME = 300
 
 
 @dataclasses.dataclass(frozen=True)
 class PipelineOptions:
-    """What run-pipeline was asked to do."""
+    """The options of run-pipeline."""
 
     pipeline: str
     downloader: str
@@ -19,26 +19,26 @@ class PipelineOptions:
     stop_file: str
     web_server: bool
     keep_data: bool
-    #: Whether finished items that earlier runs left behind are uploaded first.
+    #: Whether finished items of earlier runs are uploaded first.
     resume: bool
     address: str
     port: int
     http_username: str
     http_password: str
     password_on_command_line: bool
-    #: Whether everybody who reaches the address may command it.
+    #: Whether anyone who reaches the address may control it.
     insecure: bool
     context_values: dict[str, str]
-    #: Where a reverse proxy shows the page, '' without one; who is believed to be that proxy.
+    #: The page's address behind a reverse proxy ('' for none), and the addresses of such proxies.
     public_url: str = ""
     proxy_addresses: tuple[str, ...] = ()
-    #: What a script may send as a Bearer key; '' for none.
+    #: The API key of scripts; '' for none.
     api_key: str = dataclasses.field(default="", repr=False)
-    #: The name of a project folder to write; '' for none.
+    #: The name of a new project folder to write; '' for none.
     new: str = ""
-    #: Whether the file is only examined, and told of as JSON; seconds that loading may take.
+    #: Whether to only check the file, and report as JSON; seconds that loading may take.
     check: bool = False
     as_json: bool = False
     load_time: float = LOAD_TIME
-    #: Seconds between two looks for newer code; None: it is not updated.
+    #: Seconds between two looks for newer code; None: no updates.
     update_interval: float | None = None

@@ -1,5 +1,5 @@
-"""The journal of run-pipeline: in the pipeline's data folder, which several processes may
-share. Each locks the items that it works on; the others are named, or resumed."""
+"""The journal of run-pipeline, in the pipeline's data folder. Several processes may share it, so
+each locks the items that it works on; items that nobody works on are reported, or resumed."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: The file in the data folder; projects keep things of their own beside it.
+#: The file in the data folder. Projects may keep their own files beside it.
 JOURNAL = ".journal.db"
-#: How many items are named, at most.
+#: The most items that are named.
 NAMED = 10
-#: Seconds that the journal gets at the end.
+#: Seconds that the journal may take at the end.
 PATIENCE = 5.0
 
 _WITH_RESUME = "by a run with --resume"
 
 
 class PipelineRecovery:
-    """:meth:`look` before the runner is started, :meth:`begin` after it."""
+    """Call :meth:`look` before the runner is started, :meth:`begin` after that."""
 
     def __init__(
         self, loaded: LoadedPipeline, runner: Runner, downloader: str,
@@ -56,7 +56,7 @@ class PipelineRecovery:
         self._work: asyncio.Task[None] | None = None
 
     async def look(self, resume: bool) -> None:
-        """See what earlier runs have left; without ``resume`` only name it. Raises
+        """Find the items that earlier runs have left; without ``resume``, only report them. Raises
         JournalTooNew."""
         self._version = await asyncio.to_thread(_version, self._loaded.path)
         self._loaded.pipeline.sealer = Sealer(
@@ -65,7 +65,7 @@ class PipelineRecovery:
         try:
             found = await asyncio.to_thread(self._lock, await journal.read())
             if found:
-                # What another process has brought to its end meanwhile is not there any more.
+                # Leave out the items that another process has finished meanwhile.
                 records = await journal.read()
                 found = [item_id for item_id in found if item_id in records]
         except JournalUnusable as error:
@@ -86,7 +86,7 @@ class PipelineRecovery:
             self._records = []
 
     def begin(self) -> None:
-        """Resume what was found, before a new item starts."""
+        """Resume the found items before a new item starts."""
         if not self._records:
             return
         self._runner.hold(FIRST, "recovery")
@@ -102,7 +102,7 @@ class PipelineRecovery:
             self._runner.hold(None, "recovery")
 
     async def close(self) -> None:
-        """Say what is kept; bring the journal to the disk."""
+        """Report the kept items, and close the journal."""
         if self._work is not None:
             self._work.cancel()
         if self._recovery is not None:
@@ -122,7 +122,8 @@ class PipelineRecovery:
 
     # -- on a thread -------------------------------------------------------------------
     def _lock(self, records: dict[str, Sealed]) -> list[str]:
-        """Lock what nobody works on; the ids. Where the folder is gone there is nothing to lock."""
+        """Lock the items that nobody works on, and return their ids. An item whose folder is gone
+        needs no lock."""
         mine = []
         for item_id, sealed in records.items():
             try:
@@ -142,7 +143,7 @@ class PipelineRecovery:
 
 
 def _version(path: str) -> str:
-    """What names the code: a digest of the Python files in the pipeline's folder."""
+    """Return a digest of the Python files in the pipeline's folder, as the version of the code."""
     digest = hashlib.blake2b(digest_size=20)
     folder = glob.escape(os.path.dirname(path))
     for file in sorted({path, *glob.glob(os.path.join(folder, "*.py"))}):

@@ -1,9 +1,8 @@
-"""run-pipeline: the one place that makes its parts and hands them to each other."""
+"""run-pipeline: the one place that makes its parts and connects them."""
 
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -28,40 +27,40 @@ if TYPE_CHECKING:
     from warrior.standalone.options import PipelineOptions
     from warrior.web.app import PipelineConsole
 
-#: Seconds between TERM and KILL when a stop has to be quick.
+#: Seconds between TERM and KILL in a quick stop.
 KILL_AFTER = 3.0
 
-#: More items at once than this are warned of; the warrior allows no more by default.
+#: More concurrent items than this cause a warning. It is the warrior's default limit.
 MOST_CONCURRENT = 6
 
-#: How long the end waits for a reader of standard output that takes nothing, in
-#: seconds: after a run that ended by itself, and after one that was cut short.
+#: Seconds to wait at the end for a reader of standard output that reads nothing: after a normal
+#: run, and after one that was stopped at once.
 FLUSH, FLUSH_IN_HASTE = 30.0, 2.0
 
 
 def run(options: PipelineOptions, environment: Mapping[str, str]) -> int:
-    """Run the pipeline to its end; the exit status.
+    """Run the pipeline to its end, and return the exit status.
 
-    Ends the process itself where a thread is left that does not return, and executes it anew
-    after an update. ``environment`` is the one that it was started with.
+    This ends the process itself if a thread does not return, and executes it again after an
+    update. ``environment`` is the one that the process was started with.
     """
     handler = WriterHandler(StdoutWriter(2))
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
-    anew = Reexec(environment)
-    status = run_to_end(functools.partial(_main, options, anew), handler.close)
-    return leave(anew.execute() if status == exits.RESTART else status)
+    reexec = Reexec(environment)
 
+    async def main() -> int:
+        return await Standalone(options, reexec).main()
 
-async def _main(options: PipelineOptions, anew: Reexec) -> int:
-    return await Standalone(options, anew).main()
+    status = run_to_end(main, handler.close)
+    return leave(reexec.execute() if status == exits.RESTART else status)
 
 
 class Standalone:
-    """The parts of one run. Made and used on the loop."""
+    """The parts of one run, on the loop."""
 
-    def __init__(self, options: PipelineOptions, anew: Reexec) -> None:
+    def __init__(self, options: PipelineOptions, reexec: Reexec) -> None:
         self.options = options
-        self.anew = anew
+        self.reexec = reexec
         self.loop = asyncio.get_running_loop()
         self.runner = Runner(
             stop_file=options.stop_file, concurrent_items=options.concurrent,
@@ -70,20 +69,20 @@ class Standalone:
         self.output = ItemOutput(self.runner, lambda: self._show_note(self.reason))
         self.interrupts = Interrupts(self.stop, self.stop_now)
         self.finished = asyncio.Event()
-        #: Set when it has to end before there is anything that could be finished.
+        #: Set when it must end before the pipeline is loaded.
         self.given_up = asyncio.Event()
         self.hasty = False
-        #: Why it stops; '' while it does not.
+        #: Why it stops; '' while it runs.
         self.reason = ""
         self.updates = None if options.update_interval is None else AutoUpdate(
             options.pipeline, self.runner, interval=options.update_interval,
-            environment=anew.environment, say=lambda line: self.output.writer.write(line + "\n"),
-            on_note=lambda: self._show_note(self.reason), restart=self._start_anew)
+            environment=reexec.environment, say=lambda line: self.output.writer.write(line + "\n"),
+            on_note=lambda: self._show_note(self.reason), restart=self._restart)
         self.runner.on_status += self._status_changed
         self.runner.on_finish += lambda runner: self.finished.set()
 
     async def main(self) -> int:
-        """The whole run; the exit status."""
+        """Run to the end, and return the exit status."""
         if self.options.web_server and not self._open_console():
             return exits.CANNOT_BIND
         if self.options.concurrent > MOST_CONCURRENT:
@@ -118,23 +117,24 @@ class Standalone:
                 self.console.close()
             left = end_descendants()
             if left:
-                logging.info("Ended what the project had left behind: %s.", ", ".join(left))
+                logging.info("Ended processes that the project had left running: %s.",
+                             ", ".join(left))
             await self.output.flush(lambda: FLUSH_IN_HASTE if self.hasty else FLUSH)
-        return exits.RESTART if self.anew.wanted else exits.OK
+        return exits.RESTART if self.reexec.wanted else exits.OK
 
     async def _not_loaded(self) -> int:
-        """After an update the next one may load; else there is nothing to wait for."""
-        if self.updates is not None and self.anew.after_update and not self.given_up.is_set():
+        """After an update, wait for the next one, which may load; else end."""
+        if self.updates is not None and self.reexec.after_update and not self.given_up.is_set():
             logging.info("The update cannot be loaded. Waiting for the next one.")
             self.updates.start()
             await self.given_up.wait()
-        if self.anew.wanted:
+        if self.reexec.wanted:
             return exits.RESTART
         return exits.OK if self.given_up.is_set() else exits.NOT_LOADED
 
-    def _start_anew(self) -> None:
-        """There is newer code, and no item at work."""
-        self.anew.want(self.runner, self.options.max_items)
+    def _restart(self) -> None:
+        """Restart, because there is newer code, and no item is at work."""
+        self.reexec.want(self.runner, self.options.max_items)
         if self.runner.status == "idle":
             self.given_up.set()
         else:
@@ -151,9 +151,6 @@ class Standalone:
             self.updates.start()
 
     def _end(self, loaded: LoadedPipeline) -> None:
-        if loaded.pipeline.worker is not None:
-            loaded.pipeline.worker.children.kill_all()
-            loaded.pipeline.worker.children.close()
         loaded.close()
         logging.info("Done: %(completed)d completed, %(failed)d failed, %(canceled)d cancelled.",
                      self.runner.counts)
@@ -167,13 +164,16 @@ class Standalone:
                             "it into the environment variable HTTP_PASSWORD instead.")
         try:
             self.console = make_console(
-                self.runner, None, downloader=options.downloader, stop=self._stop_from_page,
-                stop_now=self._stop_now_from_page, keep_running=self.keep_running,
+                self.runner, None, downloader=options.downloader,
+                stop=lambda: self.stop("Asked to stop on the page."),
+                stop_now=lambda: self.stop_now("Asked to stop at once on the page."),
+                keep_running=self.keep_running,
                 options=ConsoleOptions(
                     address=options.address, port=options.port, username=options.http_username,
                     password=options.http_password, public_url=options.public_url,
                     proxy_addresses=options.proxy_addresses,
-                    api_keys=self._api_keys))
+                    api_keys=lambda: {"HTTP_API_KEY": api_keys.digest(options.api_key)}
+                    if options.api_key else {}))
             self.console.open("Choose another --port or --address, or --disable-web-server.")
         except PageUnavailable as error:
             logging.error("%s", error)
@@ -183,12 +183,8 @@ class Standalone:
         self._show_note("")
         return True
 
-    def _api_keys(self) -> dict[str, str]:
-        key = self.options.api_key
-        return {"HTTP_API_KEY": api_keys.digest(key)} if key else {}
-
     async def _load(self) -> LoadedPipeline | None:
-        """The loaded pipeline; None when it cannot be loaded, or is not to be any more."""
+        """Return the loaded pipeline; None if it cannot be loaded, or a stop came first."""
         load = asyncio.ensure_future(load_pipeline(
             self.options.pipeline, self.options.downloader,
             context_values=self.options.context_values, on_output=self.output.writer.write))
@@ -210,7 +206,7 @@ class Standalone:
 
     # -- stopping ----------------------------------------------------------------
     def stop(self, why: str, advice: str = "") -> None:
-        """No new items; the current ones finish."""
+        """Start no new items, and finish the current ones."""
         if self._nothing_to_stop(why):
             return
         self._show_note(why)
@@ -221,7 +217,7 @@ class Standalone:
         self.runner.stop_gracefully()
 
     def stop_now(self, why: str, kill_after: float = KILL_AFTER) -> None:
-        """End the current items as well."""
+        """Stop, and end the current items."""
         if self._nothing_to_stop(why):
             return
         self.hasty = True
@@ -230,17 +226,11 @@ class Standalone:
         self.runner.stop_now(kill_after=kill_after)
 
     def keep_running(self) -> None:
-        """Take back :meth:`stop`."""
+        """Undo :meth:`stop`."""
         self.interrupts.forget()
         logging.info("Resuming, as asked on the page.")
         self._show_note("")
         self.runner.keep_running()
-
-    def _stop_from_page(self) -> None:
-        self.stop("Asked to stop on the page.")
-
-    def _stop_now_from_page(self) -> None:
-        self.stop_now("Asked to stop at once on the page.")
 
     def _nothing_to_stop(self, why: str) -> bool:
         if self.runner.status == "stopped":
@@ -254,12 +244,11 @@ class Standalone:
         return True
 
     def _status_changed(self, runner: Runner, status: str) -> None:
-        # Nobody else than the stop file stops it without saying so here.
+        # Everything but the stop file gives a reason.
         if status == "stopping" and self.console is not None and not self.reason \
-                and not self.anew.wanted:
+                and not self.reexec.wanted:
             self._show_note("The stop file was touched.")
 
-    # -- what is said ------------------------------------------------------------
     def _show_note(self, reason: str) -> None:
         self.reason = reason
         if self.console is not None:

@@ -1,7 +1,7 @@
-"""A git checkout that somebody made by hand: whether its remote has something new, and a pull.
+"""Updates a git checkout of the user's own: finds out whether its remote is newer, and pulls.
 
-Only ever forward: no commit, no change and no untracked file of the user's is touched.
-Everything raises CheckoutError, with a sentence, when git is in the way.
+It only fast-forwards, and never touches a commit, a change or an untracked file of the user's.
+Everything raises CheckoutError, with a sentence, if git does not allow it.
 """
 
 from __future__ import annotations
@@ -17,15 +17,14 @@ from collections.abc import AsyncIterator, Callable
 from pipeline_core.engine.waiting import Fault, Waiting
 from pipeline_core.net.endpoints import Endpoint
 from warrior.checkout.git import LOOK_TIMEOUT, Git
-from warrior.checkout.git_messages import explain, shown
+from warrior.checkout.git_messages import error_lines, explain, shown
 from warrior.checkout.versions import CheckoutError
-from warrior.process.program import ProgramResult
 from warrior.process.threads import in_thread, uninterrupted
 
 
 @dataclasses.dataclass(frozen=True)
 class Newer:
-    """What can be had: the commit that runs, and the newer one."""
+    """The commit that runs, and the newer one."""
 
     here: str
     there: str
@@ -35,7 +34,7 @@ class Newer:
 
 
 def top_folder(path: str) -> str:
-    """The checkout that a file lies in; '' when it lies in none. Blocks shortly."""
+    """Return the checkout that contains the file; '' for none. Blocks briefly."""
     folder = os.path.dirname(os.path.abspath(path))
     while not os.path.exists(os.path.join(folder, ".git")):
         parent = os.path.dirname(folder)
@@ -46,9 +45,9 @@ def top_folder(path: str) -> str:
 
 
 class Worktree:
-    """The checkout that holds ``file``. ``timeout`` (seconds) is for one run of git that asks
-    a remote; ``remote(url)`` is the governor's endpoint for it, and ``on_held`` gets the reason
-    while it may not be asked."""
+    """The checkout that contains ``file``. ``timeout`` (seconds) limits a run of git that asks a
+    remote; ``remote(url)`` returns the governor's endpoint for it, and ``on_held`` gets the reason
+    while the remote may not be asked."""
 
     def __init__(
         self, git: Git, file: str, *, remote: Callable[[str], Endpoint],
@@ -60,69 +59,66 @@ class Worktree:
         self._file = os.path.abspath(file)
         self._timeout = timeout
         self._folder = ""
-        #: The commit that runs: what was checked out when this began.
+        #: The commit that runs: what was checked out at the start.
         self._running = ""
 
     async def remember(self) -> None:
-        """What is checked out now is what runs; called before the file is loaded.
-
-        Where that cannot be told, :meth:`look` says why.
-        """
+        """Remember the commit that is checked out, before the file is loaded. If that fails,
+        :meth:`look` says why."""
         self._folder = await in_thread(top_folder, self._file)
         with contextlib.suppress(CheckoutError):
             self._running = await self._commit("HEAD") if self._folder else ""
 
     async def look(self) -> Newer | None:
-        """Ask the remote; None when there is nothing newer than what runs."""
+        """Ask the remote; return None if nothing is newer than what runs."""
         self._folder = await in_thread(top_folder, self._file)
         if not self._folder:
-            raise _trouble(f"{os.path.dirname(self._file)} is no git checkout.")
+            raise _trouble(f"{os.path.dirname(self._file)} is not a git checkout.")
         await self._check_file()
         self._running = self._running or await self._commit("HEAD")
         await self._fetch()
         here = await self._commit("HEAD")
         there = await self._commit("@{upstream}")
         if here == there or await self._true("merge-base", "--is-ancestor", there, here):
-            # Another one that runs from this checkout, or a person, may have pulled.
+            # Another process that runs from this checkout, or a person, may have pulled.
             return None if here == self._running else Newer(self._running, here)
         if not await self._true("merge-base", "--is-ancestor", here, there):
-            raise _trouble(f"The checkout {self._folder} has commits of its own, so nothing can be "
-                           "pulled into it.")
+            raise _trouble(f"The checkout {self._folder} has commits of its own, so a pull is not "
+                           "possible.")
         changed = await self._say("status", "--porcelain", "--untracked-files=no",
                                   "--ignore-submodules=all")
         if changed:
             name = changed.splitlines()[0].strip().partition(" ")[2].strip()
-            raise _trouble(f"The checkout {self._folder} has changes that are not committed, such "
-                           f"as {name}.")
-        ended = await self._git.run(self._folder, "read-tree", "-n", "-u", "-m", here, there)
-        if ended.returncode != 0:
-            raise _trouble(f"The new version cannot be put into {self._folder}: {_last(ended)}")
+            raise _trouble(f"The checkout {self._folder} has uncommitted changes, for example in "
+                           f"{name}.")
+        await self._must(self._not_put(), "read-tree", "-n", "-u", "-m", here, there)
         return Newer(here, there)
 
     async def pull(self, newer: Newer) -> None:
-        """Bring the files to what :meth:`look` found; all of it, or nothing has changed."""
+        """Update the files to what :meth:`look` found, completely or not at all."""
         async with self._alone():
             before = await self._commit("HEAD")
             if not await self._true("merge-base", "--is-ancestor", newer.there, before):
-                await uninterrupted(self._merge(newer.there))
+                await uninterrupted(self._must(
+                    self._not_put(), "merge", "--ff-only", "--quiet", newer.there,
+                    timeout=self._timeout))
             if not await in_thread(os.path.isfile, os.path.join(self._folder, ".gitmodules")):
                 return
             try:
-                await self._submodules()
+                await self._must(
+                    "The submodules cannot be updated", "submodule", "--quiet", "update", "--init",
+                    "--recursive", timeout=self._timeout)
             except BaseException:
-                # Half of the new version would be worse than the old one.
+                # A half-updated checkout would be worse than the old version.
                 await uninterrupted(self._back_to(before))
                 raise
 
-    async def _merge(self, commit: str) -> None:
-        ended = await self._git.run(
-            self._folder, "merge", "--ff-only", "--quiet", commit, timeout=self._timeout)
-        if ended.returncode != 0 or ended.timed_out:
-            raise _trouble(f"The new version cannot be put into {self._folder}: {_last(ended)}")
+    def _not_put(self) -> str:
+        return f"The new version cannot be put into {self._folder}"
 
     @contextlib.asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
-        """Of all that run from this checkout only one at a time changes it."""
+        """Lock the checkout, so that only one process at a time changes it."""
         git_dir = os.path.join(self._folder, await self._say("rev-parse", "--git-dir"))
         descriptor = os.open(os.path.join(git_dir, "run-pipeline.lock"),
                              os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -141,9 +137,9 @@ class Worktree:
         name = os.path.relpath(self._file, self._folder)
         ended = await self._git.run(self._folder, "ls-files", "--error-unmatch", "--", name)
         if "did not match any file" in ended.output:
-            raise _trouble(f"{name} is no part of the git checkout {self._folder}.")
+            raise _trouble(f"{name} is not part of the git checkout {self._folder}.")
         if ended.returncode != 0:
-            raise explain(ended.output, self._folder, self._folder)[0]
+            raise explain(ended.output, self._folder, self._folder)
 
     async def _fetch(self) -> None:
         branch = await self._say("symbolic-ref", "--quiet", "--short", "HEAD")
@@ -169,7 +165,7 @@ class Worktree:
                     f"{shown(url)} did not answer within {self._timeout:g} seconds.", code="git",
                     reached=False)
             if ended.returncode != 0:
-                raise explain(ended.output, url, self._folder)[0]
+                raise explain(ended.output, url, self._folder)
             turn.succeeded()
         except CheckoutError as error:
             if asked:
@@ -178,24 +174,27 @@ class Worktree:
         finally:
             turn.abandoned()
 
-    async def _submodules(self) -> None:
-        ended = await self._git.run(
-            self._folder, "submodule", "--quiet", "update", "--init", "--recursive",
-            timeout=self._timeout)
-        if ended.timed_out:
-            raise _trouble(f"The submodules did not come within {self._timeout:g} seconds.")
-        if ended.returncode != 0:
-            raise _trouble(f"The submodules cannot be updated: {_last(ended)}")
-
     async def _back_to(self, commit: str) -> None:
         await self._git.run(self._folder, "reset", "--quiet", "--keep", commit)
         await self._git.run(self._folder, "submodule", "--quiet", "update", "--recursive",
                             timeout=self._timeout)
 
     async def _commit(self, name: str) -> str:
-        ended = await self._git.run(self._folder, "rev-parse", "--verify", name + "^{commit}")
+        return await self._must(
+            f"git does not know {name} in {self._folder}", "rev-parse", "--verify",
+            name + "^{commit}")
+
+    async def _must(
+        self, failure: str, *arguments: str, timeout: float = LOOK_TIMEOUT
+    ) -> str:
+        """Run git and return its output; if it fails, raise an error that begins with
+        ``failure``."""
+        ended = await self._git.run(self._folder, *arguments, timeout=timeout)
+        if ended.timed_out:
+            raise _trouble(f"{failure}: git did not finish within {timeout:g} seconds")
         if ended.returncode != 0:
-            raise _trouble(f"git does not know {name} in {self._folder}: {_last(ended)}")
+            why = (error_lines(ended.output) or ["git does not say why"])[0]
+            raise _trouble(f"{failure}: {why}")
         return ended.output.strip()
 
     async def _true(self, *arguments: str) -> bool:
@@ -212,12 +211,6 @@ def _locked(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _last(ended: ProgramResult) -> str:
-    lines = [line.strip() for line in ended.output.splitlines() if line.strip()]
-    telling = [line for line in lines if line.startswith(("fatal:", "error:"))] or lines
-    return telling[0] if telling else "git does not say why"
 
 
 def _trouble(reason: str) -> CheckoutError:

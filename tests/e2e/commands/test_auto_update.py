@@ -127,8 +127,8 @@ def _gone(checkout: Checkout) -> None:
 
 
 @pytest.mark.parametrize(("spoil", "reason"), [
-    (_no_repository, "is no git checkout"),
-    (_dirty, "changes that are not committed, such as pipeline.py"),
+    (_no_repository, "is not a git checkout"),
+    (_dirty, "uncommitted changes, for example in pipeline.py"),
     (_in_the_way, "The new version cannot be put into"),
     (_without_submodule, "The submodules cannot be updated"),
     (_gone, "There is no git repository at"),

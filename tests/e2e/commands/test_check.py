@@ -151,7 +151,7 @@ def test_an_interrupt_ends_it(tmp_path: Path) -> None:
 def test_wrong_usage(tmp_path: Path) -> None:
     """A file has to be given; what belongs to a check goes with one."""
     for options, sentence in ((["--check"], "PIPELINE is missing"),
-                              (["--json", "a", "someone"], "--json goes with --check"),
+                              (["--json", "a", "someone"], "--json requires --check"),
                               (["--check", "a", "b", "c"], "these are more")):
         done = subprocess.run([sys.executable, str(ROOT / "run-pipeline"), *options],
                               capture_output=True, text=True, timeout=60, check=False)

@@ -34,7 +34,7 @@ def _check(
     assert_few(asked, kind)
     assert_apart(asked, least_gap or kind.least_gap, kind)
     told = [one for one in list(warrior.told) if one.at >= asked[1]]
-    assert told and all(re.match("Warrior HQ (cannot be reached|has given no useful answer)", one.text)
+    assert told and all(re.match("Warrior HQ (cannot be reached|has not given a useful answer)", one.text)
                         and one.whose == "Warrior HQ" for one in told), (kind, told)
     assert any(one.next_in is not None for one in told), (kind, told)
     assert hq.violations == []

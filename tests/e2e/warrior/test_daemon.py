@@ -205,7 +205,7 @@ def test_the_end_leaves_and_names_no_process_of_its_own(
     daemons[0].until(lambda: "tracker cannot be reached" in daemons[0].sentence())
     daemons[0].process.send_signal(signal.SIGTERM)
     assert daemons[0].process.wait(20) == 0
-    assert "had left behind" not in daemons[0].said()
+    assert "had left running" not in daemons[0].said()
     assert "Ended." in daemons[0].said()
 
 

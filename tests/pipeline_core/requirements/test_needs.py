@@ -49,8 +49,9 @@ def load(path: Path) -> tuple[Needs, LoadError | None]:
             loaded = await asyncio.wait_for(load_pipeline(str(path), "someone"), 60)
         except LoadError as error:
             return error.needs, error
+        needs = await loaded.needs()
         loaded.close()
-        return loaded.needs, None
+        return needs, None
 
     return asyncio.run(main())
 
@@ -219,9 +220,10 @@ def test_lookups_of_one_load_are_not_anothers(tmp_path: Path) -> None:
 
     async def main() -> list[Needs]:
         loaded = await asyncio.gather(*(load_pipeline(str(path), "someone") for path in paths))
+        needs = [await one.needs() for one in loaded]
         for one in loaded:
             one.close()
-        return [one.needs for one in loaded]
+        return needs
 
     assert [[one.name for one in needs.programs] for needs in asyncio.run(main())] == [
         ["Tool one"], ["Tool two"]]

@@ -171,7 +171,7 @@ echo x >> ran
 
 @pytest.mark.parametrize(("script", "says"), [
     ("#!/bin/sh\necho no compiler here; exit 3\n", "status 3"),
-    ("#!/no/such/shell\n", "is not there"),
+    ("#!/no/such/shell\n", "is not installed"),
     ("#!/bin/sh\nsleep 100 & sleep 100\n", "had not finished"),
     ("#!/bin/sh\nkill -9 $$\n", "SIGKILL"),
 ])
@@ -248,7 +248,7 @@ def test_links_of_a_project_lead_nothing_out(bench: Bench) -> None:
     version = bench.latest()
     own = bench.folder / "data" / "one"
     assert os.readlink(Path(version.path, "data")) == str(own) and list(own.iterdir()) == []
-    assert "gives way" in "".join(bench.output)
+    assert "is replaced" in "".join(bench.output)
     (bench.repository.path / "data").unlink()
     (bench.repository.path / "data").mkdir()
     (bench.repository.path / "data" / "within").symlink_to(outside)

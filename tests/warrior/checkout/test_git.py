@@ -100,7 +100,7 @@ def test_branch_renamed_and_head_left_behind(
     commit = repository.git("rev-parse", "trunk")
     assert look(server.url("project"), tmp_path) == Head(commit, "trunk")
     repository.git("branch", "other", "trunk")
-    assert "does not say which of its branches" in str(trouble(server.url("project"), tmp_path))
+    assert "has no default branch" in str(trouble(server.url("project"), tmp_path))
     repository.git("branch", "master", "trunk")
     assert look(server.url("project"), tmp_path).branch == "master"
 
@@ -131,7 +131,7 @@ def test_password_is_not_asked(server: GitServer, repository: Repository, tmp_pa
     asking.chmod(0o755)
     error = trouble(server.url("project"), tmp_path, environment={
         "GIT_ASKPASS": str(asking), "SSH_ASKPASS": str(asking), "DISPLAY": ":0"})
-    assert "asks for a name and a password" in str(error)
+    assert "requires a user name and a password" in str(error)
     assert "made private" in error.advice
     assert error.code == "git"
     assert not asked.exists()
@@ -218,7 +218,7 @@ def test_trouble_is_asked_for_once(server: GitServer, tmp_path: Path, status: in
     ("http://169.254.169.254", "169.254.169.254, which is a link-local address"),
     ("http://[fe80::1]:1", "link-local"), ("file:///etc", "which is not HTTP"),
     ("http://127.0.0.[1-3]:9", "not a valid address"),
-    ("{url}/login?from#", "which is no repository"), ("{loop}", "more than 3 redirects")])
+    ("{url}/login?from#", "which is not a repository"), ("{loop}", "more than 3 redirects")])
 def test_redirects_that_are_refused(
     server: GitServer, repository: Repository, tmp_path: Path, place: str, says: str
 ) -> None:
@@ -295,13 +295,13 @@ def test_nobody_listens(tmp_path: Path) -> None:
 def test_unknown_host(tmp_path: Path) -> None:
     """A name that leads nowhere."""
     error = trouble("http://nowhere.invalid/project", tmp_path)
-    assert "is not found" in str(error) or "cannot be reached" in str(error)
+    assert "cannot be found" in str(error) or "cannot be reached" in str(error)
 
 
 def test_untrusted_certificate(server: GitServer, tmp_path: Path) -> None:
     """A host that does not speak TLS where it should."""
     error = trouble(server.url("project").replace("http://", "https://"), tmp_path)
-    assert "no safe connection" in str(error)
+    assert "no secure connection" in str(error)
 
 
 @pytest.mark.parametrize("scheme", ["http", "git"])

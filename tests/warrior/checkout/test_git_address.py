@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.git_remote import GitServer, Repository, git_server
-from warrior.checkout.git_address import Address, NoAnswerInTime, _pin, locate
+from warrior.checkout.git_address import Address, _pin, locate
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_an_address_that_has_not_moved(server: GitServer) -> None:
 def test_a_host_that_does_not_answer(server: GitServer) -> None:
     """The time is the caller's."""
     server.silent = True
-    with pytest.raises(NoAnswerInTime):
+    with pytest.raises(TimeoutError):
         found(server.url("project"), timeout=0.2)
 
 

@@ -12,8 +12,7 @@ import pytest
 
 from pipeline_core.engine.loader import LoadError, load_pipeline
 from tests.warrior.parts import make_parts
-from warrior.cli.check_report import Report, as_json, of_failed, of_loaded
-from warrior.cli.check_text import render
+from warrior.cli.check_report import Report, as_json, of_failed, of_loaded, render
 
 HEAD = """\
 from seesaw.config import *
@@ -38,8 +37,9 @@ def report(folder: Path, source: str) -> Report:
                 load_pipeline(str(path), "someone", on_output=output.append), 60)
         except LoadError as error:
             return of_failed("pipeline.py", error, "".join(output))
+        needs = await loaded.needs()
         loaded.close()
-        return of_loaded("pipeline.py", loaded, "".join(output))
+        return of_loaded("pipeline.py", loaded, needs, "".join(output))
 
     return asyncio.run(main())
 
@@ -73,9 +73,9 @@ def test_tasks_and_settings(tmp_path: Path) -> None:
          "at most 2 at once (setting shared:rsync_threads)"),
         ("2.0.0", "Run", "ExternalProcess", "runs sh"),
         ("3", "LimitConcurrent", "LimitConcurrent", "at most 3 at once"),
-        ("3.0", "Args", "ExternalProcess", "runs what Args says for each item"),
+        ("3.0", "Args", "ExternalProcess", "runs what Args returns for each item"),
         ("4", "SendDoneToTracker", "SendDoneToTracker",
-         "asks the tracker that the project's code names"),
+         "asks a tracker that the project's code chooses"),
     ]
     assert [(one.name, one.least, one.most, one.form, one.value) for one in told.settings] == [
         ("shared:rsync_threads", 1, 20, None, 2), ("least", 0, None, None, None),
@@ -85,7 +85,7 @@ def test_tasks_and_settings(tmp_path: Path) -> None:
     assert "text of the form ^[a-z]+$" in text and "no default" in text and "at least 0" in text
     assert "  2.0.0      Run (ExternalProcess)" in text
     assert " ".join(text.split()).endswith(
-        "It can run here, as far as can be seen. Unknown, because only an item decides it: the "
+        "It can run here, as far as the check can see. Unknown, because it depends on the item: the "
         "program of Args.")
 
 
@@ -164,17 +164,17 @@ pipeline = Pipeline(ExternalProcess('Get', Args()))
      "Nothing is missing: it can run here."),
     ("WGET = find_executable('Shell', None, ['./shell'])" + WGET_ARGS,
      "Nothing is missing: it can run here."),
-    ("WGET = '/bin/sh'" + WGET_ARGS, "only an item decides it: the program of Get."),
+    ("WGET = '/bin/sh'" + WGET_ARGS, "it depends on the item: the program of Get."),
     ("pipeline = Pipeline(ExternalProcess('Run', [ItemInterpolation('%(x)s')]))",
-     "only an item decides it: the program of Run."),
+     "it depends on the item: the program of Run."),
     ("FFMPEG = find_executable('ffmpeg', None, ['./ffmpeg'])\n" + NO_TASKS,
      "Not found, but the file runs without it: ffmpeg."),
     ("try:\n    import no_such\nexcept ImportError:\n    no_such = None\n" + NO_TASKS,
      "Not found, but the file runs without it: no_such."),
     ("F = find_executable('ffmpeg', None, ['./f'])\n"
      "pipeline = Pipeline(ExternalProcess('Run', [ItemInterpolation('%(x)s')]))",
-     "It can run here, as far as can be seen. Not found, but the file runs without it: ffmpeg. "
-     "Unknown, because only an item decides it: the program of Run."),
+     "It can run here, as far as the check can see. Not found, but the file runs without it: ffmpeg. "
+     "Unknown, because it depends on the item: the program of Run."),
 ])
 def test_the_last_line_claims_no_more_than_is_known(tmp_path: Path, source: str, end: str) -> None:
     """All is fine in each case; what was not found or cannot be seen is named."""
@@ -201,7 +201,7 @@ def test_what_old_toolkits_lack_is_named(tmp_path: Path) -> None:
     """)
     assert told.fine
     text = render(told)
-    assert "Old toolkits lack" in text
+    assert "Not in old toolkits" in text
     assert [(one.what, one.lines) for one in told.needs.newer] == [
         ("has `async def process`", (11,)), ("reads item['items'] or item['queues']", (12,)),
         ("sets RETRY_DELAY_INCREMENT or MAX_RETRY_DELAY", (14,)),
@@ -215,7 +215,7 @@ def test_what_old_toolkits_lack_is_named(tmp_path: Path) -> None:
         pipeline = Pipeline(
             GetItemFromTracker('http://127.0.0.1:1/x/', downloader, '1', item_filter=None))
     """)
-    assert told.fine and told.needs.newer == () and "Old toolkits" not in render(told)
+    assert told.fine and told.needs.newer == () and "Not in old" not in render(told)
 
 
 def test_json_holds_all_of_it(tmp_path: Path) -> None:
@@ -294,6 +294,7 @@ def test_the_card_of_a_project_that_runs_names_what_it_will_miss(
         tool.chmod(0o755)
         parts.warrior.update("one")
         await parts.until(lambda: parts.card("one").problem is None)
-        await parts.until(lambda: parts.runner("one").counts["completed"] > 0)
+        await parts.until(lambda: parts.runner("one").counts["completed"] > 1)
+        assert parts.card("one").problem is None
         await parts.close()
     run(test)

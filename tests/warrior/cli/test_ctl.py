@@ -231,7 +231,7 @@ http_username     =  (not set)  User name
     ("set downloader=me concurrent_items=4 a=b=c d=", "settings", {"values": {
         "downloader": "me", "concurrent_items": "4", "a": "b=c", "d": ""}},
      "Set: downloader, concurrent_items, a, d."),
-    ("stop", "stop", {}, "No new items start. 2 items are still at work. Take it back with: "
+    ("stop", "stop", {}, "No new items start. 2 items are still at work. Undo this with: "
      "warrior-ctl keep-running"),
     ("stop --now", "stop-now", {}, "No new items start. 2 items are still at work."),
     ("keep-running", "keep-running", {}, "The warrior keeps running."),
@@ -304,11 +304,11 @@ def test_settings_errors_field_by_field(daemon: Daemon, said: Any) -> None:
 
 @pytest.mark.parametrize(("answer", "words"), [
     ((404, "text/plain", "There is no project\x1b[1m x.\n"), "There is no project�[1m x."),
-    ((500, "text/plain", ""), "It has answered with status 500."),
+    ((500, "text/plain", ""), "The warrior has answered with status 500."),
     ((400, "application/json", '{"error": "No."}'), "No."),
-    ((200, "application/json", "{"), "The warrior has answered something that is not JSON: '{'"),
-    ((200, "application/json", "[]"), "is no warrior of this version: restart it"),
-    ((200, "text/html", "hello"), "is no warrior of this version: restart it"),
+    ((200, "application/json", "{"), "The warrior has sent something that is not JSON: '{'"),
+    ((200, "application/json", "[]"), "is not a warrior of this version: restart it"),
+    ((200, "text/html", "hello"), "is not a warrior of this version: restart it"),
 ])
 def test_refusals(answer: tuple[int, str, str], words: str, daemon: Daemon, said: Any) -> None:
     """The daemon's own words on standard error, status 1."""
@@ -322,7 +322,7 @@ def test_a_state_of_another_version(daemon: Daemon, said: Any) -> None:
     daemon.answer = (200, "application/json", '{"status": {}}')
     for command in ("status", "projects", "settings"):
         status, _, err = said(command)
-        assert status == 1 and "is no warrior of this version" in err
+        assert status == 1 and "is not a warrior of this version" in err
 
 
 def test_no_warrior(tmp_path: Path, said: Any) -> None:
@@ -405,7 +405,7 @@ def test_a_password_from_standard_input(daemon: Daemon) -> None:
         "values": {"http_password": "päss word", "downloader": "me"}})]
     assert "päss" not in done.stdout
     done = command("--state-dir", str(daemon.state_dir), "set", "http_password", input="")
-    assert done.returncode == 1 and "standard input holds no value" in done.stderr
+    assert done.returncode == 1 and "standard input has no value" in done.stderr
 
 
 def test_removing_the_password(daemon: Daemon) -> None:
@@ -465,8 +465,8 @@ def test_a_reader_that_goes_away(daemon: Daemon) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
 @pytest.mark.parametrize(("owner", "words"), [
-    (0, "Only root may command the warrior in {}: sudo warrior-ctl …"),
-    (1, "Only {name} and root may command the warrior in {}: sudo -u {name} warrior-ctl …")])
+    (0, "Only root may control the warrior in {}: sudo warrior-ctl …"),
+    (1, "Only {name} and root may control the warrior in {}: sudo -u {name} warrior-ctl …")])
 def test_another_users_warrior(owner: int, words: str) -> None:
     """Says whose it is and how to be allowed."""
     # The first run, as root, imports all there is: this Python may be closed to others.

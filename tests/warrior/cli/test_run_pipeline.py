@@ -47,20 +47,20 @@ def test_nickname_that_begins_with_a_dash() -> None:
     ("p.py someone --bogus=3", "there is no option --bogus=3"),
     ("p.py someone --auto-updates", "there is no option --auto-updates"),
     ("p.py someone --conc 3", "there is no option --conc"),
-    ("p.py someone --concurrent 0", "0 is not a whole number at least 1"),
-    ("p.py someone --concurrent two", "'two' is not a whole number at least 1"),
+    ("p.py someone --concurrent 0", "'0' is not a whole number from 1 to 1000000"),
+    ("p.py someone --concurrent two", "'two' is not a whole number from 1 to 1000000"),
     ("p.py someone --concurrent", "expected one argument"),
-    ("p.py someone --max-items 0", "0 is not a whole number at least 1"),
-    ("p.py someone --port 65536", "65536 is not a whole number from 0 to 65535"),
+    ("p.py someone --max-items 0", "'0' is not a whole number from 1 to 1000000"),
+    ("p.py someone --port 65536", "'65536' is not a whole number from 0 to 65535"),
     ("p.py someone --context-value a", "'a' is not NAME=TEXT"),
-    ("p.py someone --context-value 1a=b", "'1a' cannot be the name"),
-    ("p.py someone --context-value class=b", "'class' cannot be the name"),
+    ("p.py someone --context-value 1a=b", "'1a' is not a valid name"),
+    ("p.py someone --context-value class=b", "'class' is not a valid name"),
     ("p.py someone --context-value downloader=b", "'downloader' is already taken"),
     ("p.py someone --context-value __name__=b", "'__name__' is already taken"),
-    ("p.py ab", "'ab' is no nickname"),
-    ("p.py some.one", "'some.one' is no nickname"),
-    ("p.py " + "a" * 31, "is no nickname"),
-    ("p.py müller", "'müller' is no nickname"),
+    ("p.py ab", "'ab' is not a nickname"),
+    ("p.py some.one", "'some.one' is not a nickname"),
+    ("p.py " + "a" * 31, "is not a nickname"),
+    ("p.py müller", "'müller' is not a nickname"),
 ])
 def test_wrong_usage(
     arguments: str, sentence: str, capsys: pytest.CaptureFixture[str]
@@ -129,7 +129,7 @@ def test_behind_a_proxy(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         parse(*at)
     assert ended.value.code == 78
-    assert "anyone could command this program at https://home.example/at." in capsys.readouterr().err
+    assert "anyone could control this program at https://home.example/at." in capsys.readouterr().err
     options = parse(*at, "--proxy-addresses", "192.0.2.7", HTTP_PASSWORD="x")
     assert options.public_url == "https://home.example/at"
     assert options.proxy_addresses == ("192.0.2.7/32",)

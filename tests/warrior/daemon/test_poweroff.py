@@ -94,7 +94,7 @@ def test_only_the_host_can(programs: Path, markers: Path, program: Callable[...,
     """In a container nothing works: the sentence says who does it, and what was tried."""
     program("poweroff", "echo Access denied.; exit 1")
     said = order(Order.POWER_OFF, programs, markers)
-    assert f"looks for {markers / 'warrior_poweroff_required'}" in said
+    assert f"watches for {markers / 'warrior_poweroff_required'}" in said
     assert said.endswith("poweroff: Access denied.")
 
 

@@ -61,7 +61,7 @@ def test_a_folder_for_all_is_left_as_it_is(
     state = make(tmp_path)
     state.lock()
     assert os.stat(state.path).st_mode & 0o7777 == 0o1777
-    assert "can look into the state folder" in caplog.text
+    assert "can read the state folder" in caplog.text
     state.release()
 
 

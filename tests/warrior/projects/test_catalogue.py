@@ -63,7 +63,7 @@ def test_three_sources(tmp_path: Path) -> None:
         ("s1", "shipped")]
     assert (one.entries["o1"].title, one.entries["o1"].description) == ("Mine", "<b>d</b>")
     assert one.entries["h2"].title == "h2"
-    assert one.hq_names == ("h1", "h2", "h3")
+    assert [entry.name for entry in one.offer.entries] == ["h1", "h2", "h3"]
 
 
 def test_operator_names(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_the_last_good_list_stays(tmp_path: Path) -> None:
     for garbage in ({}, {"projects": None}, {"projects": [5]}):
         with pytest.raises(UnexpectedAnswer):
             taken(one, garbage)
-    assert list(one.entries) == ["a"] and one.choice == "a" and one.announcement == "<i>x</i>"
+    assert list(one.entries) == ["a"] and one.choice == "a" and one.offer.announcement == "<i>x</i>"
     assert (tmp_path / "catalogue.json").read_bytes() == kept
     assert told == []
 
@@ -98,7 +98,7 @@ def test_over_a_restart(tmp_path: Path) -> None:
     for seed in range(5):
         one = loaded(catalogue(tmp_path, random=random.Random(seed)))
         assert one.entries == first.entries
-        assert (one.announcement, one.wanted_api, one.choice) == ("<i>x</i>", "9", first.choice)
+        assert (one.offer.announcement, one.offer.wanted_api, one.choice) == ("<i>x</i>", "9", first.choice)
         # Its share has not fallen: the restart is no new draw.
         assert taken(one, given).choice == first.choice
     assert stat.S_IMODE(os.stat(tmp_path / "catalogue.json").st_mode) == 0o600
@@ -124,21 +124,13 @@ def test_what_rose_is_known_over_a_restart(tmp_path: Path) -> None:
 def test_what_hq_drops_is_gone(tmp_path: Path) -> None:
     """Until it comes back; not where the operator offers it as well."""
     one = taken(catalogue(tmp_path, [Added("c", "/c")]), answer("a", "b", "c"))
-    assert one.gone == frozenset()
+    assert set(one.entries) == {"a", "b", "c"}
     taken(one, answer("b"))
-    assert one.gone == {"a"} and "a" not in one.entries and "c" in one.entries
+    assert set(one.entries) == {"b", "c"}
     taken(one, answer())
-    assert one.gone == {"a", "b"}
+    assert set(one.entries) == {"c"}
     taken(one, answer("a"))
-    assert one.gone == {"b"}
-
-
-def test_gone_is_bounded(tmp_path: Path) -> None:
-    """An HQ with other names each time does not fill the memory."""
-    one = catalogue(tmp_path)
-    taken(one, *(answer(*(f"p{turn}-{n}" for n in range(400))) for turn in range(5)))
-    assert len(one.gone) == 1000
-    assert "p3-399" in one.gone and "p0-0" not in one.gone
+    assert set(one.entries) == {"a", "c"}
 
 
 def test_a_moved_repository(tmp_path: Path) -> None:
@@ -147,7 +139,7 @@ def test_a_moved_repository(tmp_path: Path) -> None:
     taken(one, {"projects": [project("a", "https://new.example/a"), project("b")]})
     assert one.entries["a"].repository == "https://new.example/a"
     taken(one, {"projects": [project("a", "file:///srv/a"), project("b")]})
-    assert one.gone == {"a"} and len(one.refused) == 1
+    assert set(one.entries) == {"b"} and len(one.refused) == 1
 
 
 def test_change_is_told_once(tmp_path: Path) -> None:

@@ -181,14 +181,14 @@ def test_garbage_leaves_the_last_good_list(tmp_path: Path, server: ScriptedHQ, n
         assert one.hq.trouble.next_try is not None
         assert abs((one.hq.unreachable_since - before).total_seconds()) < 10
         reason = one.hq.trouble.reason
-        assert re.match(r"Warrior HQ (cannot be reached|has given no useful answer) since "
+        assert re.match(r"Warrior HQ (cannot be reached|has not given a useful answer) since "
                         r"(\d+ \w+, )?\d\d:\d\d: .+\. The projects that it last offered are kept\.$", reason)
         assert len(reason) < 400 and "Traceback" not in reason
         assert list(one.catalogue.entries) == ["a", "b"]
         server.offer(project("c"))
         server.behave(UPDATE)
         await one.until(lambda: one.hq.trouble is None)
-        assert list(one.catalogue.entries) == ["c"] and one.catalogue.gone == {"a", "b"}
+        assert list(one.catalogue.entries) == ["c"]
         assert one.hq.unreachable_since is None
     one = play(tmp_path, server, script, known="id")
     assert one.reasons[-1] == ""

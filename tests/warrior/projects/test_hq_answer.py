@@ -41,7 +41,6 @@ def test_a_whole_answer() -> None:
     assert urls.repository == "https://code.example/urls-grab"
     assert urls.logo == "https://h.example/l.png"
     assert urls.leaderboard == "http://t.example/urls/"
-    assert urls.marker_html == "<b>m</b>"
     assert urls.deadline == datetime.datetime(2030, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
     assert (other.logo, other.leaderboard, other.deadline) == ("", "", None)
     assert offer.announcement == "<i>hello</i>"

@@ -29,13 +29,14 @@ def test_a_chosen_project_gets_the_slots(tmp_path: Path) -> None:
         assert "No project is chosen" in parts.overview.status().text
         await parts.warrior.select(["one"])
         await parts.until(lambda: parts.named("one") == 2)
+        runner = parts.runner("one")
         assert parts.overview.status().text == "Working on 2 items."
         await parts.warrior.select([])
         assert parts.card("one").state == "draining"
         assert parts.card("one").sentence == "Finishing its last 2 items."
         parts.go("one")
         await parts.until(lambda: not parts.supervisor.runs)
-        assert parts.supervisor.counts()["completed"] == 2
+        assert runner.counts["completed"] == 2
         await parts.close()
     run(test)
 

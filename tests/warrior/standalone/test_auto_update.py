@@ -58,8 +58,8 @@ def test_code_that_is_too_old_is_looked_for_at_once(
         runner.set_current_pipeline(loaded.pipeline)
         updates.start()
         # The first look, at the start, finds nothing.
-        await until((tmp_path / "clone" / ".git" / "FETCH_HEAD").exists)
-        await until(lambda: not updates.looking)
+        fetched = tmp_path / "clone" / ".git" / "FETCH_HEAD"
+        await until(lambda: fetched.exists() and fetched.stat().st_size > 0)
         remote.commit({"pipeline.py": ASKS.format(url=tracker.url, version="2")})
         tracker.always("request", Answer(status, b""))
         runner.start()

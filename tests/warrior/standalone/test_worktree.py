@@ -181,7 +181,7 @@ def _remote_gone(bench: Bench) -> None:
 @pytest.mark.parametrize(("spoil", "reason"), [
     (_detached, "No branch is checked out"), (_no_upstream, "main in .* follows no branch"),
     (_diverged, "has commits of its own"), (_rewritten, "has commits of its own"),
-    (_dirty, r"not committed, such as other\.txt\."), (_staged, r"such as other\.txt\."),
+    (_dirty, r"uncommitted changes, for example in other\.txt\."), (_staged, r"for example in other\.txt\."),
     (_in_the_way, "cannot be put into .*new.txt"), (_branch_gone, "does not know @{upstream}"),
     (_remote_gone, "There is no git repository at"),
 ])
@@ -199,9 +199,9 @@ def test_no_checkout_at_all(bench: Bench) -> None:
     """A folder without git, and a file that somebody put into a checkout."""
     plain = bench.folder / "pipeline.py"
     plain.write_text("")
-    assert "is no git checkout" in bench.trouble(file=plain)
+    assert "is not a git checkout" in bench.trouble(file=plain)
     loose = bench.clone.write("loose.py", "")
-    assert "loose.py is no part of the git checkout" in bench.trouble(file=loose)
+    assert "loose.py is not part of the git checkout" in bench.trouble(file=loose)
     assert top_folder(str(plain)) == ""
     assert top_folder(str(bench.file)) == str(bench.clone.path)
 
@@ -212,7 +212,7 @@ def test_remotes_that_ask_hang_or_are_not_there(bench: Bench) -> None:
         bench.clone.git("remote", "set-url", "origin", server.url("remote"))
         assert bench.look() is None
         server.password = True
-        assert "asks for a name and a password" in bench.trouble()
+        assert "requires a user name and a password" in bench.trouble()
     with silent_server() as port:
         bench.clone.git("remote", "set-url", "origin", f"http://127.0.0.1:{port}/remote")
         assert "did not answer within 2 seconds" in bench.trouble(timeout=2.0)

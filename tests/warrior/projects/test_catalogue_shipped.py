@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from warrior.process import resources
-from warrior.projects.shipped import read_shipped
+from warrior.projects.catalogue import read_shipped
 
 
 def make(folder: Path, name: str, readme: str | None = None) -> Path:

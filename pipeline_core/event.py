@@ -52,7 +52,7 @@ class Event:
 
     def unhandle(self, handler: Handler) -> Event:
         """Remove a handler, as ``-=`` does. Raises ValueError when it is not in the list."""
-        place = self._handlers.index(handler)
+        place = list(self._handlers).index(handler)
         self._handlers = (*self._handlers[:place], *self._handlers[place + 1:])
         self.owned = (*self.owned[:place], *self.owned[place + 1:])
         self.is_quiet = not any([is_projects for _, is_projects in self.owned])

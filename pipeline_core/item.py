@@ -101,10 +101,6 @@ class Item(MutableMapping[str, Any]):
         self.idle: Waiting | None = None
         #: Whether it was cancelled before it had any work; such items are not counted.
         self.only_waited = False
-        #: Whether its folder has been made, and not been removed yet.
-        self.has_folder = False
-        #: Why its folder could not be made in its first job (see ``engine/steps``).
-        self.folder_error: OSError | None = None
         #: Its record in the journal, once it is sealed.
         self.seal: Seal | None = None
         for event in _EVENTS:
@@ -119,6 +115,8 @@ class Item(MutableMapping[str, Any]):
         #: Output that the handlers get in one piece, and the timer that delivers it.
         self._new_output: list[str] = []
         self._new_size = 0
+        #: The handlers that get it: those of the time when it was logged.
+        self._receivers: tuple[tuple[Callable[..., Any], bool], ...] = ()
         self._timer: asyncio.TimerHandle | None = None
         self._delivered_at = 0.0
         self.properties["data_dir"] = os.path.join(str(pipeline.data_dir), item_id)
@@ -145,15 +143,17 @@ class Item(MutableMapping[str, Any]):
     def __setitem__(self, key: str, value: Any) -> None:
         old = self.properties.get(key)
         self.properties[key] = value
-        if self.on_property.owned:
+        if type(self.on_property) is not Event or self.on_property.owned:
             self._on_loop(self.deliver, self.on_property, self, key, value, old)
         if key == "item_name":
             self._on_loop(self.deliver, self.on_name, self)
 
     def __delitem__(self, key: str) -> None:
         old = self.properties.pop(key)
-        if self.on_property.owned:
+        if type(self.on_property) is not Event or self.on_property.owned:
             self._on_loop(self.deliver, self.on_property, self, key, None, old)
+        if key == "item_name":
+            self._on_loop(self.deliver, self.on_name, self)
 
     def __iter__(self) -> Iterator[str]:
         return iter(list(self.properties))
@@ -183,7 +183,6 @@ class Item(MutableMapping[str, Any]):
         except FileExistsError:
             shutil.rmtree(path)
             os.mkdir(path)
-        self.has_folder = True
 
     def clear_data_directory(self) -> None:
         """Remove the item's folder and its contents, unless ``keep_data``. Raises OSError."""
@@ -193,10 +192,9 @@ class Item(MutableMapping[str, Any]):
         try:
             os.rmdir(path)
         except FileNotFoundError:
-            pass
+            return
         except OSError:
             shutil.rmtree(path)
-        self.has_folder = False
 
     # -- the log -------------------------------------------------------------
     def log_output(self, data: str | bytes, full_line: bool = True) -> None:
@@ -227,6 +225,9 @@ class Item(MutableMapping[str, Any]):
         self._at_line_start = text.endswith("\n")
         if (worker is not None and self.item_state == _ItemState.running
                 and type(self.on_output) is Event and self.on_output.is_quiet):
+            if self._receivers is not self.on_output.owned:
+                self.deliver_output()
+                self._receivers = self.on_output.owned
             self._new_output.append(text)
             self._new_size += len(text)
             if self._new_size > MOST_UNDELIVERED:
@@ -248,7 +249,11 @@ class Item(MutableMapping[str, Any]):
             text = "".join(self._new_output)
             self._new_output.clear()
             self._new_size = 0
-            self.deliver(self.on_output, self, text)
+            for handler, _ in self._receivers:
+                try:
+                    handler(self, text)
+                except Exception as error:
+                    self.crash(error)
 
     def flush_output(self) -> None:
         """Log the rest of the bytes: an incomplete character at the end becomes U+FFFD."""

@@ -60,8 +60,8 @@ class Pipeline:
         self.items_in_pipeline: set[Item] = set()
         #: Which classes of its tasks are plain steps (see ``engine/steps``), and which of their
         #: methods project code overrides (see ``engine/calls``); found when first needed.
-        self.plain_classes: dict[type, bool] = {}
-        self.overridden: dict[tuple[type, str], bool] = {}
+        self.plain_classes: dict[Any, bool] = {}
+        self.overridden: dict[Any, bool] = {}
         #: Whether items that only wait must end instead of asking again.
         self.stop_requested = False
         for event in ("start_item", "complete_item", "fail_item", "cancel_item", "finish_item",

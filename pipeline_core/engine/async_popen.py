@@ -83,6 +83,8 @@ class AsyncPopen:
 
     def _on_loop(self, function: Any, *args: Any) -> None:
         if self._worker is not None and not self._worker.on_loop():
+            if self._item is not None:
+                self._item.scope.asked_for += 1
             self._worker.post(function, *args)
         else:
             function(*args)

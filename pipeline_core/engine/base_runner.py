@@ -12,7 +12,6 @@ from typing import Any
 
 from pipeline_core.engine.project_worker import ProjectWorker
 from pipeline_core.engine.resting_slots import RestingSlots
-from pipeline_core.engine.steps import makes_folder
 from pipeline_core.engine.stop_file import StopFile
 from pipeline_core.engine.waiting import STARTING, Fault, Waiting
 from pipeline_core.engine.worker_thread import WorkerThread, this_loop
@@ -286,15 +285,15 @@ class Runner:
     async def _work_on(self, item: Item) -> None:
         """Take an item from the creation of its folder to the removal of the folder."""
         assert self._disk is not None
-        if not makes_folder(item, self.on_create_item, self.on_pipeline_start_item):
-            try:
-                await self._disk.run(item.prepare_data_directory)
-            except Exception as error:
-                self.active_items.discard(item)
-                self.item_count -= 1
-                self._cannot_start(error)
-                return
-            self._can_start()
+        try:
+            await self._disk.run(item.prepare_data_directory)
+        except Exception as error:
+            self.active_items.discard(item)
+            self.item_count -= 1
+            self._cannot_start(error)
+            return
+        self.waiting = None
+        self._trouble.reset()
         if self._stopping and not item.finished:
             item.may_be_canceled = True  # the item has not asked the tracker for work yet
             item.cancel()
@@ -302,10 +301,6 @@ class Runner:
             item.pipeline.enqueue(item)
             await item.scope.has_closed()
         await self._put_away(item)
-        if item.folder_error is not None:
-            self._cannot_start(item.folder_error)
-        else:
-            self._can_start()
 
     async def _resume(self, item: Item, position: int) -> None:
         if self._announce(item):
@@ -336,7 +331,7 @@ class Runner:
                 # The slot becomes free only when the folder is gone, so folders cannot pile up.
                 if sealer is not None:
                     await self._disk.run(sealer.clear, item)
-                elif item.has_folder:
+                else:
                     await self._disk.run(item.clear_data_directory)
             except Exception as error:
                 item.log_output(f"Warning: the item's folder could not be removed: {error}")
@@ -383,11 +378,6 @@ class Runner:
             self._tell_status()
             self._later(delay, self._try_again)
         self._fill_soon()
-
-    def _can_start(self) -> None:
-        """An item has got its folder: others may start too."""
-        self.waiting = None
-        self._trouble.reset()
 
     def _try_again(self) -> None:
         self.waiting = None

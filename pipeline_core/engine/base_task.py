@@ -119,6 +119,11 @@ class Task:
         return self.name
 
 
+#: The toolkit's own methods: a project may replace them on the class itself.
+_ENQUEUE, _START_ITEM = Task.enqueue, Task.start_item
+_COMPLETE_ITEM, _FAIL_ITEM = Task.complete_item, Task.fail_item
+
+
 async def run_task(task: Task, item: Item, *, is_enqueued: bool = False) -> bool:
     """Take the item through a task. Return whether it has completed the task.
 
@@ -132,11 +137,11 @@ async def run_task(task: Task, item: Item, *, is_enqueued: bool = False) -> bool
         visit.is_awaited = True
     enqueue, start_item = task.enqueue, task.start_item
     # Compared first, because that is no call: most tasks override neither.
-    if (not is_enqueued and getattr(enqueue, "__func__", None) is not Task.enqueue
+    if (not is_enqueued and getattr(enqueue, "__func__", None) is not _ENQUEUE
             and is_project_code(enqueue)):
         await call(item, task, enqueue, item)
     else:
-        if (getattr(start_item, "__func__", None) is not Task.start_item
+        if (getattr(start_item, "__func__", None) is not _START_ITEM
                 and is_project_code(start_item)):
             await call(item, task, start_item, item)
         else:
@@ -158,8 +163,8 @@ async def leave(item: Item, task: Task, completed: bool = True) -> None:
     visit = item.scope.visits.get(task)
     if visit is None or visit.status is not None or item.scope.outcome is not None:
         return
-    method, own = ((task.complete_item, Task.complete_item) if completed
-                   else (task.fail_item, Task.fail_item))
+    method, own = ((task.complete_item, _COMPLETE_ITEM) if completed
+                   else (task.fail_item, _FAIL_ITEM))
     if getattr(method, "__func__", None) is not own and is_project_code(method):
         await call(item, task, method, item)
     else:

@@ -41,7 +41,7 @@ async def call(
         result = await worker.run_for(item, task.name, function, *args, cwd=task.cwd)
         if isinstance(result, asyncio.Future):
             # A Tornado coroutine: an error that it raises later must fail the item too.
-            result.add_done_callback(functools.partial(_crash_if_failed, item))
+            result.add_done_callback(functools.partial(crash_if_failed, item))
     else:
         result = function(*args)
     if item.scope.outcome is not None:
@@ -56,10 +56,10 @@ def hook(
     """Return a coroutine that calls the contract method ``name`` if project code overrides it.
     Otherwise the coroutine is ``default``, which the method itself would start."""
     overridden = item.pipeline.overridden
-    key = type(task), name
-    if key not in overridden:
-        overridden[key] = is_project_code(getattr(key[0], name))
-    if overridden[key] or name in vars(task):
+    method = getattr(type(task), name)  # read each time: a project may replace it later
+    if method not in overridden:
+        overridden[method] = is_project_code(method)
+    if overridden[method] or name in vars(task):
         return call(item, task, getattr(task, name), *args)
     return default(*args)
 
@@ -90,7 +90,8 @@ def start_contained(
     return task
 
 
-def _crash_if_failed(item: Item, future: asyncio.Future[Any]) -> None:
+def crash_if_failed(item: Item, future: asyncio.Future[Any]) -> None:
+    """Fail the item when a future of the project's has failed."""
     error = None if future.cancelled() else future.exception()
     if error is not None:
         item.crash(error)

@@ -17,6 +17,8 @@ def is_project_code(function: Any) -> bool:
     while True:
         if isinstance(function, types.MethodType):
             function = function.__func__
+        if getattr(function, "__tornado_coroutine__", False):
+            function = function.__wrapped__  # the wrapper itself belongs to Tornado
         if isinstance(function, types.FunctionType):
             name = function.__globals__.get("__name__") or ""
             return name.partition(".")[0] not in _TOOLKIT

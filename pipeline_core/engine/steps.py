@@ -1,19 +1,18 @@
 """Run consecutive steps of a project in one job of its worker.
 
-Between such steps the toolkit only reports progress, and the loop can do that meanwhile. Where the
-first steps of a pipeline are such steps, their job makes the item's folder as well; where the last
-are, it removes the folder: each trip to another thread costs more than a quick step.
+Between such steps the toolkit only reports progress, and the loop can do that meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import functools
 import inspect
 import os
 from typing import TYPE_CHECKING, Any
 
 from pipeline_core.engine.base_task import Task
+from pipeline_core.engine.calls import crash_if_failed
 from pipeline_core.engine.ownership import is_project_code
 from pipeline_core.engine.printing import current_sink
 from pipeline_core.engine.project_worker import ProjectWorker
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
 _METHODS = frozenset({
     "process", "enqueue", "start_item", "complete_item", "fail_item", "record_start",
     "record_end"})
+#: The toolkit's own: a project may replace them on the class itself.
+_OWN = {name: getattr(Task, name) for name in _METHODS if name != "process"}
 
 
 def plain_steps(item: Item, position: int) -> list[SimpleTask]:
@@ -43,33 +44,18 @@ def plain_steps(item: Item, position: int) -> list[SimpleTask]:
     return steps
 
 
-def makes_folder(item: Item, *events: Event) -> bool:
-    """Return whether the item's first job makes its folder: no project code, such as a handler of
-    ``events``, runs before it."""
-    pipeline = item.pipeline
-    return (item.worker is not None and bool(pipeline.tasks)
-            and _is_plain(pipeline.tasks[0], pipeline.plain_classes) and _is_unwatched(item)
-            and _are_quiet(pipeline.on_start_item, *events))
-
-
-def _removes_folder(item: Item) -> bool:
-    """Return whether no project code runs after the last step, so that the folder may go."""
-    pipeline = item.pipeline
-    return not item.keep_data and _are_quiet(
-        item.on_item_state, item.on_complete, item.on_fail, item.on_cancel, item.on_finish,
-        pipeline.on_complete_item, pipeline.on_fail_item, pipeline.on_cancel_item,
-        pipeline.on_finish_item)
-
-
-def _is_plain(task: Task, known: dict[type, bool]) -> bool:
+def _is_plain(task: Task, known: dict[Any, bool]) -> bool:
     """Return whether the project defines nothing of a task but its ``process``. ``known`` is the
     cache of what its pipeline's classes are."""
     kind: Any = type(task)
-    if kind not in known:
-        known[kind] = _is_plain_class(kind)
+    # With its methods, because a project may replace one of them later.
+    key = (kind, getattr(kind, "process", None), kind.enqueue, kind.start_item,
+           kind.complete_item, kind.fail_item)
+    if key not in known:
+        known[key] = _is_plain_class(kind)
     start, complete, finish = task.on_start_item, task.on_complete_item, task.on_finish_item
     # Written out, because this is asked before each step.
-    return (known[kind] and _METHODS.isdisjoint(vars(task))
+    return (known[key] and _METHODS.isdisjoint(vars(task))
             and type(start) is Event and start.is_quiet
             and type(complete) is Event and complete.is_quiet
             and type(finish) is Event and finish.is_quiet)
@@ -82,14 +68,9 @@ def _is_unwatched(item: Item) -> bool:
             and type(key) is Event and key.is_quiet and type(wait) is Event and wait.is_quiet)
 
 
-def _are_quiet(*events: Any) -> bool:
-    return all([type(event) is Event and event.is_quiet for event in events])
-
-
 def _is_plain_class(kind: Any) -> bool:
     return (issubclass(kind, SimpleTask) and kind._work_on is SimpleTask._work_on
-            and all(getattr(kind, name) is getattr(Task, name)
-                    for name in _METHODS if name != "process")
+            and all([getattr(kind, name) is own for name, own in _OWN.items()])
             and is_project_code(kind.process) and not inspect.iscoroutinefunction(kind.process))
 
 
@@ -105,11 +86,6 @@ async def run_steps(item: Item, position: int, steps: list[SimpleTask]) -> bool:
     last, error = await worker.run_for(
         item, steps[0].name, _process_all, worker, item, position, steps)
     scope = item.scope
-    if item.folder_error is not None:
-        # Nothing was done for the item: the runner starts another one later.
-        item.only_waited = True
-        scope.outcome = scope.outcome or "canceled"
-        raise asyncio.CancelledError
     if error is not None:
         item.log_failure(error)
     if scope.is_in(last):
@@ -131,21 +107,19 @@ def _enter(item: Item, position: int, step: SimpleTask) -> None:
 
 def _next_step(item: Item, position: int, left: SimpleTask, entered: SimpleTask) -> None:
     """On the loop: record that the worker has reached the next step."""
-    if item.scope.outcome is None:
+    if item.scope.outcome is not None:
+        return
+    try:
         left.record_end(item, item.TaskStatus.completed)
         _enter(item, position, entered)
+    except Exception as error:
+        item.crash(error)
 
 
 def _process_all(
     worker: ProjectWorker, item: Item, position: int, steps: list[SimpleTask]
 ) -> tuple[SimpleTask, BaseException | None]:
     """In the worker: run the steps. Return the last step entered, and the error it raised."""
-    if position == 0 and not item.has_folder:
-        try:
-            item.prepare_data_directory()
-        except OSError as error:
-            item.folder_error = error
-            return steps[0], error
     for number, step in enumerate(steps):
         if number:
             if not (_is_plain(step, item.pipeline.plain_classes) and _is_unwatched(item)):
@@ -156,7 +130,11 @@ def _process_all(
         asked_for = item.scope.asked_for
         try:
             os.chdir(step.cwd)
-            step.process(item)
+            result = step.process(item)
+            if isinstance(result, asyncio.Future):
+                # A Tornado coroutine: an error that it raises later must fail the item too.
+                item.scope.asked_for += 1
+                worker.post(result.add_done_callback, functools.partial(crash_if_failed, item))
         except BaseException as error:
             # SystemExit as well: sys.exit() in project code is an error of the project.
             return step, error
@@ -168,8 +146,7 @@ def _process_all(
             # The step has completed or failed the item itself, or has called the toolkit for
             # something else; the loop has to handle that before the next step.
             return step, None
-    if position + len(steps) == len(item.pipeline.tasks) and _removes_folder(item):
-        # If that fails, the runner tries it again, and tells of the error.
-        with contextlib.suppress(OSError):
-            item.clear_data_directory()
+        if not (_is_plain(step, item.pipeline.plain_classes) and _is_unwatched(item)):
+            # It has attached a handler, which the loop has to call before the next step.
+            return step, None
     return steps[-1], None

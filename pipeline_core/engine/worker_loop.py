@@ -34,6 +34,8 @@ class Scheduled:
         self._callback = callback
         self._args = args
         self._item: Item | None = current_item.get()
+        if self._item is not None:
+            self._item.scope.asked_for += 1
         self._cancelled = False
         self._timer: asyncio.Handle | None = None
 

@@ -121,15 +121,17 @@ class WorkerThread:
     def _add_job(self, job: tuple[Any, ...] | None) -> None:
         # Jobs of one turn of the loop are handed over together, so that the thread does not wake
         # for the first while the loop is still busy with what leads to the others.
-        if not self._new_jobs:
-            self.loop.call_soon(self._hand_over, context=self._context)
         self._new_jobs.append(job)
+        if self.loop.is_closed():
+            self._hand_over()
+        elif len(self._new_jobs) == 1:
+            self.loop.call_soon(self._hand_over, context=self._context)
 
     def _hand_over(self) -> None:
-        self._wakes = False
-        if not self._is_watched:
+        if not self._is_watched and not self.loop.is_closed():
             self._is_watched = True
             self.loop.call_later(QUICK_JOB, self._watched, context=self._context)
+        self._wakes = not self._is_watched
         for job in self._new_jobs:
             self._jobs.put(job)
         self._new_jobs.clear()
@@ -144,7 +146,9 @@ class WorkerThread:
     def close(self) -> None:
         """Let the thread end after its queued jobs. Returns at once."""
         if self._thread is not None:
-            self._add_job(None)
+            self._new_jobs.append(None)
+            # At once, because the loop may have ended.
+            self._hand_over()
 
     @property
     def alive(self) -> bool:

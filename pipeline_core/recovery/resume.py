@@ -43,7 +43,6 @@ class RecoveredItem(Item):
     ) -> None:
         super().__init__(pipeline, sealed.item_id, sealed.number, keep_data=keep_data,
                          prepare_data_directory=False)
-        self.has_folder = True
         self.properties.update(sealed.properties)
         self.lost = frozenset(sealed.lost)
         self.lost_attributes = frozenset(sealed.lost_attributes)

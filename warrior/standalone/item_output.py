@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -40,14 +41,21 @@ class ItemOutput:
                 return
 
     def _item_created(self, runner: Runner, item: Item) -> None:
-        item.on_output += self._item_output
+        names: set[str] = set()
+        item.on_name += functools.partial(self._note_name, names)
+        item.on_output += functools.partial(self._item_output, names)
 
-    def _item_output(self, item: Item, data: str) -> None:
+    def _note_name(self, names: set[str], item: Item) -> None:
+        """Remember a name that must be escaped: the output may be older than the item's name."""
         name = str(item.properties.get("item_name", ""))
         if shown_name(name) != name:
+            names.add(name)
+
+    def _item_output(self, names: set[str], item: Item, data: str) -> None:
+        for name in names:
             data = shown_output(data, name)
         self.writer.write(data)
-        if self.writer.full:
+        if self.writer.full and not item.scope.ending:
             for child in item.scope.children:
                 child.pause(self)
 

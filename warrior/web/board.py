@@ -158,8 +158,9 @@ class Board:
 
     def _item_finished(self, runner: Runner, pipeline: Pipeline, item: Item) -> None:
         if item.only_waited:
+            # It may have ended before it was announced.
+            self.started -= item.item_id in self.items
             self._forget(item.item_id)
-            self.started -= 1
             self._numbers_changed()
             return
         self.counts[item.item_state] += 1

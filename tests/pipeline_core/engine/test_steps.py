@@ -312,18 +312,10 @@ def look(pipeline, item):
 """
 
 
-def test_the_folder_is_made_and_removed_in_the_job(tmp_path: Path) -> None:
-    """It is empty when the first step begins, and gone when the item has ended."""
-    path = write_pipeline(tmp_path, FOLDERS + "pipeline = Pipeline(Step('one'), Step('two'))\n")
-    ended = run_pipeline(path, "--max-items", "3")
-    assert ended.output.count("one []\n") == ended.output.count("two ['one']\n") == 3
-    assert "3 completed" in ended.output and os.listdir(tmp_path / "data") == []
-
-
 @pytest.mark.parametrize("steps", ["Step('one')", "Step('one'), PrintItem()",
                                    "PrintItem(), Step('one')"])
-def test_whoever_comes_first_makes_the_folder(tmp_path: Path, steps: str) -> None:
-    """Also where other tasks stand before or behind the steps."""
+def test_the_folder_is_there_and_empty(tmp_path: Path, steps: str) -> None:
+    """When the first step begins; it is gone when the item has ended."""
     path = write_pipeline(tmp_path, FOLDERS + f"pipeline = Pipeline({steps})\n")
     ended = run_pipeline(path)
     assert "one []\n" in ended.output and "1 completed" in ended.output
@@ -338,14 +330,6 @@ def test_a_handler_of_the_end_still_finds_the_folder(tmp_path: Path, event: str)
     ended = run_pipeline(path)
     assert "AT THE END ['one', 'two']" in ended.output
     assert os.listdir(tmp_path / "data") == []
-
-
-def test_keep_data_keeps_the_folder(tmp_path: Path) -> None:
-    """With what the steps have left in it."""
-    path = write_pipeline(tmp_path, FOLDERS + "pipeline = Pipeline(Step('one'))\n")
-    run_pipeline(path, "--keep-data")
-    (folder,) = (tmp_path / "data").iterdir()
-    assert os.listdir(folder) == ["one"]
 
 
 @pytest.mark.logs_errors("The folder for a new item cannot be created")

@@ -24,6 +24,7 @@ class Loaded:
         self.folder = folder
         self.pipelines: list[tuple[str, str, Pipeline]] = []
         self.told: list[Any] = []
+        self.readers = {"a page"}
         self.board = Board(ItemLogs(), lambda: list(self.pipelines))
         self.board.listener = self
 

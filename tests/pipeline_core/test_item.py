@@ -408,7 +408,7 @@ def test_output_goes_to_the_handlers_of_its_time(
             item.on_output += ours(lambda item, text: early.append(text))
             item.log_output("before")
             if replaces:
-                item.on_output = handler
+                item.on_output = handler  # type: ignore[assignment]
             else:
                 item.on_output += handler
             item.log_output("after")

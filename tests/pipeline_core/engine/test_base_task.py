@@ -42,7 +42,7 @@ def seen_by(tmp_path: Path, *tasks: Task) -> list[str]:
         with Line(tmp_path, *tasks) as line:
             item = await line.send()
             assert "Warning" not in line.log(item)
-            return item.get("seen", [])
+            return list(item.get("seen", []))
 
     return run(main())
 
@@ -100,7 +100,8 @@ def test_a_method_replaced_by_a_step_before(tmp_path: Path) -> None:
     class Replaces(SimpleTask):
         def process(self, item: Item) -> None:
             if item.item_number == 2:
-                setattr(Replaced, "complete_item", noted("complete_item", Task.complete_item))
+                Replaced.complete_item = noted(  # type: ignore[method-assign]
+                    "complete_item", Task.complete_item)
 
     async def main() -> None:
         with Line(tmp_path, Replaces("replaces"), Replaced("step")) as line:

@@ -249,7 +249,8 @@ def test_it_can_be_closed_after_the_end_of_its_loop(is_closed: bool) -> None:
 def test_jobs_that_are_given_when_the_loop_is_closed_are_run(first: str) -> None:
     """In order, with those that it had been given before."""
     loop = asyncio.new_event_loop()
-    thread, done, ended = WorkerThread("a thread", loop), [], threading.Event()
+    thread, ended = WorkerThread("a thread", loop), threading.Event()
+    done: list[str] = []
     if first == "before":
         thread.call(done.append, first)
     loop.close()

@@ -124,6 +124,19 @@ def test_properties_fire(item: Item) -> None:
     assert calls == [(item, "k", 1, None), (item, "k", 2, 1)]
 
 
+def test_on_name_tells_each_change_of_the_name(item: Item) -> None:
+    """A new name, and that it has none any more; other keys are no name."""
+    names: list[Any] = []
+    item.on_name += lambda item: names.append(item.get("item_name"))
+    item["item_name"] = "first"
+    item["key"] = 1
+    del item["key"]
+    assert item.pop("item_name") == "first"
+    item["item_name"] = "second"
+    del item["item_name"]
+    assert names == ["first", None, "second", None]
+
+
 def test_log_output_lines(item: Item) -> None:
     """A full line gets its own line; a part does not; neither is altered otherwise."""
     calls = collect(item.on_output)
@@ -372,5 +385,53 @@ def test_a_handler_of_the_project_gets_each_line(tmp_path: Path) -> None:
                 item.log_output(f"line {number}")
             await item.scope.handlers_returned()
             assert pieces[-3:] == ["line 0\n", "line 1\n", "line 2\n"]
+
+    run(main())
+
+
+@pytest.mark.parametrize("replaces", [False, True])
+@pytest.mark.parametrize("is_projects", [False, True])
+def test_output_goes_to_the_handlers_of_its_time(
+    tmp_path: Path, replaces: bool, is_projects: bool
+) -> None:
+    """A handler that comes later, or instead of the event, gets nothing that was logged before."""
+    async def main() -> None:
+        early: list[str] = []
+        late: list[str] = []
+
+        def take(item: Item, text: str) -> None:
+            late.append(text)
+
+        handler = take if is_projects else ours(take)
+        with Line(tmp_path) as line:
+            item = line.item()
+            item.on_output += ours(lambda item, text: early.append(text))
+            item.log_output("before")
+            if replaces:
+                item.on_output = handler  # type: ignore[assignment]
+            else:
+                item.on_output += handler
+            item.log_output("after")
+            item.deliver_output()
+            await item.scope.handlers_returned()
+        assert "".join(late) == "after\n"
+        assert "".join(early) == ("before\n" if replaces else "before\nafter\n")
+
+    run(main())
+
+
+def test_a_handler_that_is_removed_gets_what_came_before(tmp_path: Path) -> None:
+    """And nothing of what comes after."""
+    async def main() -> None:
+        pieces: list[str] = []
+        handler = ours(lambda item, text: pieces.append(text))
+        with Line(tmp_path) as line:
+            item = line.item()
+            item.on_output += handler
+            item.log_output("before")
+            item.on_output -= handler
+            item.log_output("after")
+            item.deliver_output()
+        assert pieces == ["before\n"]
 
     run(main())

@@ -157,6 +157,43 @@ def test_stdout_that_nobody_reads_stops_nothing(start: Start, tmp_path: Path) ->
         os.close(read)
 
 
+def taken_until_paused(command: Command) -> int:
+    """Wait until the command reads nothing more of what its child prints; the bytes it has read."""
+    def taken() -> int:
+        found = re.search(r"rchar: (\d+)", Path(f"/proc/{command.pid}/io").read_text())
+        assert found is not None
+        return int(found[1])
+
+    wait_for(lambda: taken() > 6_000_000)
+    seen: list[int] = []
+
+    def still() -> bool:
+        seen.append(taken())
+        return len(seen) > 30 and seen[-1] == seen[-30]
+
+    wait_for(still)
+    return seen[-1]
+
+
+@pytest.mark.parametrize("arguments", ["['yes', 'x' * 100]", "['sh', '-c', 'yes; true']"],
+                         ids=["program", "shell"])
+def test_two_interrupts_end_a_child_that_is_paused(start: Start, arguments: str) -> None:
+    """Nobody reads standard output, so what the child has printed last is waited for no more."""
+    read, write = os.pipe()
+    try:
+        command = start(f"pipeline = Pipeline(ExternalProcess('Flood', {arguments}))\n",
+                        stdout=write)
+        os.close(write)
+        taken_until_paused(command)
+        command.interrupt()
+        command.wait_output("Stopping")
+        command.interrupt()
+        assert command.wait(15) == 0
+        assert "1 cancelled" in command.output
+    finally:
+        os.close(read)
+
+
 def test_child_is_paused_while_stdout_is_stuck(start: Start, tmp_path: Path) -> None:
     """A child that prints without end waits for the reader: memory stays bounded."""
     read, write = os.pipe()
@@ -167,20 +204,7 @@ def test_child_is_paused_while_stdout_is_stuck(start: Start, tmp_path: Path) -> 
         os.close(write)
         url_of(command)
 
-        def taken() -> int:
-            found = re.search(r"rchar: (\d+)", Path(f"/proc/{command.pid}/io").read_text())
-            assert found is not None
-            return int(found[1])
-
-        wait_for(lambda: taken() > 6_000_000)
-        seen: list[int] = []
-
-        def still() -> bool:
-            seen.append(taken())
-            return len(seen) > 30 and seen[-1] == seen[-30]
-
-        wait_for(still)
-        assert seen[-1] < 60_000_000
+        assert taken_until_paused(command) < 60_000_000
         total = 0
         while data := os.read(read, 1 << 20):
             total += len(data)

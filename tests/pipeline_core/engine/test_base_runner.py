@@ -441,7 +441,8 @@ def test_code_that_does_not_return_at_the_end(
     play(main)
 
 
-def test_the_folder_is_there_until_the_handlers_have_returned(tmp_path: Path) -> None:
+@pytest.mark.parametrize("event", ["on_complete_item", "on_finish_item"])
+def test_the_folder_is_there_until_the_handlers_have_returned(tmp_path: Path, event: str) -> None:
     """A project may look at what an item has left, as long as it likes."""
     looking, may_go_on = threading.Event(), threading.Event()
     found: list[bool] = []
@@ -453,7 +454,7 @@ def test_the_folder_is_there_until_the_handlers_have_returned(tmp_path: Path) ->
 
     async def main() -> None:
         works = Works(tmp_path, max_items=1)
-        works.pipeline.on_finish_item += look
+        getattr(works.pipeline, event).handle(look)
         works.runner.start()
         await works.until_inside(1)
         works.let_go(1)

@@ -124,6 +124,31 @@ def test_an_override_takes_the_place_of_ours(tmp_path: Path) -> None:
     run(main())
 
 
+def test_an_override_may_come_later(tmp_path: Path) -> None:
+    """A project replaces the method on a class, or on that of the toolkit's, after it was used."""
+    async def main() -> None:
+        class Ours(Task):
+            method = ours(lambda self, item: done.append("the method"))
+
+        class Theirs(Ours):
+            pass
+
+        async def instead(item: Item) -> None:
+            done.append("ours")
+
+        done: list[str] = []
+        with Line(tmp_path) as line:
+            item, task = line.item(), Theirs("task")
+            await hook(item, task, "method", instead, item)
+            Ours.method = lambda self, item: done.append("on ours")
+            await hook(item, task, "method", instead, item)
+            Theirs.method = lambda self, item: done.append("on theirs")
+            await hook(item, task, "method", instead, item)
+        assert done == ["ours", "on ours", "on theirs"]
+
+    run(main())
+
+
 def test_values_are_realized_where_their_class_is_from(tmp_path: Path) -> None:
     """In the worker as soon as one of the project's takes part, however deep."""
     class Theirs:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import threading
 import weakref
 from collections.abc import Callable
@@ -13,15 +12,12 @@ from typing import Any
 
 import pytest
 
-from pipeline_core.engine.base_runner import Runner
 from pipeline_core.engine.project_worker import ProjectWorker
 from pipeline_core.engine.steps import plain_steps
 from pipeline_core.item import Item
-from pipeline_core.net.backoff import Backoff
-from pipeline_core.pipeline import Pipeline
 from pipeline_core.task import LimitConcurrent, PrintItem, SimpleTask, Task
 from tests.support.engine import Line, ours, run, until
-from tests.support.kit import play, run_pipeline, wait_for, write_pipeline
+from tests.support.kit import play, wait_for, write_pipeline
 
 Process = Callable[[Item], Any]
 
@@ -300,57 +296,3 @@ def test_code_that_was_let_go_is_not_kept(tmp_path: Path) -> None:
     kind = use()
     # Its thread may need a moment to end.
     wait_for(lambda: gc.collect() >= 0 and kind() is None, 10, "the end of its classes")
-
-
-FOLDERS = """\
-class Step(SimpleTask):
-    def process(self, item):
-        print(self.name, sorted(os.listdir(item['data_dir'])))
-        open(os.path.join(item['data_dir'], self.name), 'w').close()
-def look(pipeline, item):
-    item.log_output('AT THE END %s' % sorted(os.listdir(item['data_dir'])))
-"""
-
-
-@pytest.mark.parametrize("steps", ["Step('one')", "Step('one'), PrintItem()",
-                                   "PrintItem(), Step('one')"])
-def test_the_folder_is_there_and_empty(tmp_path: Path, steps: str) -> None:
-    """When the first step begins; it is gone when the item has ended."""
-    path = write_pipeline(tmp_path, FOLDERS + f"pipeline = Pipeline({steps})\n")
-    ended = run_pipeline(path)
-    assert "one []\n" in ended.output and "1 completed" in ended.output
-    assert os.listdir(tmp_path / "data") == []
-
-
-@pytest.mark.parametrize("event", ["on_finish_item", "on_complete_item"])
-def test_a_handler_of_the_end_still_finds_the_folder(tmp_path: Path, event: str) -> None:
-    """Where the project looks at the item's end, the folder goes afterwards."""
-    path = write_pipeline(tmp_path, FOLDERS + (
-        "pipeline = Pipeline(Step('one'), Step('two'))\n" f"pipeline.{event} += look\n"))
-    ended = run_pipeline(path)
-    assert "AT THE END ['one', 'two']" in ended.output
-    assert os.listdir(tmp_path / "data") == []
-
-
-@pytest.mark.logs_errors("The folder for a new item cannot be created")
-def test_a_folder_that_cannot_be_made_is_tried_again(tmp_path: Path) -> None:
-    """The runner says why, starts nothing meanwhile, and counts no item for it."""
-    async def main() -> None:
-        blocked = tmp_path / "data"
-        blocked.write_text("a file is in the way")
-        pipeline, runner = Pipeline(Step("one"), Step("two")), Runner(max_items=1)
-        pipeline.cwd, pipeline.data_dir = str(tmp_path), str(blocked)
-        runner._trouble = Backoff(0.02)
-        runner.set_current_pipeline(pipeline)
-        why: list[str] = []
-        runner.on_status += ours(lambda runner, status: why.append(
-            runner.waiting.reason if runner.waiting is not None else ""))
-        runner.start()
-        await until(lambda: sum("cannot be created" in reason for reason in why) > 1)
-        assert not any(runner.counts.values())
-        blocked.unlink()
-        await until(lambda: runner.status == "stopped")
-        assert runner.counts == {"completed": 1, "failed": 0, "canceled": 0}
-        assert runner.waiting is None and os.listdir(blocked) == []
-
-    run(main())

@@ -226,6 +226,45 @@ def test_a_closed_loop_takes_nothing_and_blocks_nobody() -> None:
     assert ended.wait(5) and failed == []
 
 
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_it_can_be_closed_after_the_end_of_its_loop(is_closed: bool) -> None:
+    """The thread ends, though the loop takes its turns no more, and may be closed."""
+    async def main() -> WorkerThread:
+        thread = WorkerThread("a thread")
+        await thread.run(int)
+        return thread
+
+    loop = asyncio.new_event_loop()
+    thread = loop.run_until_complete(main())
+    if is_closed:
+        loop.close()
+    thread.close()
+    assert thread._thread is not None
+    thread._thread.join(10)
+    assert not thread.alive
+    loop.close()
+
+
+@pytest.mark.parametrize("first", ["before", "after"])
+def test_jobs_that_are_given_when_the_loop_is_closed_are_run(first: str) -> None:
+    """In order, with those that it had been given before."""
+    loop = asyncio.new_event_loop()
+    thread, ended = WorkerThread("a thread", loop), threading.Event()
+    done: list[str] = []
+    if first == "before":
+        thread.call(done.append, first)
+    loop.close()
+    if first == "after":
+        thread.call(done.append, first)
+    thread.call(done.append, "last")
+    thread.call(ended.set)
+    assert ended.wait(10) and done == [first, "last"]
+    thread.close()
+    assert thread._thread is not None
+    thread._thread.join(10)
+    assert not thread.alive
+
+
 def test_who_waits_for_room_when_the_loop_is_closed_goes_on() -> None:
     """It looks at the loop from time to time."""
     full, ended = threading.Event(), threading.Event()

@@ -178,6 +178,24 @@ def test_item_that_was_cancelled_before_it_began_counts(loaded: Loaded) -> None:
     assert not loaded.board.items
 
 
+def test_items_that_only_waited_do_not_count(loaded: Loaded) -> None:
+    """Neither one that was announced nor one that ended before: ``started`` is as it was."""
+    runner, board = Runner(), loaded.board
+    board.add_runner("one", runner)
+    pipeline = loaded.load("one", "aaa", runner, "Task")
+    unannounced = Item(pipeline, "1", 1, prepare_data_directory=False)
+    unannounced.only_waited = True
+    end(runner, unannounced, "canceled")
+    assert board.started == 0
+    begin(runner, "2")
+    announced = begin(runner, "3")
+    assert board.started == 2
+    announced.only_waited = True
+    end(runner, announced, "canceled")
+    assert board.started == 1 and list(board.items) == ["2"]
+    assert board.counts["canceled"] == 0
+
+
 def test_closed_board_hears_nothing(loaded: Loaded) -> None:
     """After close() it has no handlers at the runners."""
     runner = Runner()

@@ -129,7 +129,7 @@ class Item(MutableMapping[str, Any]):
     on_task_status: Event
     on_property: Event
     on_waiting: Event
-    #: ``(item)``: its ``item_name`` has changed. For the page.
+    #: ``(item, name)``: its ``item_name`` has changed. For the page and the terminal.
     on_name: Event
     on_complete: Event
     on_fail: Event
@@ -146,14 +146,14 @@ class Item(MutableMapping[str, Any]):
         if type(self.on_property) is not Event or self.on_property.owned:
             self._on_loop(self.deliver, self.on_property, self, key, value, old)
         if key == "item_name":
-            self._on_loop(self.deliver, self.on_name, self)
+            self._on_loop(self.deliver, self.on_name, self, value)
 
     def __delitem__(self, key: str) -> None:
         old = self.properties.pop(key)
         if type(self.on_property) is not Event or self.on_property.owned:
             self._on_loop(self.deliver, self.on_property, self, key, None, old)
         if key == "item_name":
-            self._on_loop(self.deliver, self.on_name, self)
+            self._on_loop(self.deliver, self.on_name, self, None)
 
     def __iter__(self) -> Iterator[str]:
         return iter(list(self.properties))

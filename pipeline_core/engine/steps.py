@@ -11,7 +11,7 @@ import inspect
 import os
 from typing import TYPE_CHECKING, Any
 
-from pipeline_core.engine.base_task import Task
+from pipeline_core.engine.base_task import Task, leave
 from pipeline_core.engine.calls import crash_if_failed
 from pipeline_core.engine.ownership import is_project_code
 from pipeline_core.engine.printing import current_sink
@@ -88,9 +88,8 @@ async def run_steps(item: Item, position: int, steps: list[SimpleTask]) -> bool:
     scope = item.scope
     if error is not None:
         item.log_failure(error)
-    if scope.is_in(last):
-        last.record_end(
-            item, item.TaskStatus.failed if error is not None else item.TaskStatus.completed)
+    scope.check()  # an item that has ended meanwhile may not have entered the last step
+    await leave(item, last, error is None)
     visit = scope.visits[last]
     status = visit.status or await visit.left()
     if scope.awaits_handlers:

@@ -127,7 +127,7 @@ def test_properties_fire(item: Item) -> None:
 def test_on_name_tells_each_change_of_the_name(item: Item) -> None:
     """A new name, and that it has none any more; other keys are no name."""
     names: list[Any] = []
-    item.on_name += lambda item: names.append(item.get("item_name"))
+    item.on_name += lambda item, name: names.append(name)
     item["item_name"] = "first"
     item["key"] = 1
     del item["key"]

@@ -7,7 +7,7 @@ import contextlib
 import functools
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline_core.engine.terminal import shown_name, shown_output
 from warrior.process.stdout import StdoutWriter
@@ -42,14 +42,14 @@ class ItemOutput:
 
     def _item_created(self, runner: Runner, item: Item) -> None:
         names: set[str] = set()
+        self._note_name(names, item, item.properties.get("item_name"))
         item.on_name += functools.partial(self._note_name, names)
         item.on_output += functools.partial(self._item_output, names)
 
-    def _note_name(self, names: set[str], item: Item) -> None:
+    def _note_name(self, names: set[str], item: Item, name: Any) -> None:
         """Remember a name that must be escaped: the output may be older than the item's name."""
-        name = str(item.properties.get("item_name", ""))
-        if shown_name(name) != name:
-            names.add(name)
+        if shown_name(str(name)) != str(name):
+            names.add(str(name))
 
     def _item_output(self, names: set[str], item: Item, data: str) -> None:
         for name in names:

@@ -189,8 +189,8 @@ class Board:
         if self.listener is not None:
             self.listener.output_came(item.item_id, text)
 
-    def _name_changed(self, item: Item) -> None:
-        self._update(item, name=_name(item))
+    def _name_changed(self, item: Item, name: Any) -> None:
+        self._update(item, name="" if name is None else str(name))
 
     def _task_changed(
         self, place: _Place, item: Item, task: Task, new: str, old: str | None

@@ -162,3 +162,24 @@ def test_an_error_between_two_steps_fails_the_item(tmp_path: Path) -> None:
     item, log = send(tmp_path, Step("a", names), Step("b"), Step("c"))
     assert item.failed and "LookupError: no name for this" in log
     assert "Finished" not in log and "Starting b" not in log
+
+
+@pytest.mark.parametrize("method", ["complete_item", "fail_item"])
+def test_a_step_that_replaces_how_it_ends(tmp_path: Path, method: str) -> None:
+    """What it has set on itself while it worked is called, for the step that sets it too."""
+    class Own(SimpleTask):
+        def process(self, item: Item) -> None:
+            def seen(item: Item) -> None:
+                item["seen"] = method
+                getattr(SimpleTask, method)(self, item)
+
+            setattr(self, method, seen)
+            if method == "fail_item":
+                raise ValueError("it fails")
+
+    async def main() -> Any:
+        with Line(tmp_path, Own("own")) as line:
+            item = await line.send()
+            return item.get("seen")
+
+    assert run(main()) == method

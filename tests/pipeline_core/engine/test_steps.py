@@ -202,7 +202,8 @@ def test_an_end_from_outside(tmp_path: Path) -> None:
     async def main() -> None:
         with Line(tmp_path, Step("a"), Step("b", hold), Step("c")) as line:
             item = line.start()
-            await until(running.is_set)
+            # What the worker does is recorded a moment later.
+            await until(lambda: running.is_set() and line.pipeline.tasks[1] in item.task_status)
             item.cancel()
             assert await line.ended(item) == "canceled"
             release.set()

@@ -75,7 +75,7 @@ class Endpoint:
                 return None
         if max(self.schedule.opens_at, host.schedule.opens_at) > self.used:
             return None
-        if len(self.turns) >= self.width or host.schedule.why is not None:
+        if len(self.turns) >= self.width or host.is_in_doubt:
             return None if self.is_full(self.used) else Turn(self)
         return Turn(self)
 
@@ -125,9 +125,8 @@ class Endpoint:
 
     def is_full(self, now: float) -> bool:
         """Return whether earlier requests leave no room for one more."""
-        # A host that did not answer gets one request at a time.
         return self._blocking(now) >= self.width or (
-            self.host.schedule.why is not None
+            self.host.is_in_doubt
             and any(endpoint._blocking(now) for endpoint in self.host.endpoints))
 
     def _blocking(self, now: float) -> int:
@@ -144,8 +143,15 @@ class Host:
         self.schedule = Schedule(shortest_delay)
         self.endpoints: set[Endpoint] = set()
         self.asked_at = -math.inf
+        #: Whether it has answered any request so far.
+        self.has_answered = False
         self.queue: list[_Waiter] = []
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether the host did not answer, or was never asked: it gets one request at a time."""
+        return self.schedule.why is not None or not self.has_answered
 
     def pump(self) -> None:
         """Give turns to the waiters that may ask now, and tell the others why they wait."""

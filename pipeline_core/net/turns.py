@@ -110,6 +110,7 @@ class Turn:
         endpoint, host = self.endpoint, self.endpoint.host
         self.open = False
         endpoint.turns.discard(self)
+        host.has_answered = True
         if host.schedule.why is not None:
             host.schedule.open()
         if self._failures[0] == endpoint.schedule.failures:  # no other request has failed since
@@ -147,6 +148,7 @@ class Turn:
         endpoint.width, endpoint.successes, endpoint.concerns_some = 1, 0, False
         endpoint.failed_at = time.monotonic()
         if answered:
+            host.has_answered = True
             host.schedule.open()
         schedule = endpoint.schedule if answered else host.schedule
         if late and schedule.why is not None:

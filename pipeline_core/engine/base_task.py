@@ -82,7 +82,9 @@ class Task:
                     f"{item.description()} when it was reported {status}. It counts once.")
             return
         # This comes first: calls by the handlers below must no longer count.
-        visit.leave(status)
+        visit.status = status
+        if visit.waiters:
+            visit.wake()
         if item.waiting is not None:
             item.set_waiting(None)
         item.record_status(self, status)

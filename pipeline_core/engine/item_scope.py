@@ -36,18 +36,13 @@ class Visit:
     is_tried = False
     _retry: Any = None
     #: Those who wait for a change.
-    _waiters: tuple[asyncio.Future[None], ...] = ()
-
-    def leave(self, status: str) -> None:
-        self.status = status
-        if self._waiters:
-            self._wake()
+    waiters: tuple[asyncio.Future[None], ...] = ()
 
     def ask_again(self, retry: Any) -> None:
         """Make the task try again; ``retry`` says when and why. The first call counts."""
         if self.status is None and self._retry is None:
             self._retry = retry
-            self._wake()
+            self.wake()
 
     def begin_try(self) -> None:
         """Start a new try: a retry asked for earlier does not apply to it."""
@@ -74,11 +69,12 @@ class Visit:
 
     def _change(self) -> asyncio.Future[None]:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters += (waiter,)
+        self.waiters += (waiter,)
         return waiter
 
-    def _wake(self) -> None:
-        waiters, self._waiters = self._waiters, ()
+    def wake(self) -> None:
+        """Tell them that the item has left, or has to try again."""
+        waiters, self.waiters = self.waiters, ()
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
@@ -153,11 +149,6 @@ class ItemScope:
             return False
         visit.begin_try()
         return True
-
-    def is_in(self, task: Task) -> bool:
-        """Return whether the item is in the task."""
-        visit = self.visits.get(task)
-        return self.outcome is None and visit is not None and visit.status is None
 
     def open_tasks(self) -> list[Task]:
         """Return the tasks that the item is in, the innermost first."""

@@ -116,9 +116,6 @@ class WorkerThread:
         if self._thread is None:
             self._thread = threading.Thread(target=self._main, name=self.name, daemon=True)
             self._thread.start()
-        self._add_job(job)
-
-    def _add_job(self, job: tuple[Any, ...] | None) -> None:
         # Jobs of one turn of the loop are handed over together, so that the thread does not wake
         # for the first while the loop is still busy with what leads to the others.
         self._new_jobs.append(job)

@@ -75,7 +75,7 @@ class Endpoint:
                 return None
         if max(self.schedule.opens_at, host.schedule.opens_at) > self.used:
             return None
-        if len(self.turns) >= self.width or host.is_in_doubt:
+        if self.turns or not host.has_answered or host.schedule.why is not None:
             return None if self.is_full(self.used) else Turn(self)
         return Turn(self)
 

@@ -171,14 +171,16 @@ class TrackerRequest(Task):
             item.idle = _while_asking(endpoint)
 
     async def _send_request(self, item: Item) -> None:
-        if (is_project_code(self.data) or is_project_value(*vars(self).values())
-                or is_project_value(self.data(item))):
+        asking = self._asking(item)
+        data: Any = None
+        if is_project_code(self.data) or is_project_value(*vars(self).values()) or (
+                is_project_value(data := self.data(item))):
             url, body = await call(item, self, self._realize_request, item, in_worker=True)
         else:
-            url, body = self._realize_request(item)
-        asking = self._asking(item)
+            url = self._url(realize(self.tracker_url, item))
+            body = json.dumps(realize(data, item))
         turn = asking.turn
-        if turn is None or asking.url != url or not turn.is_for(turn.endpoint):
+        if turn is None or asking.url != url or turn.is_spent or not turn.open:
             # The project has called send_request itself, or the tracker's URL has changed.
             if turn is not None:
                 turn.abandoned()

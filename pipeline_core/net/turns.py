@@ -74,7 +74,8 @@ class Turn:
         self.endpoint = endpoint
         self.started = endpoint.asked_at = host.asked_at = time.monotonic()
         self.open = True
-        self._spent = False
+        #: Whether the request has been made.
+        self.is_spent = False
         #: The schedule that :meth:`provisional` closed, until when, and its previous delay.
         self._provisional: tuple[Schedule, float, float] | None = None
         self._failures = (endpoint.schedule.failures, host.schedule.failures)
@@ -82,19 +83,19 @@ class Turn:
 
     def spend(self) -> None:
         """Record that the request is made now. Raises RuntimeError for a second request."""
-        if self._spent or not self.open:
+        if self.is_spent or not self.open:
             raise RuntimeError("A turn is for one request.")
-        self._spent = True
+        self.is_spent = True
         self.started = time.monotonic()
 
     def is_for(self, endpoint: Endpoint) -> bool:
         """Return whether this is an unused turn of the endpoint."""
-        return self.open and not self._spent and self.endpoint is endpoint
+        return self.open and not self.is_spent and self.endpoint is endpoint
 
     @property
     def in_use(self) -> bool:
         """Whether a request was made whose result has not been reported yet."""
-        return self.open and self._spent
+        return self.open and self.is_spent
 
     def inherited_delay(self, asker: object) -> float:
         """Return the shortest delay (seconds) for a failure of ``asker``, given the failures of
@@ -192,7 +193,7 @@ class Turn:
         self.open = False
         self.endpoint.turns.discard(self)
         host = self.endpoint.host
-        if self._spent:
+        if self.is_spent:
             # Nobody waits for the answer any more. During a failure, the next request still
             # keeps its delay.
             for schedule in (host.schedule, self.endpoint.schedule):

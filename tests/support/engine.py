@@ -55,7 +55,7 @@ class OursTask(Task):
 
     async def _work_on(self, item: Item) -> None:
         await self.work(item)
-        if item.scope.is_in(self):
+        if self in item.scope.open_tasks() and not item.scope.ending:
             self.complete_item(item)
 
 

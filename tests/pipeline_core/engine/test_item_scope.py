@@ -44,10 +44,10 @@ def test_a_task_is_left_once_per_visit(tmp_path: Path) -> None:
             assert scope.enter(outer) is first
             scope.enter(inner)
             assert scope.open_tasks() == [inner, outer]
-            first.leave("completed")
-            assert not scope.is_in(outer) and scope.is_in(inner)
+            first.status = "completed"
+            assert scope.open_tasks() == [inner]
             assert scope.enter(outer) is not first
-            assert scope.is_in(outer) and scope.open_tasks() == [outer, inner]
+            assert scope.open_tasks() == [outer, inner]
 
     run(main())
 
@@ -58,7 +58,8 @@ def test_all_who_wait_learn_how_it_was_left() -> None:
         visit = Visit()
         waiting = [asyncio.ensure_future(visit.left()) for _ in range(3)]
         await asyncio.sleep(0)
-        visit.leave("failed")
+        visit.status = "failed"
+        visit.wake()
         assert await asyncio.gather(*waiting) == ["failed"] * 3
         assert await visit.left() == "failed"
 
@@ -75,7 +76,8 @@ def test_the_first_word_about_a_try_counts() -> None:
         visit.ask_again("first")
         visit.ask_again("second")
         assert await visit.tried() == "first"
-        visit.leave("completed")
+        visit.status = "completed"
+        visit.wake()
         visit.ask_again("late")
         assert await visit.tried() is None
 
@@ -88,7 +90,8 @@ def test_a_task_that_was_left_is_not_tried_again(tmp_path: Path) -> None:
         with Line(tmp_path) as line:
             scope, task = line.item().scope, Task("task")
             visit = scope.enter(task)
-            visit.leave("completed")
+            visit.status = "completed"
+            visit.wake()
             scope.ask_again(task, "late")
             assert scope.visits[task] is visit and scope.open_tasks() == []
             assert not scope.try_begun_by_project(task)

@@ -1,8 +1,10 @@
 """The toolkit that pipeline authors import, as ``pipeline_core`` or as ``seesaw``.
 
-Both names are the same module object. The three values below are part of the
-contract with pipeline files: the files compare ``__version__`` with the version they
-need, and some read ``runner_type``.
+Both names are the same module object. Its own modules are the contract with pipeline files, and
+form one layer with ``engine``. The files compare ``__version__`` with the version they need, and
+some read ``runner_type``. Imported by: pipeline_core.engine, pipeline_core.net,
+pipeline_core.recovery, pipeline_core.requirements, warrior.cli, warrior.daemon, warrior.process,
+warrior.projects, warrior.settings, warrior.standalone, warrior.web.
 """
 
 from pipeline_core.compat import aliases as _aliases

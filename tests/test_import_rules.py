@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -111,9 +112,14 @@ def graph(with_types: bool) -> Graph:
         for name, path in sources().items()}
 
 
+def package_of(module: str) -> str:
+    """The package in which a module stands; for a package, the package itself."""
+    return module if sources()[module].name == "__init__.py" else module.rpartition(".")[0]
+
+
 def room_of(module: str) -> str:
     """The room in which a module stands."""
-    package = module if sources()[module].name == "__init__.py" else module.rpartition(".")[0]
+    package = package_of(module)
     # What lies below a room belongs to it.
     package = ".".join(package.split(".")[:2])
     return "pipeline_core" if package == "pipeline_core.engine" else package
@@ -172,6 +178,24 @@ def test_each_room_says_what_it_is_for() -> None:
     silent = [name for name, path in sources().items() if path.name == "__init__.py"
               and len(ast.get_docstring(tree(path)) or "") < SHORTEST_DOCSTRING]
     assert silent == []
+
+
+def importers(package: str) -> list[str]:
+    """The other packages whose modules import this package or a module in it at run time."""
+    return sorted({package_of(module) for module, others in graph(with_types=False).items()
+                   if package_of(module) != package
+                   and any(package_of(other) == package for other in others)})
+
+
+@pytest.mark.parametrize("package", sorted(
+    name for name, path in sources().items() if path.name == "__init__.py"))
+def test_each_package_says_who_imports_it(package: str) -> None:
+    """Its docstring ends with the names of the packages that do."""
+    text = " ".join((ast.get_docstring(tree(sources()[package])) or "").split())
+    said = re.search(r"Imported by: (.*)\.$", text)
+    assert said is not None and said[1] == (", ".join(importers(package)) or "nothing"), (
+        f"end the docstring of {package} with:\n"
+        f"Imported by: {', '.join(importers(package)) or 'nothing'}.")
 
 
 @pytest.mark.parametrize("package", sorted(FORBIDDEN))

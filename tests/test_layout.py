@@ -1,7 +1,9 @@
-"""The tree of tests mirrors the tree of modules."""
+"""The tree of tests mirrors the tree of modules, and ARCHITECTURE.md names what is there."""
 
 from __future__ import annotations
 
+import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -26,3 +28,17 @@ def test_each_test_stands_where_its_module_stands(package: str) -> None:
     tests = sorted((TESTS / package).rglob("test_*.py"))
     assert tests
     assert [str(test.relative_to(ROOT)) for test in tests if not belongs(test)] == []
+
+
+def test_the_way_of_an_item_can_be_found() -> None:
+    """ARCHITECTURE.md lists at most fifteen functions, each of which is in the file named there."""
+    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    listed = re.findall(r"^\d+\. `(?:(\w+)\.)?(\w+)` \(`([\w/]+\.py)`\)", text, re.MULTILINE)
+    assert 0 < len(listed) == len(re.findall(r"^\d+\. ", text, re.MULTILINE)) <= 15
+    for of_class, function, file in listed:
+        body = ast.parse((ROOT / file).read_bytes()).body
+        if of_class:
+            [body] = [node.body for node in body
+                      if isinstance(node, ast.ClassDef) and node.name == of_class]
+        assert function in [node.name for node in body if isinstance(
+            node, (ast.FunctionDef, ast.AsyncFunctionDef))], f"{of_class}.{function} in {file}"

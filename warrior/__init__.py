@@ -1,4 +1,7 @@
-"""The daemon, the command lines and the console."""
+"""The daemon, the command lines and the console.
+
+Imported by: warrior.cli, warrior.daemon, warrior.process, warrior.standalone, warrior.web.
+"""
 
 #: The version of this program. The level of the pipeline API that it implements is
 #: ``pipeline_core.__version__``.

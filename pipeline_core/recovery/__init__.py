@@ -1,6 +1,6 @@
 """Items that survive the process.
 
-Items are sealed (``sealer``), recorded in a journal (SQLite), and resumed after a restart
-(``recovery``). It may import all other packages of ``pipeline_core``; only ``warrior``, which
-constructs the parts, imports it.
+Items are sealed (``sealer``), recorded in an SQLite file (``journal``), kept after a failure
+(``keeper``), and resumed after a restart (``recovery``, ``resume``). Imported by:
+pipeline_core.engine, warrior.daemon, warrior.projects, warrior.standalone.
 """

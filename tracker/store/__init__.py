@@ -2,6 +2,6 @@
 
 ``store`` has the class ``Store``, whose public methods are the whole interface: the other modules
 contribute the methods of one subject each. ``threads`` runs them for the server, off the event
-loop. Every other package may import this one; it imports none of them, and knows nothing of HTTP
-or of the command line.
+loop. This package knows nothing of HTTP or of the command line. Imported by: tracker,
+tracker.admin, tracker.commands, tracker.web.
 """

@@ -1,6 +1,6 @@
 """The code of projects: cloned or copied, checked, installed, and kept in versions.
 
-Other rooms use ``Checkouts``. Behind it are git with its addresses and messages, the project's
-installer, and the store of versions. This room knows nothing of items, settings or the page.
-``projects``, ``daemon`` and ``standalone`` import it.
+Other packages use ``Checkouts``, and ``standalone`` also uses git directly. Behind it are git,
+the project's installer, and the store of versions. This package knows nothing of items, settings
+or the page. Imported by: warrior.daemon, warrior.projects, warrior.standalone.
 """

@@ -1,5 +1,6 @@
 """What the operator sets: warrior.conf, the environment and the command line of run-warrior.
 
 ``config.read_options`` returns all of it as one value, ``WarriorOptions``; warrior.conf.example
-holds the defaults and the explanations. Any room may import it.
+holds the defaults and the explanations. Imported by: warrior.cli, warrior.daemon,
+warrior.settings.
 """

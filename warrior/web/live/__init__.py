@@ -1,4 +1,4 @@
-"""What open pages are told, as it happens: :class:`Hub` and, behind it, the sockets."""
+"""What open pages are told: :class:`Hub` and, behind it, the sockets. Imported by: warrior.web."""
 
 from warrior.web.live.hub import Hub
 

@@ -10,6 +10,7 @@ import pwd
 import shlex
 import socket
 from collections.abc import Mapping
+from itertools import starmap
 from typing import Any
 from urllib.parse import quote
 
@@ -75,8 +76,8 @@ class Client:
                 text = answer.read().decode("utf-8", "replace")
         except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
             raise NoWarrior(
-                f"No warrior runs in {self.state_dir}. Start it with run-warrior, or name the "
-                "folder of one that runs: --state-dir DIR.") from None
+                f"No warrior is running in {self.state_dir}. Start it with run-warrior; or use "
+                "--state-dir DIR to select a running one.") from None
         except PermissionError:
             raise CommandRefused(_owners_alone(self.state_dir)) from None
         except TimeoutError:
@@ -104,6 +105,12 @@ def _owners_alone(state_dir: str) -> str:
             f"sudo -u {shlex.quote(owner)} warrior-ctl …")
 
 
+def _with_name(name: str, sentence: str) -> str:
+    """Return the sentence about a setting, after its name unless it begins with that as a title."""
+    named = sentence.lower().startswith(name.replace("_", " ").lower())
+    return sentence if named else f"{name}: {sentence}"
+
+
 def _content(status: int, kind: str, text: str) -> Any:
     """Return an answer's object or text. Raises CommandRefused with the words of an error."""
     content: Any = text
@@ -117,7 +124,7 @@ def _content(status: int, kind: str, text: str) -> Any:
         return content
     errors = content.get("errors") if isinstance(content, dict) else None
     if isinstance(errors, dict) and errors:
-        raise CommandRefused("\n".join(f"{name}: {sentence}" for name, sentence in errors.items()))
+        raise CommandRefused("\n".join(starmap(_with_name, errors.items())))
     if isinstance(content, dict):
         content = content.get("error", "")
     raise CommandRefused(str(content).strip() or f"The warrior has answered with status {status}.")

@@ -44,7 +44,7 @@ class Shutdown:
         facade.on_keep_running += self._keep_running
 
     def handle_signals(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Let signals end the warrior from now on."""
+        """Install the signal handlers."""
         self._interrupts.install(loop)
 
     async def wait(self) -> int:
@@ -66,8 +66,9 @@ class Shutdown:
 
     def _stop(self, why: str, advice: str = "") -> None:
         grace = self._options.grace_time
-        logger.info("%s %d items have %.0f seconds to finish.%s", why, self._facade.active(),
-                    grace, advice)
+        active = self._facade.active()
+        logger.info("%s %s %.0f seconds to finish.%s", why,
+                    "1 item has" if active == 1 else f"{active} items have", grace, advice)
         self._signalled = True
         self._notifier.extend_timeout(grace + 30)
         self._facade.end(why, Ending.SHUT_DOWN)

@@ -209,7 +209,7 @@ class ProjectCode:
     async def _look_once(self) -> None:
         """Fetch the newest version, and load it if it is new. Raises CheckoutError, LoadError."""
         asked, self._asked = self._asked, False
-        self._say(f"Looking for the code of {self.entry.name} at {self.entry.repository}.")
+        self._say(f"Checking {self.entry.repository} for {self.entry.name}'s code.")
         self._set("fetching")
         look = asyncio.ensure_future(self._checkouts.latest(
             self.entry, on_output=self._log.append, installer_may_fail=self._installer_may_fail,

@@ -82,8 +82,7 @@ def _selection_options(parser: argparse.ArgumentParser, what: str, all_help: str
     parser.add_argument("--downloader", metavar="NAME", help=f"{what} by this downloader")
     parser.add_argument(
         "--pattern", metavar="GLOB",
-        help="whose full name matches this glob: * is any text, ? one character, [abc] one of "
-        "these",
+        help="whose full name matches this glob: * any text, ? one character, [abc] one of these",
     )  # fmt: skip
     if all_help:
         parser.add_argument("--all", action="store_true", help=all_help)

@@ -10,7 +10,6 @@ import pwd
 import shlex
 import socket
 from collections.abc import Mapping
-from itertools import starmap
 from typing import Any
 from urllib.parse import quote
 
@@ -105,12 +104,6 @@ def _owners_alone(state_dir: str) -> str:
             f"sudo -u {shlex.quote(owner)} warrior-ctl …")
 
 
-def _with_name(name: str, sentence: str) -> str:
-    """Return the sentence about a setting, after its name unless it begins with that as a title."""
-    named = sentence.lower().startswith(name.replace("_", " ").lower())
-    return sentence if named else f"{name}: {sentence}"
-
-
 def _content(status: int, kind: str, text: str) -> Any:
     """Return an answer's object or text. Raises CommandRefused with the words of an error."""
     content: Any = text
@@ -124,7 +117,10 @@ def _content(status: int, kind: str, text: str) -> Any:
         return content
     errors = content.get("errors") if isinstance(content, dict) else None
     if isinstance(errors, dict) and errors:
-        raise CommandRefused("\n".join(starmap(_with_name, errors.items())))
+        # Some sentences begin with the title of their setting: do not name it twice.
+        raise CommandRefused("\n".join(
+            text if text.lower().startswith(name.replace("_", " ")) else f"{name}: {text}"
+            for name, text in errors.items()))
     if isinstance(content, dict):
         content = content.get("error", "")
     raise CommandRefused(str(content).strip() or f"The warrior has answered with status {status}.")

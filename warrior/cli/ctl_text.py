@@ -110,20 +110,18 @@ def duration(seconds: float) -> str:
 
 
 # -- parts ---------------------------------------------------------------------
+_WHO_ACTS = {"you": "You need to act.", "this machine": "The cause is on this machine."}
+
+
 def _sentence(state: Json) -> str:
     status = state["status"]
     lines = [one_line(status.get("text") or "")]
     whose = one_line(status.get("whose") or "")
-    turn = [_who_acts(whose)] if whose else []
+    turn = [_WHO_ACTS.get(whose, f"Waiting for {whose}.")] if whose else []
     if status.get("next_in") is not None:
         turn.append(f"Next try {soon(status['next_in'])}.")
     lines += [" ".join(turn), one_line(status.get("note") or "")]
     return "\n".join(line for line in lines if line)
-
-
-def _who_acts(whose: str) -> str:
-    return {"you": "You need to act.", "this machine": "The cause is on this machine."}.get(
-        whose, f"Waiting for {whose}.")
 
 
 def _facts(state: Json) -> str:

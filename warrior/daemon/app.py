@@ -138,7 +138,7 @@ async def _run(
     logger.info("archive-warrior %s, state in %s.", warrior.__version__, options.state_dir)
     shutdown.handle_signals(loop)
     disk = DiskWatch(machine.free_disk, options.min_free_disk, supervisor.hold)
-    await disk.look()
+    await disk.check_once()
     background.start(disk.run(), "Watching the disk", endless=True)
     background.start(hq.run(), "Asking Warrior HQ", endless=True)
     background.start(recovery.sweep(), "Removing old versions")

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pipeline_core.engine.item_scope import ITEM_KILL_DELAY
 from pipeline_core.event import Event
 from warrior.daemon.lifecycle import Ending, Lifecycle, State
 from warrior.daemon.view_models import Notice, ProjectCard, Status, UnknownProject
@@ -26,12 +27,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between TERM and KILL for the items' programs: normally, and in a hurry.
-KILL_AFTER, KILL_AFTER_IN_HASTE = 10.0, 3.0
-
 #: What the log says after the reason of a stop. After ENDED, the daemon reports its own end.
-_FOLLOWS = {State.DRAINING: "Starting no new items.", State.PAUSED: "No items are running any more.",
-            State.ENDING: "Shutting down."}
+_FOLLOWS = {State.DRAINING: "Starting no new items.", State.ENDING: "Shutting down.",
+            State.PAUSED: "No items are running any more."}
 
 
 class WarriorFacade:
@@ -178,11 +176,11 @@ class WarriorFacade:
 
     def _run(self, name: str) -> ProjectRun:
         run = self._supervisor.runs.get(name)
-        if run is None and name not in self._catalogue.entries:
+        if run is not None:
+            return run
+        if name not in self._catalogue.entries:
             raise _not_on_offer(name, self._catalogue.entries)
-        if run is None:
-            raise UnknownProject(f"The project {name!r} is not running: choose it first.")
-        return run
+        raise UnknownProject(f"The project {name!r} is not running: choose it first.")
 
     # -- stopping --------------------------------------------------------------------
     def stop(self) -> None:
@@ -192,7 +190,7 @@ class WarriorFacade:
 
     def stop_now(self) -> None:
         self.stop()
-        self._supervisor.stop_now(KILL_AFTER)
+        self._supervisor.stop_now(ITEM_KILL_DELAY)
 
     def keep_running(self) -> None:
         if self._lifecycle.may(State.RUNNING) and self._lifecycle.state is not State.STARTING:
@@ -208,7 +206,7 @@ class WarriorFacade:
         self.end("Asked to restart.", Ending.RESTART, now=now)
 
     def end(
-        self, reason: str, ending: Ending, *, now: bool = False, kill_after: float = KILL_AFTER
+        self, reason: str, ending: Ending, *, now: bool = False, kill_after: float = ITEM_KILL_DELAY
     ) -> None:
         """Finish the items, or end them with ``now``, then end the process."""
         if self._lifecycle.may(State.ENDING):

@@ -58,8 +58,7 @@ class IllegalMove(Exception):
 
 
 class Lifecycle:
-    """The state and its reason. ``on_change(lifecycle)`` is called after each
-    move.
+    """The state and its reason. ``on_change(lifecycle)`` is called after each move.
 
     ``reason`` is a sentence that says who asked to stop; '' while it runs.
     """

@@ -7,12 +7,12 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from warrior.daemon.facade import KILL_AFTER_IN_HASTE, WarriorFacade
+from warrior.daemon.facade import WarriorFacade
 from warrior.daemon.lifecycle import Ending, Lifecycle, State
 from warrior.daemon.poweroff import Order, PowerOffError, give_order
 from warrior.process import exits
 from warrior.process.descendants import end_descendants
-from warrior.process.interrupts import Interrupts
+from warrior.process.interrupts import QUICK_ITEM_KILL_DELAY, Interrupts
 
 if TYPE_CHECKING:
     from warrior.config.config import WarriorOptions
@@ -78,7 +78,7 @@ class Shutdown:
         if self._lifecycle.state is State.ENDING and self._signalled:
             self._stop_now("The grace time is over.")
 
-    def _stop_now(self, why: str, kill_after: float = KILL_AFTER_IN_HASTE) -> None:
+    def _stop_now(self, why: str, kill_after: float = QUICK_ITEM_KILL_DELAY) -> None:
         logger.info("%s Stopping at once.", why)
         self._signalled = True
         self._facade.end(why, Ending.SHUT_DOWN, now=True, kill_after=kill_after)

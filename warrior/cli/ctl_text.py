@@ -29,7 +29,7 @@ def one_line(text: object, longest: int = 0) -> str:
 
 
 def status_text(state: Json) -> str:
-    """Return what the warrior does or why not, whose turn it is and when it continues, then the
+    """Return what the warrior does or why not, who has to act and when it continues, then the
     projects and the active items."""
     parts = [_sentence(state), _facts(state)]
     chosen = sorted((project for project in state["projects"] if _takes_part(project)),

@@ -77,7 +77,7 @@ function Row({ id, open, select, named }) {
   </div>`;
 }
 
-/** Why an item waits, whose turn it is, and when it continues. */
+/** Why an item waits, who has to act, and when it continues. */
 export function Waiting({ item }) {
   const { reason, whose, next_in: next } = item.waiting;
   const rest = left(next, item.at);
@@ -88,7 +88,8 @@ export function Waiting({ item }) {
 
 export function upTo(whose) {
   if (!whose) return "";
-  return whose === "you" ? "It is your turn. " : `It is up to ${whose}. `;
+  if (whose === "you") return "You need to act. ";
+  return whose === "this machine" ? "The cause is on this machine. " : `Waiting for ${whose}. `;
 }
 
 export function countdown(rest) {

@@ -27,7 +27,7 @@ export function Welcome() {
   return html`<main class="welcome">
     <h1>Help save web sites before they disappear</h1>
     <p>This computer downloads small parts of sites, and sends them to Archive Team. Choose the
-      name under which its work is counted; everyone can see it.</p>
+      name to which its work is credited; everyone can see it.</p>
     <form onSubmit=${submit} novalidate>
       <label for="nickname">Your nickname</label>
       <div class="welcome-row">

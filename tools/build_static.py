@@ -143,7 +143,7 @@ def main() -> int:
     except (BuildError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"static/vendor/ is built ({(VENDOR / 'vendor.js').stat().st_size // 1024} KiB).")
+    print(f"Built static/vendor/ ({(VENDOR / 'vendor.js').stat().st_size // 1024} KiB).")
     return 0
 
 

@@ -34,9 +34,9 @@ OPTIONS = ["--state-dir", os.path.join(ROOT, "warrior-data"), "--warrior-hq", ""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 HOW_TO = """
-Open the page, enter a nickname, choose Practice, and watch items complete. The WARC files
-arrive in %s. Ctrl-C ends it when the items at work are done; a second Ctrl-C ends it at once.
-The page is at
+The WARC files of completed items arrive in
+%s. Press Ctrl-C to stop after the current items, twice to stop now.
+Open this page, enter a nickname, choose Practice, and watch items complete:
 %s"""
 
 
@@ -54,7 +54,7 @@ def free_port(first: int, what: str) -> int:
                 continue
             found: int = probe.getsockname()[1]
         if first and found != first:
-            print(f"Port {first} cannot be used; {what} takes {found}.", flush=True)
+            print(f"Port {first} cannot be used; {what} uses {found} instead.", flush=True)
         return found
     sys.exit(f"There is no free port from {first} on.")
 

@@ -19,8 +19,8 @@ from tracker.errors import TrackerError
 
 DESCRIPTION = """\
 Hands out the items of projects, takes uploads, and counts results. All data is in the data
-folder. Every command works while the server runs; the server uses a change from its next
-request. Without a command, run-tracker runs the server."""
+folder. Every command works while the server runs; a running server picks up changes at its
+next request. Without a command, run-tracker runs the server."""
 
 EXIT_STATUSES = """\
 exit status: 0 success; 64 bad usage, or no such project; 65 a line of a file cannot be an item;

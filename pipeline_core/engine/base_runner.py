@@ -10,6 +10,7 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
+from pipeline_core.engine.item_scope import ITEM_KILL_DELAY
 from pipeline_core.engine.project_worker import ProjectWorker
 from pipeline_core.engine.resting_slots import RestingSlots
 from pipeline_core.engine.stop_file import StopFile
@@ -156,7 +157,7 @@ class Runner:
         self._set_status("running")
         self._fill_soon()
 
-    def stop_now(self, kill_after: float = 10.0) -> None:
+    def stop_now(self, kill_after: float = ITEM_KILL_DELAY) -> None:
         """End every item now. Children get ``kill_after`` seconds between TERM and KILL."""
         self.stop_gracefully()
         self._hurried.set()

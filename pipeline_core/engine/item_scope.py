@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 #: limit the children are not read until the handlers have caught up.
 PROJECT_BACKLOG = 1 << 22
 
-#: Seconds between TERM and KILL when an item ends.
-KILL_AFTER = 10.0
+#: Seconds between TERM and KILL for an item's children, unless a stop is quicker.
+ITEM_KILL_DELAY = 10.0
 
 
 class Visit:
@@ -99,7 +99,7 @@ class ItemScope:
         self.asked_for = 0
         #: Whether its request for work is being answered: a stop may end it after a moment.
         self.is_asking_for_work = False
-        self.kill_after = KILL_AFTER
+        self.kill_after = ITEM_KILL_DELAY
         #: What the toolkit's tasks keep for this item, by task: delays, turns.
         self.kept_by: dict[object, Any] = {}
         #: Whether called handlers of the project have not returned yet.

@@ -165,7 +165,7 @@ def version_in_words(version: Any) -> str:
         return version
     pattern = getattr(version, "pattern", None)
     if pattern is not None:
-        return f"one that matches {pattern}"
+        return f"matching {pattern}"
     if isinstance(version, (list, tuple, set, frozenset)):
         return " or ".join(filter(None, map(version_in_words, version)))
     return f"as {type(version).__name__} decides"

@@ -103,12 +103,12 @@ def test_ports_in_use_are_passed_over(
         one = practice(checkout(tmp_path / "one"), page, tracker)
         port = one.started()
         assert port > page and answers(port)
-        assert f"Port {page} cannot be used; the page takes {port}." in one.lines
+        assert f"Port {page} cannot be used; the page uses {port} instead." in one.lines
         [project] = [line for line in one.lines if line.startswith("Practice project: ")]
-        assert re.search(rf"^Port {tracker} cannot be used; the practice tracker takes (\d+)\.$",
+        assert re.search(rf"^Port {tracker} cannot be used; the practice tracker uses (\d+) instead\.$",
                          "\n".join(one.lines), re.MULTILINE)[1] in project  # type: ignore[index]
         assert one.end() == 0
-    assert one.lines[-1] == "Ended."
+    assert one.lines[-1] == "The warrior has shut down."
 
 
 def test_two_checkouts_run_side_by_side(
@@ -159,7 +159,7 @@ def test_ctrl_c_is_for_the_warrior_alone(tmp_path: Path) -> None:
     try:
         wait_for(lambda: screen(rb"\nhttp://127\.0\.0\.1:\d+/\r\n$"), 60, "the address")
         os.write(terminal, b"\x03")
-        wait_for(lambda: screen(rb"Ended\.\r\n"), 60, "the end")
+        wait_for(lambda: screen(rb"has shut down\.\r\n"), 60, "the end")
         status = process.wait(60)
     finally:
         print(said.decode())  # shown when it fails

@@ -50,7 +50,7 @@ def register(commands: Commands) -> None:
     parser.add_argument("files", metavar="FILE", nargs="+", help="a file, or - for standard input")
     queue_options(parser, "normal")
     parser = command(
-        commands, "claims", _claims, "list the items that are out, oldest claims first", project=""
+        commands, "claims", _claims, "list claimed items, oldest first", project=""
     )
     _selection_options(parser, "claimed")
     parser.add_argument(
@@ -82,7 +82,7 @@ def _selection_options(parser: argparse.ArgumentParser, what: str, all_help: str
     parser.add_argument("--downloader", metavar="NAME", help=f"{what} by this downloader")
     parser.add_argument(
         "--pattern", metavar="GLOB",
-        help="whose whole name matches: * is any text, ? one character, [abc] one of these",
+        help="whose full name matches this glob: * any text, ? one character, [abc] one of these",
     )  # fmt: skip
     if all_help:
         parser.add_argument("--all", action="store_true", help=all_help)

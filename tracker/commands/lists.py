@@ -51,16 +51,16 @@ def register(commands: Commands) -> None:
         write=True, create=True,
     )  # fmt: skip
     verb.add_argument("name", metavar="NAME", help="the person or script that uses the key")
-    verb = command(found, "revoke", _revoke_key, "make a key invalid at once", write=True)
+    verb = command(found, "revoke", _revoke_key, "revoke a key immediately", write=True)
     verb.add_argument("name", metavar="NAME")
 
 
 def _register_targets(commands: Commands) -> None:
     parser = command(
-        commands, "targets", _targets, "manage the targets that uploads go to, in turn",
-        "Without a verb, list the targets. A project with targets of its own uses only those; "
-        "other projects use the targets for every project. Without any target, uploads go to this "
-        "server.",
+        commands, "targets", _targets, "manage the upload targets",
+        "Without a verb, list the targets. Uploads go to them in turn. A project with targets of "
+        "its own uses only those; other projects use the targets for every project. Without any "
+        "target, uploads go to this server.",
     )  # fmt: skip
     found = verbs(parser)
     command(found, "list", _targets, "list the targets")

@@ -43,7 +43,8 @@ def register(commands: Commands) -> None:
     _settings_options(
         command(
             commands, "set", _set, "change a project's settings",
-            "Other settings stay as they are. A running server follows at its next request.",
+            "Other settings stay as they are. A running server applies the change at its next "
+            "request.",
             project="", write=True,
         )
     )  # fmt: skip

@@ -63,7 +63,7 @@ def serve_options(parser: argparse.ArgumentParser, first: bool = False) -> None:
     )  # fmt: skip
     option("--practice", False, "serve the practice project and its website", action="store_true")
     option(
-        "--practice-items", None, "how many practice items wait at the start "
+        "--practice-items", None, "number of practice items waiting at the start "
         f"(default: {DEFAULT_ITEMS})", metavar="N", type=number(0, MOST_PRACTICE_ITEMS),
     )  # fmt: skip
     option(

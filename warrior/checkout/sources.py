@@ -56,7 +56,7 @@ class FolderSource:
         return self._digest
 
     async def fetch(self, target: str, reference: str, on_output: Callable[[str], object]) -> str:
-        on_output(f"Copying {self.repository} (without its data).\n")
+        on_output(f"Copying {self.repository} (excluding its data folder).\n")
         await in_thread(copy_tree, self.repository, target)
         if await self._digested(target) != self._digest:
             raise CheckoutError(f"{self.repository} changed while it was copied.", code="git",

@@ -246,7 +246,7 @@ _WITHOUT = "the file runs without it"
 
 def _program(need: ProgramNeed) -> tuple[str, ...]:
     wanted_by = _WITHOUT if need.optional else need.wanted_by
-    version = f"; version: {need.version}" if need.version else ""
+    version = f"; version {need.version}" if need.version else ""
     return need.name, _whether(need.found, need.optional), wanted_by + version
 
 

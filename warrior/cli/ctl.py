@@ -38,8 +38,8 @@ def _options(parser: argparse.ArgumentParser, **default: Any) -> None:
     """Add the options that may stand before or after the command."""
     parser.add_argument("--state-dir", metavar="DIR", help="the state folder of the warrior",
                         **default)
-    parser.add_argument("--config", metavar="FILE", help="the warrior.conf that names that folder",
-                        **default)
+    parser.add_argument("--config", metavar="FILE",
+                        help="the warrior.conf that sets the state folder", **default)
     parser.add_argument("--json", action="store_true", help="print the answer as JSON",
                         **(default or {"default": False}))
 
@@ -69,13 +69,13 @@ def _parser() -> Parser:
     command("select", "choose these projects, in this order", _select).add_argument(
         "names", metavar="NAME", nargs="+", help="a project; auto is Archive Team's choice")
     command("settings", "list the settings and their values", _settings)
-    command("set", "change settings, all or none", _set).add_argument(
+    command("set", "change settings; if one is invalid, none is saved", _set).add_argument(
         "values", metavar="NAME=VALUE", nargs="+", type=_assignment,
         help="NAME alone reads the value from standard input, where others cannot see it; "
              "http_password= removes the password")
     stop = command("stop", "start no new items; with PROJECT: deselect that project", _stop)
     stop.add_argument("project", metavar="PROJECT", nargs="?")
-    now(stop, "also end the items at work")
+    now(stop, "also stop running items")
     command("keep-running", "undo a stop", _keep_running)
     for name, what, words, told in (
             ("shutdown", "shut-down", "shut down", "The warrior shuts down"),
@@ -83,10 +83,10 @@ def _parser() -> Parser:
         now(command(name, f"finish the items at work, then {words}",
                     functools.partial(_end, what, told)), "end them now")
     for name, words, told in (
-            ("retry", "try again now to run a project that cannot run", "is tried again."),
-            ("update", "look for new code of a project now", "is checked for new code."),
-            ("install-anyway", "run a project although its installer failed",
-             "is loaded although its installer failed.")):
+            ("retry", "retry a project that failed to start", "Trying {} again."),
+            ("update", "check for new code of a project now", "Checking {} for new code."),
+            ("install-anyway", "run a project even if its installer failed",
+             "Loading {} even though its installer failed.")):
         command(name, words, functools.partial(_of_project, name, told)).add_argument(
             "project", metavar="PROJECT")
     command("keys", "list the API keys of scripts", _keys)
@@ -186,7 +186,8 @@ def _at_work(answer: Any) -> str:
 
 def _of_project(what: str, words: str, client: Client, given: Any) -> Answer:
     answer = client.post(of_project(given.project, what), {})
-    return answer, f"{ctl_text.one_line(given.project)} {words} See: warrior-ctl projects"
+    told = words.format(ctl_text.one_line(given.project))
+    return answer, f"{told} Check the result with: warrior-ctl projects"
 
 
 def _keys(client: Client, given: Any) -> Answer:

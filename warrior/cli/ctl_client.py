@@ -75,8 +75,8 @@ class Client:
                 text = answer.read().decode("utf-8", "replace")
         except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
             raise NoWarrior(
-                f"No warrior runs in {self.state_dir}. Start it with run-warrior, or name the "
-                "folder of one that runs: --state-dir DIR.") from None
+                f"No warrior is running in {self.state_dir}. Start it with run-warrior; or use "
+                "--state-dir DIR to select a running one.") from None
         except PermissionError:
             raise CommandRefused(_owners_alone(self.state_dir)) from None
         except TimeoutError:
@@ -117,7 +117,10 @@ def _content(status: int, kind: str, text: str) -> Any:
         return content
     errors = content.get("errors") if isinstance(content, dict) else None
     if isinstance(errors, dict) and errors:
-        raise CommandRefused("\n".join(f"{name}: {sentence}" for name, sentence in errors.items()))
+        # Some sentences begin with the title of their setting: do not name it twice.
+        raise CommandRefused("\n".join(
+            text if text.lower().startswith(name.replace("_", " ")) else f"{name}: {text}"
+            for name, text in errors.items()))
     if isinstance(content, dict):
         content = content.get("error", "")
     raise CommandRefused(str(content).strip() or f"The warrior has answered with status {status}.")

@@ -29,7 +29,7 @@ def one_line(text: object, longest: int = 0) -> str:
 
 
 def status_text(state: Json) -> str:
-    """Return what the warrior does or why not, whose turn it is and when it continues, then the
+    """Return what the warrior does or why not, who has to act and when it continues, then the
     projects and the active items."""
     parts = [_sentence(state), _facts(state)]
     chosen = sorted((project for project in state["projects"] if _takes_part(project)),
@@ -110,12 +110,14 @@ def duration(seconds: float) -> str:
 
 
 # -- parts ---------------------------------------------------------------------
+_WHO_ACTS = {"you": "You need to act.", "this machine": "The cause is on this machine."}
+
+
 def _sentence(state: Json) -> str:
     status = state["status"]
     lines = [one_line(status.get("text") or "")]
     whose = one_line(status.get("whose") or "")
-    turn = [] if not whose else ["It is your turn." if whose == "you" else
-                                 f"It is up to {whose}."]
+    turn = [_WHO_ACTS.get(whose, f"Waiting for {whose}.")] if whose else []
     if status.get("next_in") is not None:
         turn.append(f"Next try {soon(status['next_in'])}.")
     lines += [" ".join(turn), one_line(status.get("note") or "")]

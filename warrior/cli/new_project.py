@@ -16,12 +16,12 @@ from warrior.process.resources import ResourceError, starter_dir
 _FILES = {"pipeline.py.in": "pipeline.py", "README.md": "README.md", "gitignore": ".gitignore"}
 
 _NEXT = """\
-{name}/ holds pipeline.py, README.md and .gitignore. Now:
+Created {name}/ with pipeline.py, README.md and .gitignore. Next:
 
     cd {name}
     {command} --check pipeline.py
 
-and, with `run-tracker --practice` running in another terminal:
+then, while `run-tracker --practice` is running in another terminal:
 
     {command} pipeline.py YOURNAME --max-items 1
 """
@@ -43,7 +43,7 @@ def write_project(name: str) -> int:
             shutil.rmtree(name, ignore_errors=True)  # leave nothing half written
             raise
     except FileExistsError:
-        sentence = f"there is a {name} here already. Choose another name, or remove it."
+        sentence = f"{name} already exists here. Choose another name, or remove it."
         return refuse("run-pipeline", sentence, exits.NOT_LOADED)
     except (OSError, ResourceError) as error:
         sentence = f"{name} cannot be written: {getattr(error, 'strerror', None) or error}."

@@ -29,9 +29,9 @@ seconds stops at once. Touching the stop file has the same effect as the first i
 
 exit status: 0 stopped as requested, or all items done; 1 the pipeline could not be
 loaded (--check: or something that it needs is missing; --new: the folder could not be
-written); 64 wrong usage; 69 the page's address cannot be used; 78 refused, because
-anyone could control it (see --address), or because a newer version has written the
-journal of finished items."""
+written); 64 wrong usage; 69 the page's address cannot be used; 78 refused to
+start: the page would be open to anyone (see --address), or a newer version has written
+the journal of finished items."""
 
 
 def _checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -90,7 +90,7 @@ def _parser() -> Parser:
     add("--public-url", metavar="URL", type=_checked(options.public_url), default="",
         help="the address at which a reverse proxy shows the page; requires a password")
     add("--proxy-addresses", metavar="ADDRESSES", type=_checked(options.networks), default=(),
-        help="the proxies that may name the client's address (default: one on this machine)")
+        help="proxies whose X-Forwarded-For is trusted (default: proxies on this machine)")
     add("--insecure-no-password", action="store_true",
         help="allow anyone who can reach the address to control this program")
     add("--context-value", metavar="N=TEXT", type=_context_value, action="append", default=[],
@@ -106,7 +106,7 @@ def add_author_options(add: Callable[..., object]) -> None:
         help="load PIPELINE and print what it does, what it needs and what is missing; run no item")
     add("--json", action="store_true", help="with --check: print JSON")
     add("--load-time", metavar="SECONDS", type=_COUNT, default=LOAD_TIME,
-        help=f"with --check: how long loading may take (default: {LOAD_TIME})")
+        help=f"with --check: time limit for loading, in seconds (default: {LOAD_TIME})")
     add("--new", metavar="NAME", help="write a new project to start from, in the folder NAME")
     add("--auto-update", action="store_true",
         help="when the git repository of PIPELINE has a new version, finish the items at work, "

@@ -34,8 +34,8 @@ Every option can also be set in a configuration file (see warrior.conf.example) 
 environment: --port 8002, port = 8002, WARRIOR_PORT=8002. The command line overrides the
 environment, which overrides the file.
 
-After the first SIGTERM or SIGINT (Ctrl-C) no new items start, and the items at work get the
-grace time to finish; a second signal ends them at once.
+After the first SIGTERM or SIGINT (Ctrl-C) no new items start, and running items have
+--grace-time to finish; a second signal ends them at once.
 
 exit status: 0 shut down; 1 the installation is incomplete; 64 wrong usage; 69 the page's
 address cannot be bound; 73 another warrior uses the state folder; 75 restart requested;

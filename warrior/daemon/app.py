@@ -85,7 +85,7 @@ async def _main(
         logger.error("%s", error)
         return exits.CANNOT_BIND if isinstance(error, PageUnavailable) else exits.BAD_CONFIGURATION
     finally:
-        logger.info("Ended.")
+        logger.info("The warrior has shut down.")
 
 
 async def _run(
@@ -125,7 +125,7 @@ async def _run(
         WarriorRecovery(services, options.data_dir, supervisor, loader)))
     parts.push_async_callback(background.close, PATIENCE)
     overview = Overview(settings, catalogue, hq, lifecycle, supervisor)
-    overview.note_dangers(access, options, environment)
+    overview.add_security_warnings(access, options, environment)
     facade = WarriorFacade(
         settings, catalogue, hq, lifecycle, supervisor, overview, facts=options.facts(),
         read_log=log.read)
@@ -138,7 +138,7 @@ async def _run(
     logger.info("archive-warrior %s, state in %s.", warrior.__version__, options.state_dir)
     shutdown.handle_signals(loop)
     disk = DiskWatch(machine.free_disk, options.min_free_disk, supervisor.hold)
-    await disk.look()
+    await disk.check_once()
     background.start(disk.run(), "Watching the disk", endless=True)
     background.start(hq.run(), "Asking Warrior HQ", endless=True)
     background.start(recovery.sweep(), "Removing old versions")

@@ -13,8 +13,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two checks.
 INTERVAL = 15.0
-#: This times the limit must be free before new items start again, so that they do not start and
-#: stop in turns.
+#: Factor: after a shortage, new items resume only when the limit times this is free, to avoid
+#: flapping.
 HYSTERESIS = 1.25
 
 
@@ -38,11 +38,11 @@ class DiskWatch:
     async def run(self) -> None:
         """Check every ``interval`` seconds, until cancelled."""
         while True:
-            await self.look()
+            await self.check_once()
             await asyncio.sleep(self._interval)
 
-    async def look(self) -> None:
-        """Check once."""
+    async def check_once(self) -> None:
+        """Compare the free space with the limit, and call ``hold``."""
         try:
             free = await self._free()
         except OSError as error:

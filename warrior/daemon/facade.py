@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pipeline_core.engine.item_scope import ITEM_KILL_DELAY
 from pipeline_core.event import Event
 from warrior.daemon.lifecycle import Ending, Lifecycle, State
 from warrior.daemon.view_models import Notice, ProjectCard, Status, UnknownProject
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between TERM and KILL for the items' programs: normally, and in a hurry.
-KILL_AFTER, KILL_AFTER_IN_HASTE = 10.0, 3.0
+#: What the log says after the reason of a stop. After ENDED, the daemon reports its own end.
+_FOLLOWS = {State.DRAINING: "Starting no new items.", State.ENDING: "Shutting down.",
+            State.PAUSED: "No items are running any more."}
 
 
 class WarriorFacade:
@@ -69,8 +71,8 @@ class WarriorFacade:
             self.on_change(section)
 
     def _lifecycle_changed(self, lifecycle: Lifecycle) -> None:
-        if lifecycle.reason:
-            logger.info("%s The warrior is now %s.", lifecycle.reason, lifecycle.state.value)
+        if lifecycle.reason and lifecycle.state in _FOLLOWS:
+            logger.info("%s %s", lifecycle.reason, _FOLLOWS[lifecycle.state])
         self._changed("runner", "status", "projects")
 
     def _offer_changed(self) -> None:
@@ -151,8 +153,7 @@ class WarriorFacade:
         known = {AUTO, *self._catalogue.entries, *self.settings.selected}
         for name in names:
             if name not in known:
-                raise UnknownProject(f"There is no project {name!r} on offer. On offer are: "
-                                     f"{', '.join([AUTO, *self._catalogue.entries])}.")
+                raise _not_on_offer(name, [AUTO, *self._catalogue.entries])
         await self.settings.select(names)
 
     async def save_settings(self, values: Mapping[str, Any]) -> None:
@@ -166,18 +167,20 @@ class WarriorFacade:
             self._changed("notices")
 
     def update(self, name: str) -> None:
-        """Look for new code now, and try again what failed. Raises UnknownProject."""
+        """Check for new code now, and retry whatever failed. Raises UnknownProject."""
         self._run(name).code.look()
 
     def install_anyway(self, name: str) -> None:
-        """Run the project although its installer failed. Raises UnknownProject."""
+        """Run the project even if its installer failed. Raises UnknownProject."""
         self._run(name).code.look(installer_may_fail=True)
 
     def _run(self, name: str) -> ProjectRun:
         run = self._supervisor.runs.get(name)
-        if run is None:
-            raise UnknownProject(f"The project {name!r} is not running: choose it first.")
-        return run
+        if run is not None:
+            return run
+        if name not in self._catalogue.entries:
+            raise _not_on_offer(name, self._catalogue.entries)
+        raise UnknownProject(f"The project {name!r} is not running: choose it first.")
 
     # -- stopping --------------------------------------------------------------------
     def stop(self) -> None:
@@ -187,7 +190,7 @@ class WarriorFacade:
 
     def stop_now(self) -> None:
         self.stop()
-        self._supervisor.stop_now(KILL_AFTER)
+        self._supervisor.stop_now(ITEM_KILL_DELAY)
 
     def keep_running(self) -> None:
         if self._lifecycle.may(State.RUNNING) and self._lifecycle.state is not State.STARTING:
@@ -203,16 +206,21 @@ class WarriorFacade:
         self.end("Asked to restart.", Ending.RESTART, now=now)
 
     def end(
-        self, reason: str, ending: Ending, *, now: bool = False, kill_after: float = KILL_AFTER
+        self, reason: str, ending: Ending, *, now: bool = False, kill_after: float = ITEM_KILL_DELAY
     ) -> None:
         """Finish the items, or end them with ``now``, then end the process."""
         if self._lifecycle.may(State.ENDING):
             self._drain(State.ENDING, reason, ending)
         else:
-            self._lifecycle.end_differently(reason, ending)
+            self._lifecycle.change_ending(reason, ending)
         if now:
             self._supervisor.stop_now(kill_after)
 
     def _drain(self, state: State, reason: str, ending: Ending = Ending.NONE) -> None:
         self._lifecycle.move(state, reason, ending)
         self._supervisor.reconcile()
+
+
+def _not_on_offer(name: str, offered: Iterable[str]) -> UnknownProject:
+    return UnknownProject(
+        f"There is no project {name!r} on offer. On offer are: {', '.join(offered)}.")

@@ -58,7 +58,7 @@ class IllegalMove(Exception):
 
 
 class Lifecycle:
-    """The state and its reason. ``on_change(lifecycle)`` follows each move.
+    """The state and its reason. ``on_change(lifecycle)`` is called after each move.
 
     ``reason`` is a sentence that says who asked to stop; '' while it runs.
     """
@@ -91,7 +91,7 @@ class Lifecycle:
         if self.state is State.STARTING:
             self.move(State.RUNNING)
 
-    def end_differently(self, reason: str, ending: Ending) -> None:
+    def change_ending(self, reason: str, ending: Ending) -> None:
         """While it is ending, change what follows: the last request counts."""
         if self.state is State.ENDING and self.ending is not ending:
             self.reason, self.ending = reason, ending

@@ -32,7 +32,7 @@ _LOOPBACK = re.compile(r"lo\d*")
 class Sample:
     """What the machine did between two readings.
 
-    ``at`` is of ``time.monotonic()``. ``received`` and ``sent`` are bytes a second over all
+    ``at`` is a monotonic time. ``received`` and ``sent`` are bytes a second, summed over all
     network interfaces except the loopback. Disk (that of the data folder, as far as we may use
     it) and memory are bytes; a total of 0 means unknown. ``own_memory`` is that of this process;
     ``cpu`` is the busy part of all processors, 0 to 1.
@@ -91,7 +91,7 @@ class MachineMonitor:
             self._task = asyncio.ensure_future(self._sample())
 
     def unwatch(self) -> None:
-        """Undo one :meth:`watch`."""
+        """Balance one call of :meth:`watch`."""
         self._watchers = max(0, self._watchers - 1)
         if not self._watchers and self._task is not None:
             self._task.cancel()

@@ -27,8 +27,8 @@ STATUS_INTERVAL = 1.0
 RETRY_AFTER = 0.5
 #: The most characters of a status line; the manager reads 4 KiB of a message.
 LONGEST_STATUS = 500
-#: How often the watchdog is fed in its period, and the part of the period by which the loop may be
-#: late: with 60 s, every 15 s and at most 5 s late.
+#: Watchdog messages per period, and the part of the period by which the loop may lag: with 60 s,
+#: a message every 15 s, and a lag of at most 5 s.
 FEEDS, LATE = 4, 1 / 12
 
 
@@ -115,7 +115,7 @@ class Notifier:
         self._timers["watchdog"] = self._loop.call_at(due, self._feed, due)
 
     def _feed(self, due: float) -> None:
-        """Report that the loop is alive, unless it is too late for that."""
+        """Report that the loop is alive, unless the loop is lagging."""
         late = self._loop.time() - due
         if late < self._period * LATE:
             self._send(WATCHDOG="1")

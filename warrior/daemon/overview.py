@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Whose turn it is, by the code of a problem.
+#: Who has to act, by the code of a problem.
 _WHOSE = {"git": "the project's repository", "install": "the project", "load": "the project",
           "timeout": "the project", "settings": "you", "disk": "this machine",
           "needs": "this machine", "refused": "Warrior HQ"}
 
 
 class Overview:
-    """Reads the parts and words what is shown of them."""
+    """Builds the status, cards and notices that the page shows."""
 
     def __init__(
         self, settings: Settings, catalogue: Catalogue, hq: HQ, lifecycle: Lifecycle,
@@ -45,7 +45,7 @@ class Overview:
         self._supervisor = supervisor
         self._lasting: list[Notice] = []
 
-    def note_dangers(
+    def add_security_warnings(
         self, access: Access, options: WarriorOptions, environment: Mapping[str, str]
     ) -> None:
         """Add warnings that last as long as the process, also to the log."""
@@ -59,7 +59,7 @@ class Overview:
 
     # -- the sentence ----------------------------------------------------------------
     def status(self) -> Status:
-        """Return what the warrior does, or why it does nothing, whose turn it is, and when it
+        """Return what the warrior does, or why it does nothing, who has to act, and when it
         continues."""
         status = self._status()
         notes = [status.note, self._lifecycle.reason, *self._troubles(status)]
@@ -85,8 +85,8 @@ class Overview:
     def _why_not(self) -> Status | None:
         """Return why no project can run; None if one can."""
         if not self._settings.downloader.value:
-            return Status("Nothing runs yet: choose a nickname. Your work is counted under it.",
-                          "you", tone="waiting")
+            return Status("No project is running yet. Choose a nickname; your work is credited to "
+                          "it.", "you", tone="waiting")
         if not self._settings.selected:
             return Status("No project is chosen: choose one on the Projects page.", "you",
                           tone="waiting")
@@ -200,7 +200,7 @@ class Overview:
 
 
 def _standing(notice_id: str, kind: str, text: str, tone: str = "waiting") -> Notice:
-    """A notice that nobody has to read: it goes away when it no longer applies."""
+    """A notice that stays until its cause is gone."""
     return Notice(notice_id, kind, text, tone=tone, new=False)
 
 

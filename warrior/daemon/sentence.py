@@ -1,5 +1,5 @@
-"""The sentence at the top of the page: what the program does, or why it does nothing, whose turn
-it is, and when it continues."""
+"""The sentence at the top of the page: what the program does, or why it does nothing, who has
+to act, and when it continues."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline_core.engine.waiting import Fault, Waiting
 from pipeline_core.runner import Runner
 from warrior.daemon.view_models import Status
 
-#: The order in which reasons are shown: first those that somebody can do most about.
+#: The order in which reasons are shown: first those that people can do most to fix.
 FAULT_ORDER = (Fault.YOU, Fault.MACHINE, Fault.PROJECT, Fault.TARGET, Fault.HQ, Fault.TRACKER)
 
 #: The codes of reasons of items that have no work yet.

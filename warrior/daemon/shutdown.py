@@ -7,12 +7,12 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from warrior.daemon.facade import KILL_AFTER_IN_HASTE, WarriorFacade
+from warrior.daemon.facade import WarriorFacade
 from warrior.daemon.lifecycle import Ending, Lifecycle, State
 from warrior.daemon.poweroff import Order, PowerOffError, give_order
 from warrior.process import exits
 from warrior.process.descendants import end_descendants
-from warrior.process.interrupts import Interrupts
+from warrior.process.interrupts import QUICK_ITEM_KILL_DELAY, Interrupts
 
 if TYPE_CHECKING:
     from warrior.config.config import WarriorOptions
@@ -44,7 +44,7 @@ class Shutdown:
         facade.on_keep_running += self._keep_running
 
     def handle_signals(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Let signals end the warrior from now on."""
+        """Install the signal handlers."""
         self._interrupts.install(loop)
 
     async def wait(self) -> int:
@@ -66,8 +66,9 @@ class Shutdown:
 
     def _stop(self, why: str, advice: str = "") -> None:
         grace = self._options.grace_time
-        logger.info("%s %d items have %.0f seconds to finish.%s", why, self._facade.active(),
-                    grace, advice)
+        active = self._facade.active()
+        logger.info("%s %s %.0f seconds to finish.%s", why,
+                    "1 item has" if active == 1 else f"{active} items have", grace, advice)
         self._signalled = True
         self._notifier.extend_timeout(grace + 30)
         self._facade.end(why, Ending.SHUT_DOWN)
@@ -77,7 +78,7 @@ class Shutdown:
         if self._lifecycle.state is State.ENDING and self._signalled:
             self._stop_now("The grace time is over.")
 
-    def _stop_now(self, why: str, kill_after: float = KILL_AFTER_IN_HASTE) -> None:
+    def _stop_now(self, why: str, kill_after: float = QUICK_ITEM_KILL_DELAY) -> None:
         logger.info("%s Stopping at once.", why)
         self._signalled = True
         self._facade.end(why, Ending.SHUT_DOWN, now=True, kill_after=kill_after)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Status:
     """The sentence at the top: what the program does, or why it does nothing.
 
-    ``whose`` says whose turn it is ('' for nobody's); ``next_try`` is monotonic or None; ``tone``
+    ``whose`` says who has to act ('' for nobody); ``next_try`` is monotonic or None; ``tone``
     is working, waiting, trouble, stopping or stopped. ``note`` is a second sentence.
     """
 

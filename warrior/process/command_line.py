@@ -38,8 +38,8 @@ def missing_module(names: Iterable[str]) -> str:
     """A sentence about the first module that is not installed; '' if all are."""
     for name in names:
         if importlib.util.find_spec(name) is None:
-            return (f"The Python module {name} is not installed. Install what is needed with: "
-                    f"{sys.executable} -m pip install -r requirements.txt")
+            return (f"The Python module {name} is not installed. Install the required modules "
+                    f"with: {sys.executable} -m pip install -r requirements.txt")
     return ""
 
 

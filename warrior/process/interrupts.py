@@ -10,6 +10,9 @@ from collections.abc import Callable
 #: A second SIGINT within this many seconds stops at once.
 SECOND_INTERRUPT = 5.0
 
+#: Seconds between TERM and KILL for an item's children after a second signal.
+QUICK_ITEM_KILL_DELAY = 3.0
+
 
 class Interrupts:
     """Calls ``stop`` or ``stop_now`` for a signal.

@@ -13,7 +13,7 @@ from warrior.process.item_log import ItemLog
 from warrior.process.threads import uninterrupted
 
 #: Seconds between TERM and KILL for a program's process group.
-KILL_AFTER = 5.0
+PROGRAM_KILL_DELAY = 5.0
 #: Bytes of memory for the end of a program's output.
 KEPT = 256 * 1024
 
@@ -96,6 +96,6 @@ async def run_program(
         timed_out = not ended.done()
     finally:
         # End the program if it still runs, and whatever it has left running.
-        child.stop(KILL_AFTER)
+        child.stop(PROGRAM_KILL_DELAY)
         await uninterrupted(gone.wait())
     return ProgramResult(ended.result(), log.text(), timed_out)

@@ -33,7 +33,7 @@ class Catalogue:
 
     ``entries`` has Warrior HQ's projects first, then the operator's, then the shipped ones. If
     several have the same name, the operator's wins, then HQ's. ``refused`` are sentences about
-    what was left out. ``on_change(catalogue)`` follows each change.
+    what was left out. ``on_change(catalogue)`` is called after each change.
     """
 
     def __init__(

@@ -1,10 +1,11 @@
-"""Archive Team's choice: draws a project by weight, and leaves it only as far as its share falls.
+"""Archive Team's choice: draws a project by weight, and leaves it only in proportion to the fall
+in share.
 
 This is the rule of the contract for Warrior HQ's weights (`auto_projects_config`). A project whose
 share has not fallen is kept. A project whose share falls from p to q is kept with probability q/p;
 else another one is drawn among those whose share rose, in proportion to the rise. So as few
-warriors as possible change their project, and together they divide as the weights do: when a share
-falls from 50 to 45 %, every tenth of its warriors leaves.
+warriors as possible change their project, and the fleet's distribution matches the weights: when a
+share falls from 50 to 45 %, every tenth of its warriors leaves.
 """
 
 from __future__ import annotations

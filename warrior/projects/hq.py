@@ -58,7 +58,7 @@ class HQ:
 
     While HQ fails, ``trouble`` says why and ``unreachable_since`` (UTC) since when; the catalogue
     keeps its list. The delays between tries grow from ``first_delay`` seconds to ``interval``, and
-    Retry-After is honoured. ``on_change(hq)`` follows each change of these.
+    Retry-After is honoured. ``on_change(hq)`` is called after each change of these.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class HQ:
         except UnexpectedAnswer as error:
             return self._note_failure(str(error), True)
         except Exception:
-            # An error of ours must not end the asking; it is shown and tried again.
+            # An error of ours must not stop the polling loop; it is shown and tried again.
             logger.exception("The answer of Warrior HQ could not be processed")
             return self._note_failure("its answer could not be processed; the warrior's log "
                                       "has the details", True)
@@ -232,7 +232,7 @@ class HQ:
         try:
             self.on_change(self)
         except Exception:
-            # An error of a handler must not end the asking.
+            # An error of a handler must not stop the polling loop.
             logger.exception("A change of the connection to Warrior HQ could not be reported")
 
 

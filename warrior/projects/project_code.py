@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks for new code.
+#: Seconds between two checks for new code.
 UPDATE_INTERVAL = 1800.0
-#: Seconds between two looks because a tracker calls the code outdated.
+#: Seconds between two checks triggered by a tracker that calls the code outdated (455).
 OUTDATED_INTERVAL = 600.0
 #: Seconds that a version on disk waits for a newer one before it is loaded.
 HEAD_START = 15.0
@@ -84,7 +84,7 @@ class ProjectCode:
         self._looked = -OUTDATED_INTERVAL
         self._again: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
-        #: What the current version needs; known once somebody has looked at the card.
+        #: What the current version needs; known once the card has been viewed.
         self._needs = Needs()
         self._examination: asyncio.Task[None] | None = None
 
@@ -104,7 +104,7 @@ class ProjectCode:
         self.state = ""
 
     def look(self, *, installer_may_fail: bool = False) -> None:
-        """Look for new code, and try again what failed, now."""
+        """Check for new code now, and retry whatever failed."""
         self._installer_may_fail |= installer_may_fail
         self._asked = True
         self._checkouts.hurry(self.entry)
@@ -118,9 +118,9 @@ class ProjectCode:
             self._again = asyncio.get_running_loop().call_later(delay, self._wake.set)
 
     def examine(self) -> None:
-        """Find out what the code will need later, because somebody looks at the card.
+        """Find out what the code will need later, because its card is being viewed.
 
-        This parses the source, so it is done once for each version, and never while nobody looks.
+        This parses the source, so it is done once for each version, and only for a viewed card.
         """
         if self._task is not None and self.current is not None and self._examination is None:
             self._examination = asyncio.get_running_loop().create_task(
@@ -144,7 +144,7 @@ class ProjectCode:
         self._needs = Needs()
 
     def _lacking(self) -> Problem | None:
-        """Return what the code will miss later. It runs, because it may never come to that."""
+        """Return what the code may lack later. The project runs anyway, as it may never need it."""
         if not self._needs.missing:
             return None
         return Problem(self._needs.reason, self._needs.advice, code="needs")
@@ -209,11 +209,11 @@ class ProjectCode:
     async def _look_once(self) -> None:
         """Fetch the newest version, and load it if it is new. Raises CheckoutError, LoadError."""
         asked, self._asked = self._asked, False
-        self._say(f"Looking for the code of {self.entry.name} at {self.entry.repository}.")
+        self._say(f"Checking {self.entry.repository} for {self.entry.name}'s code.")
         self._set("fetching")
         look = asyncio.ensure_future(self._checkouts.latest(
             self.entry, on_output=self._log.append, installer_may_fail=self._installer_may_fail,
-            on_held=self._held))
+            on_held=self._on_held))
         try:
             await self._load_what_is_ready(look)
             version = await look
@@ -223,7 +223,7 @@ class ProjectCode:
                 asked and self._needs.missing):
             await self._load_version(version)
 
-    def _held(self, waiting: Waiting | None) -> None:
+    def _on_held(self, waiting: Waiting | None) -> None:
         """The remote may not be asked now (None: it may again). The loaded version continues."""
         if waiting is None:
             if not self.state:

@@ -121,7 +121,7 @@ class ProjectRun:
                        "Set them on the Settings page.", code="settings")
 
     def demand(self) -> Demand:
-        """Return how it could use slots."""
+        """Return this project's demand for slots."""
         asking = len(self._asking)
         return Demand(
             can_start=not self.draining and self.runner.current_pipeline is not None,
@@ -130,12 +130,12 @@ class ProjectRun:
 
     @property
     def dry_until(self) -> float | None:
-        """When it may ask for items again after it had to stop asking (monotonic); else None."""
+        """The time of the next request after an empty answer (monotonic); None if it is over."""
         return self._dry_until if self._dry_until > time.monotonic() else None
 
     # -- commands ------------------------------------------------------------------
     def grant(self, allotment: Allotment) -> None:
-        """Run so many items, and cancel those that ask beyond that."""
+        """Run as many items as allotted, and cancel surplus items that ask for work."""
         if self.slots != allotment.cap:
             self.slots = allotment.cap
             self.runner.concurrent_items = allotment.cap

@@ -38,24 +38,24 @@ def allot(slots: int, demands: Sequence[Demand]) -> list[Allotment]:
     """
     total = sum(demand.working for demand in demands)
     free = slots
-    beyond = 1 if slots else 0  # items that may ask beyond the number of slots
+    extra_asker = 1 if slots else 0  # the item that may ask for work beyond the number of slots
     result = []
     for place, demand in enumerate(demands):
         asking, taken = 0, demand.working
         if not demand.can_start:
             cap = 0
         elif demand.dry and any(later.can_start for later in demands[place + 1:]):
-            # A project that may have work needs the last free slot more.
-            asking = beyond or (1 if free - demand.working > 1 and total < slots else 0)
+            # Leave the last free slot to a later project that may have work.
+            asking = extra_asker or (1 if free - demand.working > 1 and total < slots else 0)
             cap = min(free, demand.working) + asking
-            taken += asking - beyond
-            beyond = 0
+            taken += asking - extra_asker
+            extra_asker = 0
         else:
             others = total - demand.working
             cap = max(0, min(free, slots - others))
-            if not cap and not demand.working and beyond and free and others == slots:
+            if not cap and not demand.working and extra_asker and free and others == slots:
                 # Others hold all slots: one item finds out whether there is work.
-                cap, beyond = 1, 0
+                cap, extra_asker = 1, 0
             asking, taken = max(0, cap - demand.working), free
         free = max(0, free - taken)
         result.append(Allotment(cap, asking))

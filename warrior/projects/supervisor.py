@@ -75,7 +75,7 @@ class Supervisor:
                 run.resume()
         for name, run in list(self.runs.items()):
             if name not in wanted and not run.draining:
-                logger.info("%s: no new items; %d are still at work.", name,
+                logger.info("%s: starting no new items; %d are still running.", name,
                             len(run.runner.active_items))
                 run.drain()
         self.distribute()
@@ -91,7 +91,7 @@ class Supervisor:
         run.code.start()
 
     def run_ended(self, run: ProjectRun) -> None:
-        """Forget a run of which nothing is left."""
+        """Forget a run that has ended."""
         del self.runs[run.name]
         logger.info("%s: ended (%d completed, %d failed).", run.name,
                     run.runner.counts["completed"], run.runner.counts["failed"])
@@ -142,7 +142,7 @@ class Supervisor:
         return next(iter(self.holds.values()), None)
 
     def hold(self, why: Waiting | None, source: str = "disk") -> None:
-        """Claim no items while ``source`` has a reason; the items at work continue."""
+        """Stop claiming items while ``source`` gives a reason; the items at work continue."""
         if why != self.holds.get(source):
             self.holds.pop(source, None)
             if why is not None:

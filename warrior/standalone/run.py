@@ -13,7 +13,7 @@ from pipeline_core.recovery.journal import JournalTooNew
 from pipeline_core.runner import Runner
 from warrior.process import exits
 from warrior.process.descendants import end_descendants
-from warrior.process.interrupts import Interrupts
+from warrior.process.interrupts import QUICK_ITEM_KILL_DELAY, Interrupts
 from warrior.process.main_loop import leave, run_to_end
 from warrior.process.reexec import Reexec
 from warrior.process.stdout import StdoutWriter, WriterHandler
@@ -26,9 +26,6 @@ from warrior.standalone.recovery import PipelineRecovery
 if TYPE_CHECKING:
     from warrior.standalone.options import PipelineOptions
     from warrior.web.app import PipelineConsole
-
-#: Seconds between TERM and KILL in a quick stop.
-KILL_AFTER = 3.0
 
 #: More concurrent items than this cause a warning. It is the warrior's default limit.
 MOST_CONCURRENT = 6
@@ -216,7 +213,7 @@ class Standalone:
         logging.info("%s Stopping when %s done.%s", why, waits_for, advice)
         self.runner.stop_gracefully()
 
-    def stop_now(self, why: str, kill_after: float = KILL_AFTER) -> None:
+    def stop_now(self, why: str, kill_after: float = QUICK_ITEM_KILL_DELAY) -> None:
         """Stop, and end the current items."""
         if self._nothing_to_stop(why):
             return

@@ -28,7 +28,7 @@ FINISHED_KEPT = 100
 
 @dataclasses.dataclass
 class ItemView:
-    """The shown facts of one item. Times are of ``time.monotonic()``."""
+    """The facts that the page displays of one item. Times are of ``time.monotonic()``."""
 
     id: str
     number: int
@@ -53,7 +53,7 @@ class Steps:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Place:
+class _StepPositions:
     """The key of the steps of one pipeline object, and the positions of its tasks."""
 
     key: str
@@ -77,7 +77,7 @@ class Board:
         self.started = 0
         self.counts = {"completed": 0, "failed": 0, "canceled": 0}
         self._loaded = loaded
-        self._places: dict[Pipeline, _Place] = {}
+        self._places: dict[Pipeline, _StepPositions] = {}
         self._finished: OrderedDict[str, None] = OrderedDict()
         #: Weak, so that a runner that is no longer needed disappears.
         self._runners: weakref.WeakKeyDictionary[Runner, Callable[[Runner, Item], None]] = (
@@ -103,7 +103,7 @@ class Board:
         """The items at work, in the order in which they began."""
         return [view for view in self.items.values() if view.ended is None]
 
-    def tell(self, *sections: str) -> None:
+    def notify_hub(self, *sections: str) -> None:
         """Tell the hub that these sections have changed."""
         if self.listener is not None:
             self.listener.changed(*sections)
@@ -124,23 +124,23 @@ class Board:
         shown.update(place.key for place in self._places.values())
         self.pipelines = {key: steps for key, steps in self.pipelines.items() if key in shown}
         if self.pipelines != before:
-            self.tell("pipelines")
+            self.notify_hub("pipelines")
 
     def _take_in(self, project: str, version: str, pipeline: Pipeline) -> None:
         key = f"{project}@{version}"
         positions = pipeline.positions
-        self._places[pipeline] = _Place(key, positions)
+        self._places[pipeline] = _StepPositions(key, positions)
         self.pipelines[key] = Steps(project, version, tuple(
             (positions.get(task, str(number)), str(name))
             for number, (task, name) in enumerate(pipeline.ui_task_list())))
 
-    def _place(self, project: str, pipeline: Pipeline) -> _Place:
+    def _place(self, project: str, pipeline: Pipeline) -> _StepPositions:
         if pipeline not in self._places:
             self.look_at_pipelines()
         if pipeline not in self._places:
             # It is not loaded any more, but an item is in it.
             self._take_in(project, "", pipeline)
-            self.tell("pipelines")
+            self.notify_hub("pipelines")
         return self._places[pipeline]
 
     # -- items -----------------------------------------------------------------------
@@ -193,7 +193,7 @@ class Board:
         self._update(item, name="" if name is None else str(name))
 
     def _task_changed(
-        self, place: _Place, item: Item, task: Task, new: str, old: str | None
+        self, place: _StepPositions, item: Item, task: Task, new: str, old: str | None
     ) -> None:
         view = self.items.get(item.item_id)
         position = place.positions.get(task)
@@ -223,7 +223,7 @@ class Board:
 
     def _status_changed(self, runner: Runner, status: str) -> None:
         self.look_at_pipelines()
-        self.tell("status", "runner", "projects")
+        self.notify_hub("status", "runner", "projects")
 
 
 def _name(item: Item) -> str:

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 #: The most connections; a browser has six, and a socket for each page.
 MAX_CONNECTIONS = 48
-#: The connections that one neighbour can have before they are the first to go: two browsers.
+#: The connections that one neighbour can have before its own are closed first: two browsers.
 SHARE = 16
 #: A client has to read LEAST_READ bytes of an answer within UNREAD seconds.
 UNREAD, LEAST_READ = 30.0, 16 * 1024
@@ -84,7 +84,7 @@ class BoundedServer(HTTPServer):
 
     def handle_stream(self, stream: iostream.IOStream, address: Any) -> None:
         if len(self._clients) >= MAX_CONNECTIONS:
-            self._sacrifice(self._clients)
+            self._close_one(self._clients)
         client = ConsoleStream(stream.socket, max_buffer_size=stream.max_buffer_size,
                                read_chunk_size=stream.read_chunk_size)
         client.neighbour = neighbour(str(address[0]) if address else "")
@@ -113,11 +113,11 @@ class BoundedServer(HTTPServer):
     def _check_bodies(self) -> None:
         """Close connections while their unfinished bodies take too much memory."""
         while sum(client.body for client in self._clients) > MAX_BODIES:
-            self._sacrifice(client for client in self._clients if client.body)
+            self._close_one(client for client in self._clients if client.body)
 
-    def _sacrifice(self, among: Iterable[ConsoleStream]) -> None:
-        """Close one connection: one of the neighbour that exceeds its share most, else of another
-        machine, else a silent one; among equals the oldest."""
+    def _close_one(self, among: Iterable[ConsoleStream]) -> None:
+        """Close one connection, chosen in this order: (1) one of the neighbour that exceeds its
+        share most, (2) one from another machine, (3) a silent one. Among equals, the oldest."""
         held = Counter(client.neighbour for client in self._clients)
 
         def worth(client: ConsoleStream) -> tuple[int, bool, bool, float]:
@@ -133,9 +133,9 @@ class BoundedServer(HTTPServer):
 
     def _look_later(self) -> None:
         if self._look is None:
-            self._look = asyncio.get_running_loop().call_later(LOOK_INTERVAL, self._look_around)
+            self._look = asyncio.get_running_loop().call_later(LOOK_INTERVAL, self._check_unread)
 
-    def _look_around(self) -> None:
+    def _check_unread(self) -> None:
         self._look = None
         now = time.monotonic()
         for client in list(self._clients):

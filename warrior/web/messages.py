@@ -122,7 +122,7 @@ def items_json(board: Board) -> list[Json]:
 
 
 def waiting_json(waiting: Waiting) -> Json:
-    """Why an item waits, whose turn it is ('' nobody's), and the seconds to the next try."""
+    """Why an item waits, who has to act ('' for nobody), and the seconds to the next try."""
     return {
         "reason": waiting.reason,
         "whose": "" if waiting.fault is Fault.NOBODY else waiting.fault.value,
@@ -132,7 +132,7 @@ def waiting_json(waiting: Waiting) -> Json:
 
 
 def status_json(status: Status) -> Json:
-    """The sentence at the top: what runs or why not, whose turn it is, and when it continues."""
+    """The sentence at the top: what runs or why not, who has to act, and when it continues."""
     return {"text": status.text, "whose": status.whose, "next_in": until(status.next_try),
             "tone": status.tone, "note": status.note}
 

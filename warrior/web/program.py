@@ -71,12 +71,12 @@ class PipelineProgram:
         """Show the project that has been loaded."""
         self.project = project
         self.board.look_at_pipelines()
-        self.board.tell("projects", "status")
+        self.board.notify_hub("projects", "status")
 
     def show_note(self, text: str) -> None:
         """Show a sentence beside the status; '' removes it."""
         self.note = text
-        self.board.tell("status")
+        self.board.notify_hub("status")
 
     def status(self) -> Status:
         """The sentence at the top."""
@@ -166,7 +166,7 @@ class WarriorProgram:
     def _changed(self, section: str) -> None:
         if section == "pipelines":
             self.board.look_at_pipelines()
-        self.board.tell(*_AFFECTED.get(section, ()))
+        self.board.notify_hub(*_AFFECTED.get(section, ()))
 
 
 Program = PipelineProgram | WarriorProgram

@@ -130,7 +130,8 @@ def choice_json(facade: WarriorFacade, cards: Iterable[ProjectCard], clean: Clea
         name=AUTO, title="Archive Team’s choice",
         description="The project that needs help most. It changes automatically.",
         order=chosen.index(AUTO) if AUTO in chosen else None,
-        sentence=f"Now it is {title or now}." if now else "No project has been chosen yet.")
+        sentence=(f"Now it is {title or now}." if now
+                  else "Archive Team has not chosen a project yet."))
     return {**card_json(card, clean), "now": now}
 
 

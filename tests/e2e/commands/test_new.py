@@ -91,7 +91,7 @@ def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     for name in ("folder", "file", "link"):
         done = run_pipeline(tmp_path, "--new", name)
-        assert done.returncode == 1 and f"there is a {name} here already" in done.stderr
+        assert done.returncode == 1 and f"{name} already exists here" in done.stderr
     assert os.listdir(tmp_path / "folder") == [] and (tmp_path / "file").read_text() == "mine"
 
 

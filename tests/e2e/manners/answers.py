@@ -13,7 +13,7 @@ from tests.support.world import Clock, port_of
 SILENCE = 100.0
 
 #: What the page may say while nobody has answered yet.
-BEGINNING = r"Starting|Loading|Fetching|Asking|Nothing runs yet|No project is chosen"
+BEGINNING = r"Starting|Loading|Fetching|Asking|No project is running yet|No project is chosen"
 
 _EMPTY = r"no items? for us|gave no item|has no item"
 _BUSY = r"limits how often"

@@ -206,7 +206,7 @@ def test_the_end_leaves_and_names_no_process_of_its_own(
     daemons[0].process.send_signal(signal.SIGTERM)
     assert daemons[0].process.wait(20) == 0
     assert "had left running" not in daemons[0].said()
-    assert "Ended." in daemons[0].said()
+    assert "The warrior has shut down." in daemons[0].said()
 
 
 def test_a_dead_tracker_is_only_a_sentence(one: tuple[Daemon, ScriptedTracker]) -> None:

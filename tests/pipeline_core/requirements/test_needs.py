@@ -453,7 +453,7 @@ def test_a_file_of_today_uses_nothing_old(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("version", "words"), [
-    (None, ""), ("1.2", "1.2"), (["1", "2"], "1 or 2"), (__import__("re").compile("a+"), "one that matches a+"),
+    (None, ""), ("1.2", "1.2"), (["1", "2"], "1 or 2"), (__import__("re").compile("a+"), "matching a+"),
     (object(), "as object decides"),
 ])
 def test_versions_in_words(version: object, words: str) -> None:

@@ -162,7 +162,7 @@ def test_status(daemon: Daemon, said: Any) -> None:
     assert (status, err) == (0, "")
     assert out == """\
 Working on 1 item. 1 is waiting: No items now.
-It is up to the tracker. Next try in 42 s.
+Waiting for the tracker. Next try in 42 s.
 Asked to stop on the page.
 
 State             draining, then it restarts
@@ -239,10 +239,10 @@ http_username     =  (not set)  User name
     ("shutdown --now", "shut-down", {"now": True}, "The warrior shuts down now."),
     ("restart", "restart", {"now": False}, "The warrior restarts when the items at work are done."),
     ("restart --now", "restart", {"now": True}, "The warrior restarts now."),
-    ("retry b", "projects/b/retry", {}, "b is tried again."),
-    ("update b", "projects/b/update", {}, "b is checked for new code."),
+    ("retry b", "projects/b/retry", {}, "Trying b again. Check the result with: warrior-ctl projects"),
+    ("update b", "projects/b/update", {}, "Checking b for new code. Check the result with: warrior-ctl projects"),
     ("update a/../%62", "projects/a%2F..%2F%2562/update", {}, ""),
-    ("install-anyway b", "projects/b/install-anyway", {}, "b is loaded although"),
+    ("install-anyway b", "projects/b/install-anyway", {}, "Loading b even though its installer failed."),
 ])
 def test_commands(
     arguments: str, path: str, body: Any, words: str, daemon: Daemon, said: Any
@@ -300,6 +300,10 @@ def test_settings_errors_field_by_field(daemon: Daemon, said: Any) -> None:
     assert said("set", "downloader=x", "concurrent_items=9") == (
         1, "", "warrior-ctl: downloader: Use 3 to 30 letters.\n"
                "warrior-ctl: concurrent_items: At most 6.\n")
+    daemon.answer = (400, "application/json", json.dumps({"errors": {
+        "concurrent_items": "Concurrent items must be at most 6."}}))
+    assert said("set", "concurrent_items=99") == (
+        1, "", "warrior-ctl: Concurrent items must be at most 6.\n")
 
 
 @pytest.mark.parametrize(("answer", "words"), [
@@ -333,7 +337,7 @@ def test_no_warrior(tmp_path: Path, said: Any) -> None:
     for folder in (tmp_path, tmp_path / "nowhere", tmp_path / "file", tmp_path / "left"):
         status, out, err = said("status", state_dir=folder)
         assert (status, out) == (69, "")
-        assert f"No warrior runs in {folder}. Start it with run-warrior" in err
+        assert f"No warrior is running in {folder}. Start it with run-warrior" in err
 
 
 def test_a_folder_whose_name_is_too_long_for_a_socket(tmp_path: Path, said: Any) -> None:

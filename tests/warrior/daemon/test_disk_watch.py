@@ -23,7 +23,7 @@ def test_low_until_there_is_clearly_room_again() -> None:
     async def look() -> None:
         watch = DiskWatch(now, 100, held.append)
         while free:
-            await watch.look()
+            await watch.check_once()
 
     asyncio.run(look())
     assert [why is not None for why in held] == [False, True, True, False, True, False]

@@ -27,7 +27,7 @@ def test_the_end_remembers_what_follows() -> None:
     lifecycle = Lifecycle()
     lifecycle.move(State.RUNNING)
     lifecycle.move(State.ENDING, "Asked to restart.", Ending.RESTART)
-    lifecycle.end_differently("Asked to shut down.", Ending.SHUT_DOWN)
+    lifecycle.change_ending("Asked to shut down.", Ending.SHUT_DOWN)
     lifecycle.all_done()
     assert (lifecycle.state, lifecycle.ending) == (State.ENDED, Ending.SHUT_DOWN)
 

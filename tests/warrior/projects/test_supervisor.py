@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.scripted_tracker import Answer, ScriptedTracker, item_answer
 from tests.warrior.parts import ASKS, WORKS, make_parts
+from warrior.daemon.view_models import UnknownProject
 from warrior.projects import project_code
 
 
@@ -68,6 +69,18 @@ def test_without_a_nickname_nothing_runs(tmp_path: Path) -> None:
         assert parts.overview.status().whose == "you"
         await parts.warrior.save_settings({"downloader": "somebody"})
         await parts.until(lambda: parts.active("one") == 2)
+        await parts.close()
+    run(test)
+
+
+def test_a_command_for_a_project_that_does_not_run(tmp_path: Path) -> None:
+    """An unknown name gets the names on offer; a known one is not running."""
+    async def test() -> None:
+        parts = await make_parts(tmp_path, {"one": works("one")})
+        with pytest.raises(UnknownProject, match=r"no project 'nosuch' on offer.* are: one\.$"):
+            parts.warrior.update("nosuch")
+        with pytest.raises(UnknownProject, match="'one' is not running: choose it first"):
+            parts.warrior.update("one")
         await parts.close()
     run(test)
 

@@ -20,7 +20,7 @@ from warrior.daemon.machine import Sample
 from warrior.web import sections
 from warrior.web.board import ItemView
 from warrior.web.live import Hub, hub, logs
-from warrior.web.live.logs import WINDOW, LogFeed
+from warrior.web.live.logs import BATCH_CHARACTERS, LogFeed
 from warrior.web.program import PipelineProgram
 
 LINE = "x" * 99 + "\n"
@@ -112,7 +112,7 @@ def test_flood_is_windowed_and_says_what_is_missing(
     while lines < 300_000:
         message = page.until(lambda m: m["type"] == "log", 30)
         messages += 1
-        assert len(message["text"]) <= logs.OPENING
+        assert len(message["text"]) <= logs.FIRST_CHARACTERS
         lines += (message["text"].count(LINE) + message.get("skipped", 0)
                   + message.get("before", 0))
     assert 300_000 <= lines <= 300_004
@@ -138,7 +138,7 @@ def test_page_that_never_reads_costs_no_memory_and_is_let_go(
         good.until(lambda m: m["type"] == "log", 5)
         feeds = console.on_loop(lambda: sum(feed._size for feed in board_hub.logs._feeds.values()))
         largest = max(largest, feeds)
-    assert largest <= 2 * WINDOW + 65536
+    assert largest <= 2 * BATCH_CHARACTERS + 65536
     assert len(board_hub.readers) == 1
     good.until(lambda m: m["type"] == "log", 5)
 
@@ -425,7 +425,7 @@ def test_feed_keeps_the_newest_whole_lines() -> None:
     for number in range(100_000):
         feed.add(f"{number}\n")
     text, skipped, lines = feed.take()
-    assert len(text) <= WINDOW
+    assert len(text) <= BATCH_CHARACTERS
     assert text.endswith("99999\n")
     assert text.startswith(f"{100_000 - lines}\n")
     assert skipped + lines == 100_000

@@ -11,7 +11,7 @@ import pytest
 
 from tests.warrior.web.conftest import MakeConsole, RunningConsole
 from tests.warrior.web.longlog import until, with_a_long_log
-from warrior.web.live.logs import MAX_UNREAD, SHORT_OPENING
+from warrior.web.live.logs import FEWEST_FIRST_CHARACTERS, MAX_UNREAD
 from warrior.web.live.sockets import PAGES_EACH
 
 
@@ -82,7 +82,7 @@ def test_logs_that_are_opened_and_not_read_are_shorter(make_running: MakeConsole
     assert console.on_loop(hub._unread) < 2 * MAX_UNREAD
     for page in pages[::6]:
         found = page.until(lambda message: message["type"] == "log" and message.get("start"))
-        assert len(found["text"]) > SHORT_OPENING // 2
+        assert len(found["text"]) > FEWEST_FIRST_CHARACTERS // 2
 
 
 def test_a_page_that_asks_for_everything_again_and_again(make_running: MakeConsole) -> None:

@@ -173,6 +173,7 @@ def test_choice_comes_first(warrior: SmallWarrior, loop: asyncio.AbstractEventLo
     program = WarriorProgram(warrior, lambda: False)
     [auto] = section(program, "projects")
     assert (auto["id"], auto["now"], auto["order"]) == ("auto", "", None)
+    assert auto["sentence"] == "Archive Team has not chosen a project yet."
     warrior.add_card("one", title="Number one", auto=True)
     warrior.chosen_by_hq = "one"
     loop.run_until_complete(warrior.settings.select(["one", "auto"]))

@@ -184,7 +184,7 @@ def test_page_says_what_there_is_without_scripts(make_warrior: MakeWarrior) -> N
     small.all_notices = [Notice("a", "insecure", "Everybody can <command> this.")]
     text = warrior.ask("GET", "/").text
     assert "<title>Warrior</title>" in text
-    assert "Nothing to do. It is your turn." in text
+    assert "Nothing to do. You need to act." in text
     assert "&lt;b&gt;Two&lt;/b&gt;" in text
     assert "No wget-at." in text
     assert "Everybody can &lt;command&gt; this." in text

@@ -62,7 +62,7 @@ class Hub:
         """Add a page of this session, and send it a snapshot."""
         if not self.readers:
             self._shown = {name: make() for name, make in self.program.sections.items()}
-            self._look_around()
+            self._poll_sections()
             if self._machine is not None:
                 self._machine.on_sample += self._sampled
                 self._machine.watch()
@@ -109,7 +109,7 @@ class Hub:
         if self._machine is not None:
             self._machine.unwatch()
             self._machine.on_sample -= self._sampled
-        self.logs.rest()
+        self.logs.clear_pending()
         self._shown = {}
         for waiting in (self._dirty, self._dirty_later, self._changed, self._gone):
             waiting.clear()
@@ -165,7 +165,7 @@ class Hub:
 
     def output_came(self, item_id: str, text: str) -> None:
         if self.readers:
-            after = self.logs.came(item_id, text)
+            after = self.logs.add_output(item_id, text)
             if after is not None:
                 self._soon(after)
 
@@ -278,11 +278,11 @@ class Hub:
         return [messages.frame(snapshot, time.monotonic()),
                 *([messages.machine_frame(samples, start=True)] if samples else [])]
 
-    def _look_around(self) -> None:
+    def _poll_sections(self) -> None:
         """Check the sections LOOKED_AT, regularly and when the next call has taken too long."""
         now = time.monotonic()
         due = [left for _, busy in self.program.busy()
                if (left := busy.since + sections.BUSY_SHOWN_AFTER - now) > 0]
         delay = min([LOOK_INTERVAL, *(left + 0.05 for left in due)])
-        self._look = asyncio.get_running_loop().call_later(delay, self._look_around)
+        self._look = asyncio.get_running_loop().call_later(delay, self._poll_sections)
         self.changed(*LOOKED_AT)

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 MAX_WATCHED, MAX_VIEWED = 8, 300
 #: Seconds between two last lines of an item in the list.
 LINE_INTERVAL = 1.0
-#: Characters of a log that a page gets when it opens it; between OPENING and SHORT_OPENING, as
-#: long as all pages together have less than MAX_UNREAD characters to read.
-OPENING, MAX_UNREAD, SHORT_OPENING = 256 * 1024, 2 * 1024 * 1024, 8 * 1024
+#: Characters of a log that a page gets when it opens it: from FEWEST_FIRST_CHARACTERS to
+#: FIRST_CHARACTERS, as long as all pages together have less than MAX_UNREAD characters to read.
+FIRST_CHARACTERS, MAX_UNREAD, FEWEST_FIRST_CHARACTERS = 256 * 1024, 2 * 1024 * 1024, 8 * 1024
 #: The most characters of one log in one batch; nobody reads faster.
-WINDOW = 32 * 1024
+BATCH_CHARACTERS = 32 * 1024
 
 
 class Reader:
@@ -72,7 +72,7 @@ class Reader:
 
 
 class LogFeed:
-    """The new text of one log since the last batch: the newest :data:`WINDOW` characters, and the
+    """The new text of one log since the last batch: the newest :data:`BATCH_CHARACTERS`, and the
     number of lines before them."""
 
     def __init__(self, item_id: str) -> None:
@@ -85,13 +85,13 @@ class LogFeed:
     def add(self, text: str) -> None:
         self._pieces.append(text)
         self._size += len(text)
-        if self._size > 2 * WINDOW:
+        if self._size > 2 * BATCH_CHARACTERS:
             self._shorten()
 
     def take(self) -> tuple[str, int, int]:
         """Remove and return the text, the number of skipped lines before it, and the number of its
         lines."""
-        if self._size > WINDOW:
+        if self._size > BATCH_CHARACTERS:
             self._shorten()
         text, skipped = "".join(self._pieces), self._skipped
         self._pieces, self._size, self._skipped = [], 0, 0
@@ -100,7 +100,7 @@ class LogFeed:
     def _shorten(self) -> None:
         text = "".join(self._pieces)
         # If possible, begin with a whole line.
-        start = text.find("\n", len(text) - WINDOW) + 1 or len(text) - WINDOW
+        start = text.find("\n", len(text) - BATCH_CHARACTERS) + 1 or len(text) - BATCH_CHARACTERS
         self._skipped += text.count("\n", 0, start)
         self._pieces = [text[start:]]
         self._size = len(text) - start
@@ -140,10 +140,10 @@ class Logs:
         if feed is not None:
             # Bring the other pages of this log to the same place.
             self._send_feed(feed)
-        room = max(SHORT_OPENING, min(OPENING, (MAX_UNREAD - unread) // 4))
+        room = max(FEWEST_FIRST_CHARACTERS, min(FIRST_CHARACTERS, (MAX_UNREAD - unread) // 4))
         frame = self._opening_frame(item_id, room)
-        while len(frame) > 2 * room and room > SHORT_OPENING:
-            room = max(SHORT_OPENING, room // 2)  # JSON has made it much longer
+        while len(frame) > 2 * room and room > FEWEST_FIRST_CHARACTERS:
+            room = max(FEWEST_FIRST_CHARACTERS, room // 2)  # JSON has made it much longer
             frame = self._opening_frame(item_id, room)
         return frame
 
@@ -180,12 +180,12 @@ class Logs:
             self.unwatch(reader, item_id)
         self.set_view(reader, ())
 
-    def rest(self) -> None:
+    def clear_pending(self) -> None:
         """Forget pending lines: no page is open any more."""
         self._new_lines.clear()
 
     # -- output of items ---------------------------------------------------------------
-    def came(self, item_id: str, text: str) -> float | None:
+    def add_output(self, item_id: str, text: str) -> float | None:
         """Take new output; in how many seconds to send it, None if no page wants it."""
         feed = self._feeds.get(item_id)
         if feed is not None:

@@ -25,7 +25,7 @@ from pipeline_core.net.backoff import Backoff
 from pipeline_core.net.endpoints import SHORTEST_DELAY, Endpoint, Host
 
 #: The first delay of an upload target: the same as for any program that is tried again.
-TARGET_DELAY = 2.0
+FIRST_TARGET_DELAY = 2.0
 #: After this many seconds a turn no longer blocks others. A request to a tracker or HQ ends within
 #: 60 s and a clone within its time-out, so for them this is only a backstop. An upload may take
 #: hours; one that has run for this long shows that the target works.
@@ -45,7 +45,7 @@ class Governor:
     """
 
     def __init__(
-        self, *, shortest_delay: float = SHORTEST_DELAY, target_delay: float = TARGET_DELAY
+        self, *, shortest_delay: float = SHORTEST_DELAY, target_delay: float = FIRST_TARGET_DELAY
     ) -> None:
         self._shortest_delay = shortest_delay
         self._target_delay = target_delay

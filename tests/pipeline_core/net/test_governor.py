@@ -246,7 +246,7 @@ def test_what_fails_together_counts_once(run: Run, clock: Clock) -> None:
             take(endpoint).succeeded()
         turns = [take(endpoint) for _ in range(10)]
         held = [turn.refused("No.", Fault.TARGET, "upload") for turn in turns]
-        assert max(one.next_try or 0 for one in held) <= clock.now + module.TARGET_DELAY * 1.2
+        assert max(one.next_try or 0 for one in held) <= clock.now + module.FIRST_TARGET_DELAY * 1.2
         assert endpoint.schedule.failures == 1
 
     run(script())

@@ -192,7 +192,10 @@ class TrackerRequest(Task):
             response = await http.post(turn, url, body)
         finally:
             item.scope.is_asking_for_work = False
-        if response.code != 200:
+        if response.code == 200:
+            # Noted before the answer is used, which may take long: an upload may follow.
+            turn.endpoint.host.has_answered = True
+        else:
             self._report_provisionally(item, asking, turn, response)
         await hook(item, self, "handle_response", self._handle_response, item, response)
 

@@ -87,6 +87,9 @@ class Governor:
             host = self._hosts.setdefault(name, Host(name, self._shortest_delay))
             known = self._endpoints[key] = Endpoint(host, label, backoff, width, patience)
             host.endpoints.add(known)
+            if width > 1:
+                # An upload takes hours, so nobody waits for the first one.
+                host.has_answered = True
         return known
 
     def _forget(self) -> None:

@@ -94,6 +94,8 @@ async def _run(
 ) -> int:
     from warrior.web.app import open_warrior_page
 
+    # First, so that the page's address is the last line of the start.
+    logger.info("archive-warrior %s, state in %s.", warrior.__version__, options.state_dir)
     loop = asyncio.get_running_loop()
     notifier = parts.enter_context(closing(Notifier(os.environ, loop)))
     settings = parts.enter_context(closing(await Settings.open(
@@ -135,7 +137,6 @@ async def _run(
     console = parts.enter_context(closing(
         open_warrior_page(facade, machine, options, access, settings)))
     console.open_control_socket(state.file("control.sock"))
-    logger.info("archive-warrior %s, state in %s.", warrior.__version__, options.state_dir)
     shutdown.handle_signals(loop)
     disk = DiskWatch(machine.free_disk, options.min_free_disk, supervisor.hold)
     await disk.check_once()
